@@ -1,0 +1,139 @@
+// Package storage keeps files that arrive piece by piece.
+//
+// A [Store] accepts a file ([Store.Create]), appends its bytes as they come
+// ([Partial.ReadFrom]) and publishes it under its name when it is complete
+// ([Partial.Commit]). Until then nothing is visible under the name, and once
+// Commit has returned without an error the contents and the name survive the
+// death of the process, of the kernel and of the machine's power.
+//
+// [OpenDir] keeps files in a directory. The contract that every store honours
+// is the comments of [Store] and [Partial]; package storagetest checks it.
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+	"time"
+)
+
+// A Store keeps files. Its methods may be called by many goroutines at once.
+type Store interface {
+	// Create accepts a file and begins it, unpublished. The caller must end
+	// it with exactly one Commit or Abort.
+	//
+	// Create fails before a byte is taken with a *NameError if the name breaks
+	// the rules of CheckName or collides with what is stored (a directory
+	// where a file should be, or the reverse), with ErrNoSpace if the store
+	// cannot hold f.Size bytes, with ErrFailed if the store keeps nothing any
+	// more, and with ErrExists if the store refuses names that are taken and
+	// f.Size alone tells that the contents are others.
+	Create(ctx context.Context, f File) (Partial, error)
+
+	// Err reports why the store accepts nothing any more (wrapping
+	// ErrFailed), or nil.
+	Err() error
+
+	// Close releases the store. Files still in progress are aborted.
+	Close() error
+}
+
+// A File is what is known of a file before its bytes arrive.
+type File struct {
+	// Name is relative and slash-separated; see CheckName. Empty asks for a
+	// random one: see RandomName.
+	Name string
+	// Size is the length in bytes; negative if only Commit will tell.
+	Size int64
+	// ModTime is set on the published file; zero leaves the time of its last
+	// write.
+	ModTime time.Time
+	// Mode holds permission bits; others are dropped, and so is what the
+	// process's umask denies. Zero stands for 0o666.
+	Mode fs.FileMode
+	// Digest says how the contents are summed; its zero value means not at all.
+	Digest Digest
+}
+
+// A Digest is a named way to sum up contents.
+type Digest struct {
+	Name string
+	New  func() hash.Hash
+}
+
+// A Partial is a file in progress. It is used by one goroutine at a time.
+type Partial interface {
+	// ReadFrom appends what r yields until io.EOF and returns how many bytes
+	// it took. It may be called again and again. It returns an error of r
+	// unchanged; any other error is the store's, and then the file can only
+	// be aborted: ErrNoSpace if the medium is full, ErrTooLong past the
+	// declared size.
+	io.ReaderFrom
+
+	// Commit makes the file durable and publishes it, in this order, if its
+	// length is want.Size and its digest want.Digest; otherwise it fails with
+	// ErrMismatch. It never overwrites a file unless the store was told to
+	// replace. A file of the same contents under the same name is left as it
+	// is and made durable (Receipt.Unchanged).
+	//
+	// When Commit fails nothing is visible that was not there before; the
+	// file is gone as after Abort. Like Create it fails with a *NameError or
+	// ErrExists if the name has come to collide or to be taken meanwhile.
+	// ErrFailed means that the medium refused to make data durable, which no
+	// second try can heal: from then on the store accepts nothing.
+	Commit(ctx context.Context, want Sum) (Receipt, error)
+
+	// Abort drops the file. After Commit it does nothing.
+	Abort() error
+}
+
+// A Sum is what the sender says it sent.
+type Sum struct {
+	// Size is the length in bytes; negative if the sender cannot tell.
+	Size int64
+	// Digest is the digest by File.Digest; empty if the sender cannot tell.
+	Digest []byte
+}
+
+// A Receipt describes a file that was kept.
+type Receipt struct {
+	// Name is the slash-separated name that it was published under. It
+	// differs from File.Name when that was empty or taken.
+	Name string
+	// Path tells a person on this machine where the file is.
+	Path string
+	// Size is the length in bytes.
+	Size int64
+	// Digest is the digest by File.Digest; empty without one.
+	Digest []byte
+	// Unchanged is set when the same contents were already there.
+	Unchanged bool
+}
+
+var (
+	// ErrNoSpace means that the medium is full or a quota is used up. Later
+	// files may fit again.
+	ErrNoSpace = errors.New("no space left in the store")
+	// ErrFailed means that the store could not make data durable and accepts
+	// nothing until it is opened anew.
+	ErrFailed = errors.New("the store failed and is read-only")
+	// ErrMismatch means that what arrived is not what the sender meant.
+	ErrMismatch = errors.New("the contents are not what was announced")
+	// ErrTooLong means that more bytes came than the declared size.
+	ErrTooLong = errors.New("more bytes than announced")
+	// ErrExists means that the name is taken and the store refuses such names.
+	ErrExists = errors.New("the name is taken")
+	// ErrLocked means that another process has the store open.
+	ErrLocked = errors.New("the store is in use by another server")
+)
+
+// A NameError says why a name cannot be used.
+type NameError struct {
+	Name   string
+	Reason string
+}
+
+func (e *NameError) Error() string { return fmt.Sprintf("name %q: %s", e.Name, e.Reason) }
