@@ -1,0 +1,143 @@
+package storagetest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path"
+	"strings"
+	"sync"
+	"testing/fstest"
+
+	"github.com/labnet/labnet/storage"
+)
+
+// The steps at which [Memory.Fault] is asked.
+const (
+	Create    = "create"    // before a file is begun
+	Write     = "write"     // before some bytes are taken
+	Sync      = "sync"      // before a file is made durable; an error is final
+	Publish   = "publish"   // before a file gets its name
+	Published = "published" // after that: an error means failed but stored
+)
+
+// Memory is a [storage.Store] that keeps files in memory and fails on demand.
+// Its fields may be set until it is used.
+type Memory struct {
+	OnConflict storage.Conflict
+	// Fault, if set, is called with each step and may return an error that
+	// the step then fails with, or block. Many goroutines may call it at once.
+	Fault func(step string) error
+
+	mu     sync.Mutex
+	files  fstest.MapFS
+	failed error
+	closed bool
+}
+
+// NewMemory returns an empty store.
+func NewMemory() *Memory { return &Memory{files: fstest.MapFS{}} }
+
+// Files returns the contents of what is published, by name.
+func (m *Memory) Files() map[string][]byte {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	files := make(map[string][]byte)
+	for name, f := range m.files {
+		files[name] = bytes.Clone(f.Data)
+	}
+	return files
+}
+
+// FS returns what is published now, with modes and times.
+func (m *Memory) FS() fs.FS {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return maps.Clone(m.files)
+}
+
+func (m *Memory) fault(step string) error {
+	if m.Fault == nil {
+		return nil
+	}
+	return m.Fault(step)
+}
+
+func (m *Memory) fail(err error) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.failed = fmt.Errorf("%w: %w", storage.ErrFailed, err)
+	return m.failed
+}
+
+// Create implements [storage.Store].
+func (m *Memory) Create(ctx context.Context, f storage.File) (storage.Partial, error) {
+	p := &partial{store: m, file: f, onConflict: m.OnConflict}
+	if f.Name == "" {
+		p.file.Name = storage.RandomName()
+		p.onConflict = storage.Rename
+	} else if err := storage.CheckName(f.Name); err != nil {
+		return nil, err
+	}
+	if f.Digest.New != nil {
+		p.hash = f.Digest.New()
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := m.fault(Create); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.usable(); err != nil {
+		return nil, err
+	}
+	if err := m.checkCollision(p.file.Name); err != nil {
+		return nil, err
+	}
+	old := m.files[p.file.Name]
+	if old != nil && p.onConflict == storage.Refuse && f.Size >= 0 && f.Size != int64(len(old.Data)) {
+		return nil, storage.ErrExists
+	}
+	return p, nil
+}
+
+// usable and checkCollision need mu.
+func (m *Memory) usable() error {
+	if m.closed {
+		return fs.ErrClosed
+	}
+	return m.failed
+}
+
+func (m *Memory) checkCollision(name string) error {
+	for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
+		if m.files[dir] != nil {
+			return &storage.NameError{Name: name, Reason: fmt.Sprintf("%q is not a folder here", dir)}
+		}
+	}
+	for other := range m.files {
+		if strings.HasPrefix(other, name+"/") {
+			return &storage.NameError{Name: name, Reason: "it is a folder here"}
+		}
+	}
+	return nil
+}
+
+// Err implements [storage.Store].
+func (m *Memory) Err() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.failed
+}
+
+// Close implements [storage.Store].
+func (m *Memory) Close() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.closed = true
+	return nil
+}

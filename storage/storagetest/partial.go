@@ -1,0 +1,143 @@
+package storagetest
+
+import (
+	"bytes"
+	"context"
+	"hash"
+	"io"
+	"io/fs"
+	"testing/fstest"
+	"time"
+
+	"github.com/labnet/labnet/storage"
+)
+
+// A partial is a file in progress in a Memory.
+type partial struct {
+	store      *Memory
+	file       storage.File
+	onConflict storage.Conflict
+	hash       hash.Hash
+	data       bytes.Buffer
+	err        error
+	ended      bool
+}
+
+func (p *partial) ReadFrom(r io.Reader) (n int64, err error) {
+	buf := make([]byte, 32<<10)
+	for {
+		k, rerr := r.Read(buf)
+		if k > 0 {
+			if err := p.append(buf[:k]); err != nil {
+				return n, err
+			}
+			n += int64(k)
+		}
+		if rerr == io.EOF {
+			return n, nil
+		}
+		if rerr != nil {
+			return n, rerr
+		}
+	}
+}
+
+func (p *partial) append(b []byte) error {
+	switch {
+	case p.ended:
+		return fs.ErrClosed
+	case p.err != nil:
+		return p.err
+	case p.file.Size >= 0 && int64(p.data.Len()+len(b)) > p.file.Size:
+		p.err = storage.ErrTooLong
+		return p.err
+	}
+	if p.err = p.store.fault(Write); p.err != nil {
+		return p.err
+	}
+	p.data.Write(b)
+	if p.hash != nil {
+		p.hash.Write(b)
+	}
+	return nil
+}
+
+func (p *partial) Commit(ctx context.Context, want storage.Sum) (storage.Receipt, error) {
+	if p.ended {
+		return storage.Receipt{}, fs.ErrClosed
+	}
+	p.ended = true
+	r := storage.Receipt{Size: int64(p.data.Len())}
+	if p.hash != nil {
+		r.Digest = p.hash.Sum(nil)
+	}
+	switch {
+	case p.err != nil:
+		return storage.Receipt{}, p.err
+	case p.file.Size >= 0 && p.file.Size != r.Size,
+		want.Size >= 0 && want.Size != r.Size,
+		len(want.Digest) > 0 && !bytes.Equal(want.Digest, r.Digest):
+		return storage.Receipt{}, storage.ErrMismatch
+	}
+	m := p.store
+	if err := ctx.Err(); err != nil {
+		return storage.Receipt{}, err
+	}
+	if err := m.fault(Sync); err != nil {
+		return storage.Receipt{}, m.fail(err)
+	}
+	if err := m.fault(Publish); err != nil {
+		return storage.Receipt{}, err
+	}
+	if err := p.publish(&r); err != nil {
+		return storage.Receipt{}, err
+	}
+	if err := m.fault(Published); err != nil {
+		return storage.Receipt{}, err
+	}
+	return r, nil
+}
+
+func (p *partial) publish(r *storage.Receipt) error {
+	m := p.store
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.usable(); err != nil {
+		return err
+	}
+	for n := 1; ; n++ {
+		r.Name = storage.NumberedName(p.file.Name, n)
+		if err := m.checkCollision(r.Name); err != nil {
+			return err
+		}
+		old := m.files[r.Name]
+		switch {
+		case old != nil && bytes.Equal(old.Data, p.data.Bytes()):
+			r.Unchanged = true
+		case old != nil && p.onConflict == storage.Refuse:
+			return storage.ErrExists
+		case old != nil && p.onConflict == storage.Rename:
+			continue
+		default:
+			m.files[r.Name] = p.mapFile()
+		}
+		r.Path = "memory:" + r.Name
+		return nil
+	}
+}
+
+func (p *partial) mapFile() *fstest.MapFile {
+	f := &fstest.MapFile{Data: p.data.Bytes(), Mode: p.file.Mode.Perm(), ModTime: p.file.ModTime}
+	if f.Mode == 0 {
+		f.Mode = 0o666
+	}
+	if f.ModTime.IsZero() {
+		f.ModTime = time.Now()
+	}
+	return f
+}
+
+func (p *partial) Abort() error {
+	p.ended = true
+	return nil
+}
