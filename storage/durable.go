@@ -1,0 +1,161 @@
+package storage
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+// fail marks the store as failed by err and returns the error to report. An
+// fsync that failed may succeed when tried again although the data is gone
+// (fsync(2)): the kernel has dropped it and reported that once. So the first
+// failure is final.
+func (d *Dir) fail(err error) error {
+	err = fmt.Errorf("%w: %w", ErrFailed, err)
+	d.failure.CompareAndSwap(nil, &err)
+	return err
+}
+
+// sync makes durable what is in f, if the store has not failed before.
+func (d *Dir) sync(f file) error {
+	if err := d.Err(); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return d.fail(err)
+	}
+	return nil
+}
+
+// syncAndClose is sync for one who needs f no longer. Some filesystems report
+// only at close what they could not write (close(2)).
+func (d *Dir) syncAndClose(f file) error {
+	err := d.sync(f)
+	if cerr := f.Close(); err == nil && cerr != nil {
+		err = d.fail(cerr)
+	}
+	return err
+}
+
+// syncDir makes the names in a directory durable. It opens the directory each
+// time because the kernel reports a lost write once per open file: of two who
+// share one, the second would hear nothing of it.
+func (d *Dir) syncDir(name string) error {
+	if !canSyncDirs {
+		return nil
+	}
+	f, err := d.fs.OpenFile(name, os.O_RDONLY, 0)
+	if err != nil {
+		return err
+	}
+	return d.syncAndClose(f)
+}
+
+// syncName makes durable the name of a file and those of the folders above it.
+// It must be called after the file has its name: what is known of a folder then
+// is known of the one that the file is in.
+func (d *Dir) syncName(name string) error {
+	if err := d.syncDir(path.Dir(name)); err != nil {
+		return err
+	}
+	for _, folder := range ancestors(name) {
+		durable := d.folders.entry(folder)
+		if durable.Load() {
+			continue
+		}
+		if err := d.syncDir(path.Dir(folder)); err != nil {
+			return err
+		}
+		durable.Store(true)
+	}
+	return nil
+}
+
+// makeRoot is os.MkdirAll that makes the new names durable.
+func makeRoot(dir string) error {
+	parent := filepath.Dir(dir)
+	err := os.Mkdir(dir, 0o777)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := makeRoot(parent); err != nil {
+			return err
+		}
+		err = os.Mkdir(dir, 0o777)
+	}
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil || !canSyncDirs {
+		return err
+	}
+	f, err := os.Open(parent)
+	if err != nil {
+		return err
+	}
+	return cmp.Or(f.Sync(), f.Close())
+}
+
+// ancestors lists the folders that lead to name, outermost first.
+func ancestors(name string) []string {
+	var folders []string
+	for i, r := range name {
+		if r == '/' {
+			folders = append(folders, name[:i])
+		}
+	}
+	return folders
+}
+
+// folders remembers which folders of a store are known to be durable
+// themselves. A folder that one upload has just made is there for another one,
+// too, and both must wait until its name is durable.
+type folders struct {
+	mu      sync.Mutex
+	durable map[string]*atomic.Bool
+}
+
+// maxFolderEntries bounds the memory; to forget a folder costs one fsync.
+const maxFolderEntries = 1 << 16
+
+// entry returns what is known of the folder of that name that exists now. It
+// is set once an fsync that began after the call has made the name durable. If
+// the folder is made anew meanwhile, that sets an entry nobody looks at.
+func (s *folders) entry(name string) *atomic.Bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.durable[name]
+	if e == nil {
+		if s.durable == nil || len(s.durable) >= maxFolderEntries {
+			s.durable = make(map[string]*atomic.Bool)
+		}
+		e = new(atomic.Bool)
+		s.durable[strings.Clone(name)] = e
+	}
+	return e
+}
+
+// known reports whether the folder of that name is known to be durable.
+func (s *folders) known(name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.durable[name]
+	return e != nil && e.Load()
+}
+
+// make makes a folder and forgets the one that had its name before, both in
+// one step for those who call entry.
+func (s *folders) make(filesystem filesystem, name string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err := filesystem.Mkdir(name, fs.ModePerm)
+	if err == nil {
+		delete(s.durable, name)
+	}
+	return err
+}

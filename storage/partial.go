@@ -1,0 +1,244 @@
+package storage
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// errClosed is what a file answers after Commit, Abort or Dir.Close.
+var errClosed = fmt.Errorf("the file or its store is closed: %w", fs.ErrClosed)
+
+// A partial is a file in progress in a Dir.
+type partial struct {
+	dir        *Dir
+	file       File
+	onConflict Conflict
+	path       string // its name while in progress
+	hash       hash.Hash
+
+	mu    sync.Mutex // against Dir.Close
+	f     file       // nil before begin and once synced
+	size  int64      // written so far
+	err   error      // why f holds less than it should
+	ended bool
+}
+
+// A file below small fits into a small buffer. To reserve its blocks would add
+// a quarter to the time that it takes to write it (measured on ext4).
+const small = 64 << 10
+
+func (p *partial) begin() error {
+	d := p.dir
+	if err := d.checkCollision(p); err != nil {
+		return err
+	}
+	f, err := d.fs.OpenFile(p.path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	p.f = f
+	if p.file.Size < small {
+		return nil
+	}
+	return f.Allocate(p.file.Size)
+}
+
+// Buffers are taken only while a body moves. A large one is worth filling: a
+// system call per mebibyte costs nothing, and more would only spoil the cache.
+var (
+	smallBuffers = sync.Pool{New: func() any { b := make([]byte, small); return &b }}
+	largeBuffers = sync.Pool{New: func() any { b := make([]byte, 1<<20); return &b }}
+)
+
+// ReadFrom implements [Partial]. It keeps nothing back: what it counts has been
+// handed to the kernel.
+func (p *partial) ReadFrom(r io.Reader) (n int64, err error) {
+	pool := &largeBuffers
+	if p.file.Size >= 0 && p.file.Size < small {
+		pool = &smallBuffers
+	}
+	buffer := pool.Get().(*[]byte)
+	defer pool.Put(buffer)
+	for {
+		k, rerr := fill(r, *buffer)
+		if k > 0 {
+			written, err := p.append((*buffer)[:k])
+			n += int64(written)
+			if err != nil {
+				return n, err
+			}
+		}
+		if rerr == io.EOF {
+			return n, nil
+		}
+		if rerr != nil {
+			return n, rerr
+		}
+	}
+}
+
+// fill reads until b is full or r fails. Unlike io.ReadFull it leaves r's error
+// as it is: io.ErrUnexpectedEOF is r's own.
+func fill(r io.Reader, b []byte) (n int, err error) {
+	for n < len(b) && err == nil {
+		var k int
+		k, err = r.Read(b[n:])
+		n += k
+	}
+	return n, err
+}
+
+func (p *partial) append(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ended {
+		return 0, errClosed
+	}
+	if err := p.dir.Err(); err != nil {
+		return 0, err
+	}
+	if p.err != nil {
+		return 0, p.err
+	}
+	if p.file.Size >= 0 && int64(len(b)) > p.file.Size-p.size {
+		p.err = fmt.Errorf("%q: %w", p.file.Name, ErrTooLong)
+		return 0, p.err
+	}
+	if p.hash != nil {
+		p.hash.Write(b)
+	}
+	n, err := p.f.Write(b)
+	p.size += int64(n)
+	if err == nil && n < len(b) {
+		err = io.ErrShortWrite
+	}
+	if err != nil {
+		p.err = fmt.Errorf("write %q: %w", p.file.Name, explain(p.file.Name, err))
+	}
+	return n, p.err
+}
+
+// Commit implements [Partial].
+func (p *partial) Commit(ctx context.Context, want Sum) (Receipt, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ended {
+		return Receipt{}, errClosed
+	}
+	// If the partial's name cannot be removed, the next OpenDir will do it.
+	defer p.end()
+	if p.err != nil {
+		return Receipt{}, p.err
+	}
+	var sum []byte
+	if p.hash != nil {
+		sum = p.hash.Sum(nil)
+	}
+	if err := p.check(want, sum); err != nil {
+		return Receipt{}, err
+	}
+	name, unchanged, err := p.keep(ctx)
+	if err != nil {
+		return Receipt{}, fmt.Errorf("commit %q: %w", p.file.Name, explain(p.file.Name, err))
+	}
+	return Receipt{
+		Name:      name,
+		Path:      filepath.Join(p.dir.path, filepath.FromSlash(name)),
+		Size:      p.size,
+		Digest:    sum,
+		Unchanged: unchanged,
+	}, nil
+}
+
+// check compares what arrived with what was announced and what is wanted.
+func (p *partial) check(want Sum, sum []byte) error {
+	for _, size := range []int64{p.file.Size, want.Size} {
+		if size >= 0 && size != p.size {
+			return fmt.Errorf("%q: %w: %d bytes instead of %d", p.file.Name, ErrMismatch, p.size, size)
+		}
+	}
+	if len(want.Digest) > 0 && !bytes.Equal(want.Digest, sum) {
+		return fmt.Errorf("%q: %w: %s %x instead of %x",
+			p.file.Name, ErrMismatch, p.file.Digest.Name, sum, want.Digest)
+	}
+	return nil
+}
+
+// keep makes the contents durable and then publishes them.
+func (p *partial) keep(ctx context.Context) (name string, unchanged bool, err error) {
+	if err := ctx.Err(); err != nil {
+		return "", false, err
+	}
+	mode := p.file.Mode.Perm()
+	if mode == 0 {
+		mode = 0o666
+	}
+	if err := p.f.Chmod(mode &^ p.dir.umask); err != nil {
+		return "", false, err
+	}
+	if !p.file.ModTime.IsZero() {
+		if err := p.dir.fs.Chtimes(p.path, time.Time{}, p.file.ModTime); err != nil {
+			return "", false, err
+		}
+	}
+	f := p.f
+	p.f = nil
+	if err := p.dir.syncAndClose(f); err != nil {
+		return "", false, err
+	}
+	return p.publish(ctx)
+}
+
+// Abort implements [Partial]. Its error means that the space is taken until
+// the store is opened again.
+func (p *partial) Abort() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ended {
+		return nil
+	}
+	return p.end()
+}
+
+// end forgets p and what it holds.
+func (p *partial) end() error {
+	p.ended = true
+	if p.f != nil {
+		p.f.Close() // nobody wants its bytes any more
+		p.f = nil
+	}
+	p.dir.mu.Lock()
+	delete(p.dir.partials, p)
+	p.dir.mu.Unlock()
+	if err := p.dir.fs.Remove(p.path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// explain puts an error of the filesystem in terms of the contract. What made
+// the store fail is no longer the fault of one file.
+func explain(name string, err error) error {
+	if errors.Is(err, ErrFailed) {
+		return err
+	}
+	if errors.Is(err, syscall.ENOTDIR) {
+		return &NameError{Name: name, Reason: "it leads through a file here"}
+	}
+	for _, full := range noSpace {
+		if errors.Is(err, full) {
+			return fmt.Errorf("%w: %w", ErrNoSpace, err)
+		}
+	}
+	return err
+}

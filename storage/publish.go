@@ -1,0 +1,209 @@
+package storage
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+)
+
+const (
+	// maxCopies bounds the numbers of NumberedName, and so the files that one
+	// upload is compared with.
+	maxCopies = 10_000
+	// maxTries bounds how often a folder or file that was there a moment ago
+	// may have vanished under a publication.
+	maxTries = 10
+)
+
+// errTaken means that other contents have the name.
+var errTaken = errors.New("the name has other contents")
+
+// publish gives the finished file its name, or a numbered one, and returns it.
+// Unchanged is set if a file of the same contents had it already.
+func (p *partial) publish(ctx context.Context) (name string, unchanged bool, err error) {
+	for n := 1; n <= maxCopies; n++ {
+		if err := ctx.Err(); err != nil {
+			return "", false, err
+		}
+		name = NumberedName(p.file.Name, n)
+		unchanged, err = p.publishAs(name)
+		if !errors.Is(err, errTaken) {
+			return name, unchanged, err
+		}
+	}
+	return "", false, fmt.Errorf("%w, and so are %d more", ErrExists, maxCopies-1)
+}
+
+// publishAs gives the finished file this name and makes the name durable. If
+// it fails it leaves no trace.
+func (p *partial) publishAs(name string) (unchanged bool, err error) {
+	d := p.dir
+	d.publishing.lock(name)
+	defer d.publishing.unlock(name)
+
+	var made []string
+	for range maxTries {
+		unchanged, err = p.tryPublish(name)
+		if !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		var more []string
+		more, err = d.makeFolders(name)
+		made = append(made, more...)
+		if err != nil {
+			break
+		}
+	}
+	if err != nil {
+		for i := len(made) - 1; i >= 0; i-- {
+			d.fs.Remove(made[i]) // stays if another upload uses it
+		}
+	}
+	return unchanged, err
+}
+
+// tryPublish is publishAs in folders that exist.
+func (p *partial) tryPublish(name string) (unchanged bool, err error) {
+	d := p.dir
+	err = d.fs.Link(p.path, name)
+	if err == nil {
+		if err = d.syncName(name); err != nil {
+			d.fs.Remove(name)
+		}
+		return false, err
+	}
+	if !errors.Is(err, fs.ErrExist) {
+		return false, err
+	}
+	same, err := p.syncIfSame(name)
+	switch {
+	case err != nil:
+		return false, err
+	case same:
+		return true, d.syncName(name)
+	case p.onConflict == Refuse:
+		return false, ErrExists
+	case p.onConflict == Replace:
+		return false, p.replace(name)
+	}
+	return false, errTaken
+}
+
+// makeFolders makes the folders that lead to name and returns those that did
+// not exist, outermost first.
+func (d *Dir) makeFolders(name string) (made []string, err error) {
+	for _, folder := range ancestors(name) {
+		switch err := d.folders.make(d.fs, folder); {
+		case err == nil:
+			made = append(made, folder)
+		case !errors.Is(err, fs.ErrExist):
+			return made, err
+		}
+	}
+	return made, nil
+}
+
+// replace publishes p in place of what has the name. The old file keeps a
+// second name until the new one is durable, so that it can come back.
+func (p *partial) replace(name string) error {
+	d := p.dir
+	fi, err := d.fs.Lstat(name)
+	if err != nil {
+		return err
+	}
+	if t := fi.Mode().Type(); t != 0 && t != fs.ModeSymlink {
+		return &NameError{Name: name, Reason: "it is neither a file nor a symlink here"}
+	}
+	old := p.path + ".old"
+	if err := d.fs.Link(name, old); err != nil {
+		return err
+	}
+	err = d.fs.Rename(p.path, name)
+	if err == nil {
+		if err = d.syncName(name); err != nil {
+			return errors.Join(err, d.fs.Rename(old, name))
+		}
+	}
+	d.fs.Remove(old) // or the next OpenDir does
+	return err
+}
+
+// syncIfSame reports whether the file of that name has the contents of p. If
+// so it makes them durable, since somebody else may have put them there.
+func (p *partial) syncIfSame(name string) (bool, error) {
+	d := p.dir
+	old, size, err := d.openRegular(name)
+	if old == nil || err != nil {
+		return false, err
+	}
+	defer old.Close()
+	if size != p.size {
+		return false, nil
+	}
+	f, err := d.fs.OpenFile(p.path, os.O_RDONLY, 0)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	if same, err := equal(old, f); !same || err != nil {
+		return false, err
+	}
+	return true, d.sync(old)
+}
+
+// openRegular opens a file that somebody else may have put there. It returns
+// nil without an error for what can't be read as a file: a symlink, a device,
+// a file without permission.
+func (d *Dir) openRegular(name string) (file, int64, error) {
+	before, err := d.fs.Lstat(name)
+	if err != nil {
+		return nil, 0, err
+	}
+	if before.IsDir() {
+		return nil, 0, &NameError{Name: name, Reason: "it is a folder here"}
+	}
+	if !before.Mode().IsRegular() {
+		return nil, 0, nil
+	}
+	f, err := d.fs.OpenFile(name, syncAccess, 0)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, 0, nil
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	// OpenFile follows a symlink that has taken the file's place meanwhile.
+	opened, err := f.Stat()
+	if err != nil || !os.SameFile(before, opened) {
+		f.Close()
+		return nil, 0, err
+	}
+	return f, opened.Size(), nil
+}
+
+// equal compares what is left in a and b.
+func equal(a, b io.Reader) (bool, error) {
+	x := largeBuffers.Get().(*[]byte)
+	defer largeBuffers.Put(x)
+	y := largeBuffers.Get().(*[]byte)
+	defer largeBuffers.Put(y)
+	for {
+		n, aerr := fill(a, *x)
+		m, berr := fill(b, *y)
+		for _, err := range []error{aerr, berr} {
+			if err != nil && err != io.EOF {
+				return false, err
+			}
+		}
+		if !bytes.Equal((*x)[:n], (*y)[:m]) {
+			return false, nil
+		}
+		if n < len(*x) {
+			return true, nil
+		}
+	}
+}

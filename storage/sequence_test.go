@@ -1,0 +1,154 @@
+package storage
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// The order of the calls is the promise: what was written is synced before it
+// has a name, and the name and those of new folders before Commit returns.
+func TestSequence(t *testing.T) {
+	if !canSyncDirs {
+		t.Skip("directories cannot be synced on this system")
+	}
+	large := strings.Repeat("x", small)
+	for _, test := range []struct {
+		what     string
+		conflict Conflict
+		before   []string // contents of f, uploaded in turn before
+		name     string
+		data     string
+		want     string
+	}{
+		{"plain", Rename, nil, "f", "one", `
+			lstat f, create P, write P, chmod P, chtimes P, sync P, close P,
+			link P f, open ., sync ., close ., remove P`},
+		{"large", Rename, nil, "f", large, `
+			lstat f, create P, allocate P, write P, chmod P, chtimes P, sync P, close P,
+			link P f, open ., sync ., close ., remove P`},
+		{"new folders", Rename, nil, "a/b/f", "one", `
+			lstat a, create P, write P, chmod P, chtimes P, sync P, close P,
+			link P a/b/f, mkdir a, mkdir a/b, link P a/b/f,
+			open a/b, sync a/b, close a/b, open ., sync ., close ., open a, sync a, close a,
+			remove P`},
+		{"unchanged", Rename, []string{"one"}, "f", "one", `
+			lstat f, create P, write P, chmod P, chtimes P, sync P, close P,
+			link P f, lstat f, open f, stat f, open P, read f, read f, read P again, read P again,
+			sync f, close P again, close f, open ., sync ., close ., remove P`},
+		{"renamed", Rename, []string{"one"}, "f", "three", `
+			lstat f, create P, write P, chmod P, chtimes P, sync P, close P,
+			link P f, lstat f, open f, stat f, close f,
+			link P f (2), open ., sync ., close ., remove P`},
+		{"replaced", Replace, []string{"one"}, "f", "three", `
+			lstat f, create P, write P, chmod P, chtimes P, sync P, close P,
+			link P f, lstat f, open f, stat f, close f,
+			lstat f, link f P.old, rename P f, open ., sync ., close ., remove P.old, remove P`},
+	} {
+		t.Run(test.what, func(t *testing.T) {
+			d, w := watchDir(t, t.TempDir(), test.conflict)
+			for _, data := range test.before {
+				mustUpload(t, d, "f", data)
+			}
+			w.taken()
+			mustUpload(t, d, test.name, test.data)
+			want := strings.Split(strings.Join(strings.Fields(test.want), " "), ", ")
+			if diff := cmp.Diff(want, w.taken()); diff != "" {
+				t.Errorf("calls (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func mustUpload(t *testing.T, d *Dir, name, data string) Receipt {
+	t.Helper()
+	r, err := upload(d, name, data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// A folder that one upload has made but not yet made durable is there for a
+// second upload, which must not be acknowledged on the strength of the first.
+func TestFolderMadeByAnotherIsSynced(t *testing.T) {
+	if !canSyncDirs {
+		t.Skip("directories cannot be synced on this system")
+	}
+	d, w := watchDir(t, t.TempDir(), Rename)
+	var second []string
+	w.before = func(call string) error {
+		if call == "sync ." && second == nil {
+			w.taken()
+			second = []string{"begun"}
+			mustUpload(t, d, "a/second", "2")
+			second = w.taken()
+		}
+		return nil
+	}
+	mustUpload(t, d, "a/first", "1")
+	if !slices.Contains(second, "sync .") {
+		t.Errorf("the second upload did not make the folder durable: %q", second)
+	}
+	mustUpload(t, d, "a/third", "3")
+	if calls := w.taken(); slices.Contains(calls[len(calls)-5:], "sync .") {
+		t.Errorf("the third upload made the folder durable again: %q", calls)
+	}
+}
+
+func TestFolderMadeAnewIsSynced(t *testing.T) {
+	if !canSyncDirs {
+		t.Skip("directories cannot be synced on this system")
+	}
+	dir := t.TempDir()
+	d, w := watchDir(t, dir, Rename)
+	mustUpload(t, d, "a/first", "1")
+	if err := os.RemoveAll(filepath.Join(dir, "a")); err != nil {
+		t.Fatal(err)
+	}
+	w.taken()
+	mustUpload(t, d, "a/second", "2")
+	if calls := w.taken(); !slices.Contains(calls, "sync .") {
+		t.Errorf("the new folder was not made durable: %q", calls)
+	}
+}
+
+// An upload must not be acknowledged for contents under a name that another
+// upload, whose fsync has failed, takes away again.
+func TestNameIsHeldUntilDurable(t *testing.T) {
+	if !canSyncDirs {
+		t.Skip("directories cannot be synced on this system")
+	}
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		d, w := watchDir(t, dir, Rename)
+		var second error
+		begun := false
+		w.before = func(call string) error {
+			if call != "sync ." || begun {
+				return nil
+			}
+			begun = true
+			go func() { _, second = upload(d, "f", "same") }()
+			synctest.Wait()
+			return syscall.EIO
+		}
+		if _, err := upload(d, "f", "same"); !errors.Is(err, ErrFailed) {
+			t.Errorf("first: error %v, want ErrFailed", err)
+		}
+		synctest.Wait()
+		if !errors.Is(second, ErrFailed) {
+			t.Errorf("second: error %v, want ErrFailed", second)
+		}
+		if _, err := os.Lstat(filepath.Join(dir, "f")); err == nil {
+			t.Error("f is visible")
+		}
+	})
+}

@@ -1,0 +1,29 @@
+//go:build unix
+
+package storage
+
+import (
+	"io/fs"
+	"os"
+	"syscall"
+)
+
+const (
+	// canSyncDirs says whether fsync of a directory makes its names durable.
+	canSyncDirs = true
+	// syncAccess is how a file must be open for fsync.
+	syncAccess = os.O_RDONLY
+)
+
+// noSpace are the errors of a full medium, a used-up quota and a file that is
+// larger than the filesystem allows.
+var noSpace = []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG}
+
+// umask returns the process's file mode creation mask. umask(2) can read it
+// only by setting it: a file that another goroutine makes at that very moment
+// gets the permissions that it asked for, unmasked.
+func umask() fs.FileMode {
+	mask := syscall.Umask(0)
+	syscall.Umask(mask)
+	return fs.FileMode(mask)
+}

@@ -1,0 +1,201 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// A watch is a filesystem that writes down its calls ("link P a/f") and asks
+// before each whether it is to fail. Partials are called P, or P again when
+// they are open to be compared, and what they replace is P.old.
+type watch struct {
+	filesystem
+	before func(call string) error
+
+	mu    sync.Mutex
+	calls []string
+}
+
+// watchDir opens a store in dir and watches it.
+func watchDir(t *testing.T, dir string, c Conflict) (*Dir, *watch) {
+	t.Helper()
+	d, err := OpenDir(dir, DirOptions{OnConflict: c})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.Close() })
+	w := &watch{filesystem: d.fs, before: func(string) error { return nil }}
+	d.fs = w
+	return d, w
+}
+
+func (w *watch) call(op string, names ...string) error {
+	for i, name := range names {
+		if dir, base := path.Split(name); dir == hidden+"/" {
+			_, rest, _ := strings.Cut(base, ".partial")
+			names[i] = "P" + rest
+		}
+	}
+	call := strings.Join(append([]string{op}, names...), " ")
+	w.mu.Lock()
+	w.calls = append(w.calls, call)
+	w.mu.Unlock()
+	return w.before(call)
+}
+
+// taken returns the calls since it was called last.
+func (w *watch) taken() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	calls := w.calls
+	w.calls = nil
+	return calls
+}
+
+func (w *watch) Lstat(name string) (fs.FileInfo, error) {
+	if err := w.call("lstat", name); err != nil {
+		return nil, err
+	}
+	return w.filesystem.Lstat(name)
+}
+
+func (w *watch) OpenFile(name string, flag int, perm fs.FileMode) (file, error) {
+	op := "open"
+	if flag&os.O_CREATE != 0 {
+		op = "create"
+	}
+	if err := w.call(op, name); err != nil {
+		return nil, err
+	}
+	f, err := w.filesystem.OpenFile(name, flag, perm)
+	if err != nil {
+		return nil, err
+	}
+	if op == "open" && strings.HasSuffix(name, ".partial") {
+		name += " again"
+	}
+	return &watchedFile{f, w, name}, nil
+}
+
+func (w *watch) Chtimes(name string, atime, mtime time.Time) error {
+	if err := w.call("chtimes", name); err != nil {
+		return err
+	}
+	return w.filesystem.Chtimes(name, atime, mtime)
+}
+
+func (w *watch) Mkdir(name string, perm fs.FileMode) error {
+	if err := w.call("mkdir", name); err != nil {
+		return err
+	}
+	return w.filesystem.Mkdir(name, perm)
+}
+
+func (w *watch) Link(oldname, newname string) error {
+	if err := w.call("link", oldname, newname); err != nil {
+		return err
+	}
+	return w.filesystem.Link(oldname, newname)
+}
+
+func (w *watch) Rename(oldname, newname string) error {
+	if err := w.call("rename", oldname, newname); err != nil {
+		return err
+	}
+	return w.filesystem.Rename(oldname, newname)
+}
+
+func (w *watch) Remove(name string) error {
+	if err := w.call("remove", name); err != nil {
+		return err
+	}
+	return w.filesystem.Remove(name)
+}
+
+type watchedFile struct {
+	file
+	watch *watch
+	name  string
+}
+
+func (f *watchedFile) Read(b []byte) (int, error) {
+	if err := f.watch.call("read", f.name); err != nil {
+		return 0, err
+	}
+	return f.file.Read(b)
+}
+
+// Write, when it is to fail, writes a half.
+func (f *watchedFile) Write(b []byte) (int, error) {
+	if err := f.watch.call("write", f.name); err != nil {
+		n, _ := f.file.Write(b[:len(b)/2])
+		if err == errShort {
+			err = nil
+		}
+		return n, err
+	}
+	return f.file.Write(b)
+}
+
+// errShort asks Write for a short write without an error.
+var errShort = errors.New("short write")
+
+func (f *watchedFile) Stat() (fs.FileInfo, error) {
+	if err := f.watch.call("stat", f.name); err != nil {
+		return nil, err
+	}
+	return f.file.Stat()
+}
+
+func (f *watchedFile) Chmod(mode fs.FileMode) error {
+	if err := f.watch.call("chmod", f.name); err != nil {
+		return err
+	}
+	return f.file.Chmod(mode)
+}
+
+func (f *watchedFile) Allocate(size int64) error {
+	if err := f.watch.call("allocate", f.name); err != nil {
+		return err
+	}
+	return f.file.Allocate(size)
+}
+
+func (f *watchedFile) Sync() error {
+	if err := f.watch.call("sync", f.name); err != nil {
+		return err
+	}
+	return f.file.Sync()
+}
+
+// Close closes the file in any case, as close(2) does.
+func (f *watchedFile) Close() error {
+	err := f.watch.call("close", f.name)
+	if cerr := f.file.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
+// upload stores a file with everything that costs a call.
+func upload(d *Dir, name, data string) (Receipt, error) {
+	p, err := d.Create(context.Background(), File{
+		Name:    name,
+		Size:    int64(len(data)),
+		ModTime: time.Date(2001, 2, 3, 4, 5, 6, 0, time.UTC),
+	})
+	if err != nil {
+		return Receipt{}, err
+	}
+	if _, err := p.ReadFrom(strings.NewReader(data)); err != nil {
+		return Receipt{}, errors.Join(err, p.Abort())
+	}
+	return p.Commit(context.Background(), Sum{Size: int64(len(data))})
+}
