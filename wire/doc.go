@@ -1,0 +1,202 @@
+// Package wire is labnet's protocol, version 1: its specification, a [Server]
+// and a [Client].
+//
+// The specification is this comment. It is complete: a client or a server
+// written from it alone works with this one.
+//
+// # Transport and messages
+//
+// The transport is a TCP connection, by custom to port 9000. Integers are
+// little-endian. There are two kinds of message:
+//
+//	String  01         length (2 bytes, at most 4096)     text in UTF-8
+//	Data    02 … 09    size (1 … 8 bytes: type less one)  that many bytes
+//
+// A sender uses the smallest type of Data that holds the size; a receiver
+// takes any. A longer String, an unknown type, invalid UTF-8 and the end of
+// the stream inside a message are protocol errors. The header alone decides,
+// before anything is allocated or kept. A receiver must not depend on how TCP
+// cuts the stream into pieces: any bytes it has read beyond one message begin
+// the next.
+//
+// A String without a NUL byte is a text: somebody said something. A String
+// with a NUL byte is a request or a reply:
+//
+//	word NUL (key "=" value NUL)*
+//
+// The word is a file name, or one in capital letters. A key is not empty and
+// holds no "="; if it comes twice, the first counts. A receiver ignores fields
+// that it does not know, and a client ignores fields of replies likewise:
+// that is how the protocol grows.
+//
+// Fields with these keys always have these forms:
+//
+//	size       bytes in decimal, 0 … 9223372036854775807
+//	offset     likewise
+//	upload     a number in decimal: the n-th announcement of the connection
+//	mtime      seconds since 1970-01-01 00:00 UTC, rounded down, and up to nine
+//	           decimals behind a point: 1732285920.123456789
+//	mode       permission bits in octal: 0644
+//	digest     the name of a digest, see below
+//	code       the reason of a refusal, see below
+//	text       the same for people, in any words
+//	unchanged  1 if the server had the same contents under that name already
+//
+// and a digest's name is the key of its value in lower-case hexadecimal digits:
+//
+//	crc64nvme  CRC-64/NVME: reflected polynomial 9a6c9329ac4bc9b5, initial and
+//	           final value all ones; the number in 16 digits, most significant
+//	           first; "123456789" gives ae8b14860a799888
+//	sha256     FIPS 180-4, 64 digits
+//
+// # Conversations
+//
+// A client may hold any number of conversations on a connection, one after
+// the other. C is the client, S the server, and 0 a NUL byte:
+//
+//	say      C: hello                             S: Message: hello
+//	blob     C: Data                              S: OK 0 name=x7Yt93Qa.bin 0 size=5 0 crc64nvme=… 0
+//	upload   C: report.pdf 0 size=4194304 0       S: OK 0 upload=1 0 offset=0 0
+//	         C: Data, Data, …
+//	         C: END 0 size=4194304 0 crc64nvme=… 0
+//	                                              S: SAVED 0 upload=1 0 name=report.pdf 0 size=4194304 0 crc64nvme=… 0
+//	refusal                                       S: ERROR 0 code=no-space 0 text=… 0
+//
+// say. A text is answered with a text. A reply that would not fit into a
+// String is cut between two characters.
+//
+// blob. A Data while no upload is open is kept under a name that the server
+// makes: 8 letters and digits, and ".bin". OK means that it is as safe as
+// SAVED says of a file. Its crc64nvme is the server's; the client compares it
+// with its own.
+//
+// upload. The client announces a file: its name and what it knows of it. The
+// name is relative, "/" separates directories, and at most 3072 bytes. A
+// server may refuse names that are awkward anywhere: ones that are not in
+// Unicode's form NFC, with control or invisible characters, with components
+// that are empty, begin with a dot or end in a dot or a space, or that mean a
+// device to some system. An empty name asks the server to make one. A "./"
+// before the name is not part of it; it must be there if the name is one of
+// the words END, CANCEL, AUTH and HELLO, which are requests (AUTH and HELLO of
+// later versions).
+//
+// The fields of an announcement are size (absent if the client does not know
+// it), mtime, mode, and digest (absent for crc64nvme). The server answers
+// ERROR, or OK with the number of the upload and the offset from which it
+// wants the contents, which is 0 in this version. The client waits for the OK
+// before it sends contents. They follow as Data of any sizes, even empty
+// ones, which a client whose source is slow sends to show that it is alive.
+//
+// The client ends the file with END, which has the size and the digest of all
+// contents, in the digest's field. The server compares both with what it
+// received, and the size with the one announced, and publishes the file only
+// if all agree. It answers SAVED, with the name that the file was published
+// under, its size and its digest, only when contents and name would survive a
+// power cut. A client reports success only on a SAVED with its own digest. Or
+// the client gives the file up with
+//
+//	CANCEL 0
+//
+// which is answered with ERROR, code cancelled. It may come only between two
+// Data; inside one, the client can only close the connection.
+//
+// A name that is taken is not overwritten, unless the server was told to: the
+// file is kept under another one, such as "report (2).pdf", which SAVED tells.
+// The same contents again under the same name are not kept twice: SAVED then
+// has unchanged=1.
+//
+// Announcing ahead. A client may announce up to 64 files before the first of
+// them has ended. The OKs come in the order of the announcements. Data, END
+// and CANCEL belong to the oldest file that was accepted and has not ended.
+// The answers to END and CANCEL come in their order too, but between the two
+// orders nothing is promised: the field upload tells the file that an OK, a
+// SAVED or an ERROR is about.
+//
+// Early refusal. A server that cannot go on with an upload (the disk is full,
+// say) answers ERROR at once. What the client has still to send of the file is
+// discarded, and END or CANCEL then gets no further answer; the client sends
+// one of them, so that both sides know where the file ends. A server may
+// instead close the connection when a refused Data has more than 64 MiB left.
+//
+// Waiting. A server that works on an answer for long sends
+//
+//	WAIT 0
+//
+// every 5 seconds. It means only: not forgotten.
+//
+// # Refusals
+//
+// An ERROR without the field upload is about the message before it. The code
+// is stable. "later" marks those after which the same request may succeed;
+// "ends" those after which the server closes the connection; a server that is
+// going down first lets the files under way on it end. After the others the
+// conversation goes on.
+//
+//	protocol     ends   the bytes are not this protocol
+//	unsupported         a request or digest that the server does not know
+//	bad-name            the file name breaks the server's rules
+//	exists              the name is taken, and the server was told to refuse that
+//	too-large           over the server's limit for one file
+//	too-many     later  more than 64 files announced ahead
+//	mismatch     later  size or digest differ from what arrived
+//	cancelled           the client gave the file up
+//	no-space     later  the store is full
+//	read-only           the store failed and keeps nothing more
+//	timeout      ends   nothing came for too long; later
+//	shutdown     ends   the server is going down; later
+//	internal     later  the server failed; its log says why
+//
+// # One port for everything
+//
+// The first byte tells what a connection is:
+//
+//	none, then the end of the stream      a ping: the server ends its stream too. If
+//	                                      it cannot keep anything it says ERROR first
+//	01 and a length of at most 4096,      this protocol
+//	or 02 … 09
+//	01 and anything else                  the lab dialect
+//	a printable ASCII character, or the   raw text: all up to the end of the stream,
+//	first byte of a longer UTF-8 one      4096 bytes or 100 ms of silence; answered
+//	                                      with bare bytes, and closed
+//	anything else                         a protocol error
+//
+// Data is the same in this protocol and in the lab dialect; where it comes
+// first, the first String decides. What would be the high byte of a length is
+// the second character of a text in the lab dialect, at least 20, so that only
+// texts of one character or of control characters could be confused. A 01 and
+// one printable character count as such a text if the stream ends behind them
+// or nothing comes for a second.
+//
+// # The lab dialect
+//
+// This is what programs speak that are written in the course in which the
+// protocol began. A text is 01 and UTF-8 without a length, ended by the end of
+// the stream, 4096 bytes, 100 ms of silence or the type of the next message:
+// a byte 01 … 08, or a 09 with a size behind it below 2 to the power of 48. (If
+// less than a size comes behind the 09, a byte below 09 in it shows that the 09
+// is no tab.)
+// Replies are bare bytes. Many of these programs close the connection without
+// reading one.
+//
+// A server that recognises the dialect answers every text with OK, in two bare
+// bytes, and takes it as the name of a Data that may follow; more texts and
+// Data may come on the same connection. A Data without a name of its own gets
+// one from the server. A refusal is the bare bytes "ERROR: " and a reason, and
+// ends the connection. Nothing acknowledges contents: they are kept, as safely
+// as others, if every byte came.
+//
+// By task, for a Server and a LabClient that are told one:
+//
+//	1, 2    the server closes every connection at once
+//	3       raw text, as above
+//	4       client: 01 and text, or 02 and bytes up to the end of the stream; no replies
+//	5       as 4, but 02 … 09 with a size, as in Data
+//	6       client: 01 and a name; server: OK; client: Data; both close
+//	extra   as 6, but further files follow on the same connection
+//
+// # Time
+//
+// A server closes a connection on which nothing comes for 5 minutes between
+// messages, a String takes over 10 seconds to arrive, or a body or a reply
+// stands still for 30 seconds. These are defaults.
+package wire

@@ -1,0 +1,84 @@
+package wire
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+)
+
+// A Code is the stable name of a reason for which a server refuses something.
+type Code string
+
+// The codes of version 1.
+const (
+	CodeProtocol    Code = "protocol"    // the bytes are not this protocol; the connection ends
+	CodeUnsupported Code = "unsupported" // a request or digest that this server does not know
+	CodeName        Code = "bad-name"    // the file name breaks the rules
+	CodeExists      Code = "exists"      // the name is taken and this server keeps one file a name
+	CodeTooLarge    Code = "too-large"   // over this server's limit for one file
+	CodeTooMany     Code = "too-many"    // more files announced ahead than allowed
+	CodeMismatch    Code = "mismatch"    // size or digest differ from what arrived
+	CodeCancelled   Code = "cancelled"   // the client gave the file up
+	CodeNoSpace     Code = "no-space"    // the store is full
+	CodeReadOnly    Code = "read-only"   // the store failed and keeps nothing more
+	CodeTimeout     Code = "timeout"     // nothing came for too long; the connection ends
+	CodeShutdown    Code = "shutdown"    // the server is going down; the connection ends
+	CodeInternal    Code = "internal"    // the server failed; its log says why
+)
+
+// Retryable reports whether the same request may succeed later.
+func (c Code) Retryable() bool {
+	switch c {
+	case CodeTooMany, CodeMismatch, CodeNoSpace, CodeTimeout, CodeShutdown, CodeInternal:
+		return true
+	}
+	return false
+}
+
+// endsConnection reports whether nothing can follow on the same connection.
+func (c Code) endsConnection() bool {
+	return c == CodeProtocol || c == CodeTimeout || c == CodeShutdown
+}
+
+// An Error is a refusal in the words of the peer, or one that a Store wants
+// the peer to be told.
+type Error struct {
+	Code Code
+	// Text is for people. It may hold anything that the peer sent.
+	Text string
+}
+
+func (e *Error) Error() string { return fmt.Sprintf("%s (%s)", e.Text, e.Code) }
+
+func (e *Error) control() Control {
+	const room = 1024 // a name quoted in the text must not make the reply too long
+	return Control{Word: wordError}.with("code", string(e.Code)).with("text", TruncateText(e.Text, room))
+}
+
+// A SourceError means that the local side could not supply what it was to send.
+type SourceError struct{ Err error }
+
+func (e *SourceError) Error() string { return e.Err.Error() }
+func (e *SourceError) Unwrap() error { return e.Err }
+
+// A ForeignError means that the peer's answer is not of this protocol.
+type ForeignError struct {
+	Got []byte // its first bytes
+}
+
+func (e *ForeignError) Error() string { return fmt.Sprintf("not a labnet answer: %q", e.Got) }
+
+// IsLab reports whether the answer looks like one of the lab dialect.
+func (e *ForeignError) IsLab() bool {
+	return bytes.HasPrefix(e.Got, []byte(wordOK)) || bytes.HasPrefix(e.Got, []byte("Message"))
+}
+
+var (
+	// ErrNoAnswer means that the server closed the connection in place of an
+	// answer.
+	ErrNoAnswer = errors.New("the server closed the connection without an answer")
+
+	errSilent = errors.New("the server did not answer in time")
+	errDigest = errors.New("the server kept other bytes than were sent")
+	errReply  = errors.New("the server's answer makes no sense here")
+)
