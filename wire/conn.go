@@ -1,0 +1,242 @@
+package wire
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+const (
+	// lingerTime is how long a server that ends a conversation itself gives
+	// the client to read the reason.
+	lingerTime = 2 * time.Second
+	// maxDiscard is the most bytes of a refused body that are read only to
+	// stay in step; a connection with more to come is closed instead.
+	maxDiscard = 64 << 20
+)
+
+// errRefused ends a connection that cannot go on after the refusal that the
+// client was told.
+var errRefused = errors.New("refused")
+
+// A conn is one connection of a Server. But for out, it belongs to the
+// goroutine that runs it.
+type conn struct {
+	srv    *Server
+	ctx    context.Context
+	cancel context.CancelFunc
+	link   *link
+	r      *bufio.Reader // over input; nil while idle
+	out    replies
+	remote string
+	log    zerolog.Logger
+	idle   bool // guarded by srv.mu
+
+	spoken    bool      // a String told which dialect this is
+	bare      bool      // it is the lab's: replies are bare bytes
+	uploads   []*upload // announced and not yet ended, oldest first
+	announced int       // how many uploads there ever were
+}
+
+func newConn(s *Server, nc net.Conn) *conn {
+	remote := nc.RemoteAddr().String()
+	l := &link{Conn: nc, writeStall: orDefault(s.ProgressTimeout, DefaultProgressTimeout)}
+	c := &conn{
+		srv:    s,
+		link:   l,
+		out:    replies{link: l},
+		remote: remote,
+		log:    s.Log.With().Str("remote", remote).Logger(),
+		idle:   true,
+		bare:   s.Lab != 0,
+	}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	return c
+}
+
+// run holds the conversation from the first byte to the last, whatever
+// happens in it.
+func (c *conn) run() {
+	defer c.srv.removeConn(c)
+	defer c.survive()
+	defer c.close()
+	err := c.converse()
+	c.abandon()
+	c.end(err)
+}
+
+// survive, deferred, lets a fault of the program or of its store end only the
+// connection in which it shows.
+func (c *conn) survive() {
+	if p := recover(); p != nil {
+		c.log.Error().Any("panic", p).Bytes("stack", debug.Stack()).Msg("a fault of this program ended a connection")
+	}
+}
+
+// converse finds out from the first byte what the connection is, and serves it.
+func (c *conn) converse() error {
+	if c.srv.Lab == Lab1 || c.srv.Lab == Lab2 {
+		return c.ping()
+	}
+	first, err := c.await()
+	switch {
+	case err == io.EOF:
+		return c.ping()
+	case err != nil:
+		return err
+	case c.srv.Lab != 0:
+		return c.serveLab()
+	case first >= typeString && first <= typeData8:
+		return c.serveMessages()
+	case isText(first):
+		return c.serveRawText()
+	}
+	return ErrType
+}
+
+// serveMessages answers messages until the client ends the stream. The first
+// String tells whether the client speaks this protocol or the lab dialect:
+// Data is the same in both.
+func (c *conn) serveMessages() error {
+	for {
+		first, err := c.await()
+		if err != nil {
+			return err
+		}
+		if first == typeString && !c.spoken {
+			c.spoken = true
+			lab, err := c.isLab()
+			if err != nil {
+				return err
+			}
+			if lab {
+				return c.serveLab()
+			}
+		}
+		if err := c.message(); err != nil {
+			return err
+		}
+	}
+}
+
+// message takes one message and answers it.
+func (c *conn) message() error {
+	h, err := ReadHeader(c.r)
+	if err != nil {
+		return unexpected(err)
+	}
+	if !h.IsString() {
+		return c.data(h.Size)
+	}
+	text, err := ReadString(c.r, h)
+	if err != nil {
+		return err
+	}
+	if !IsControl(text) {
+		c.say(text)
+		return nil
+	}
+	ctl, err := ParseControl(text)
+	if err != nil {
+		return err
+	}
+	switch {
+	case ctl.Word == wordEnd:
+		return c.endUpload(ctl)
+	case ctl.Word == wordCancel:
+		return c.cancelUpload()
+	case reserved[ctl.Word]:
+		c.refuse(&Error{CodeUnsupported, "this server does not know " + ctl.Word}, 0)
+		return nil
+	}
+	return c.announce(ctl)
+}
+
+// say answers what somebody said.
+func (c *conn) say(text string) {
+	c.received(Event{Op: "say", Text: text})
+	c.out.text(TruncateText(strings.ToValidUTF8(c.srv.answer(text), "\uFFFD"), MaxString))
+}
+
+// answer is what the server says to a text.
+func (s *Server) answer(text string) string {
+	return strings.ReplaceAll(orDefault(s.Reply, DefaultReply), "{}", text)
+}
+
+// ping notes a connection that asked for nothing. A store that failed is told
+// here, where monitors look.
+func (c *conn) ping() error {
+	c.received(Event{Op: "ping"})
+	if err := c.srv.Store.Err(); err != nil && c.srv.Lab == 0 {
+		c.refuse(err, 0)
+	}
+	return nil
+}
+
+// received reports one thing received.
+func (c *conn) received(e Event) {
+	e.Remote, e.Lab = c.remote, c.bare
+	line := c.log.Info()
+	switch e.Op {
+	case "say":
+		line.Str("text", e.Text)
+	case "blob", "upload":
+		line.Str("name", e.Name).Int64("size", *e.Size).Bool("unchanged", e.Unchanged)
+	}
+	line.Msg(e.Op)
+	if c.srv.Received != nil {
+		c.srv.Received(e)
+	}
+}
+
+// abandon drops the uploads that did not end.
+func (c *conn) abandon() {
+	for len(c.uploads) > 0 {
+		u := c.uploads[0]
+		c.uploads = c.uploads[1:]
+		if u.to != nil {
+			c.log.Warn().Str("name", u.Name).Int64("received", u.got).Msg("upload not finished")
+			c.drop(u)
+		}
+	}
+}
+
+// end tells the client why its connection ends, unless the client ended it,
+// and notes it.
+func (c *conn) end(err error) {
+	var why *Error
+	switch {
+	case timedOut(err):
+		why = &Error{CodeTimeout, "nothing came for too long"}
+	case errors.Is(err, ErrType), errors.Is(err, ErrLength), errors.Is(err, ErrUTF8), errors.Is(err, ErrControl):
+		why = &Error{CodeProtocol, err.Error()}
+	default:
+		errors.As(err, &why)
+	}
+	if why != nil {
+		c.tell(why, 0)
+	}
+	if err == nil || err == io.EOF || err == errRefused || errors.Is(err, net.ErrClosed) {
+		c.log.Debug().Msg("connection ended")
+	} else {
+		c.log.Warn().Err(err).Msg("connection ended early")
+	}
+	if c.out.flush() == nil && err != io.EOF {
+		c.link.finish(lingerTime)
+	}
+}
+
+// close frees what the connection holds, after a panic too.
+func (c *conn) close() {
+	c.cancel()
+	c.link.Close()
+	c.releaseBuffer()
+	c.abandon()
+}

@@ -1,0 +1,109 @@
+package wire
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+)
+
+// labGrace is how long a client waits for a server to end the connection after
+// it, so that nothing sent is lost.
+const labGrace = 2 * time.Second
+
+// A LabClient speaks one task of the course to a program written in it. No
+// task acknowledges contents, so nothing that it sends is known to be kept.
+// It is used by one goroutine.
+type LabClient struct {
+	task Lab
+	link *link
+}
+
+// NewLabClient takes over a connection. No reply or write may take longer
+// than timeout; zero stands for DefaultProgressTimeout.
+func NewLabClient(nc net.Conn, task Lab, timeout time.Duration) *LabClient {
+	timeout = orDefault(timeout, DefaultProgressTimeout)
+	return &LabClient{task, &link{Conn: nc, readStall: timeout, writeStall: timeout}}
+}
+
+// Say sends a text of at most MaxString bytes and returns the reply, which
+// only Task 3 has. In Task 3 it can be called once.
+func (c *LabClient) Say(ctx context.Context, text string) (reply string, err error) {
+	defer func() { err = cause(ctx, err) }()
+	defer c.link.closeWhenDone(ctx)()
+	if c.task != Lab3 {
+		_, err := c.link.Write(append([]byte{typeString}, text...))
+		return "", err
+	}
+	if _, err := c.link.Write([]byte(text)); err != nil {
+		return "", err
+	}
+	if err := c.link.closeWrite(); err != nil {
+		return "", err
+	}
+	const most = 64 << 10 // a reply repeats the text, in words of its own
+	b, err := io.ReadAll(io.LimitReader(c.link, most))
+	return string(b), err
+}
+
+// Blob sends size bytes of r. In Task 4, where the end of the connection is
+// the end of the bytes, it must be the last call.
+func (c *LabClient) Blob(ctx context.Context, r io.Reader, size int64) (err error) {
+	defer func() { err = cause(ctx, err) }()
+	defer c.link.closeWhenDone(ctx)()
+	w := bufio.NewWriterSize(c.link, readAhead) // header and contents leave together
+	if c.task == Lab4 {
+		w.WriteByte(typeData1)
+	} else {
+		w.Write(DataHeader(uint64(size)).Append(nil))
+	}
+	chunks := readChunks(io.LimitReader(r, size), size)
+	defer chunks.stop()
+	for sent := int64(0); sent < size; {
+		ch := <-chunks.ready
+		sent += int64(ch.n)
+		if err := ch.trouble(sent, size); err != nil {
+			return &SourceError{err}
+		}
+		if _, err := w.Write(ch.data()); err != nil {
+			return err
+		}
+		chunks.reuse(ch)
+	}
+	return w.Flush()
+}
+
+// Upload announces a name, waits for the server's "OK" and sends size bytes
+// of r. In Task 6 it can be called once.
+func (c *LabClient) Upload(ctx context.Context, name string, r io.Reader, size int64) (err error) {
+	defer func() { err = cause(ctx, err) }()
+	defer c.link.closeWhenDone(ctx)()
+	if _, err := c.link.Write(append([]byte{typeString}, name...)); err != nil {
+		return err
+	}
+	var reply [512]byte
+	n, err := io.ReadAtLeast(c.link, reply[:], len(wordOK))
+	switch got := reply[:n]; {
+	case err == io.EOF:
+		return ErrNoAnswer
+	case err != nil && err != io.ErrUnexpectedEOF:
+		return err
+	case string(bytes.TrimSpace(got)) != wordOK:
+		return &Error{CodeUnsupported, fmt.Sprintf("the server answered %q in place of OK", got)}
+	}
+	return c.Blob(ctx, r, size)
+}
+
+// Close ends the stream, so that the server sees the end of what was sent,
+// and waits a moment for the server to end it too.
+func (c *LabClient) Close() error {
+	err := c.link.finish(labGrace)
+	if err == io.EOF || timedOut(err) || errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,105 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"net"
+	"time"
+)
+
+// A link is a connection on which nothing waits for ever: every read and
+// write of this package goes through it. Reads belong to one goroutine and
+// writes to one goroutine at a time.
+type link struct {
+	net.Conn
+	readStall  time.Duration // longest wait of each read; 0: the deadline of within holds
+	writeStall time.Duration // longest wait for a write to make progress
+	unread     []byte        // what was read too early
+	ended      bool          // closeWrite was called
+}
+
+// within gives all reads that follow d altogether.
+func (l *link) within(d time.Duration) {
+	l.readStall = 0
+	l.SetReadDeadline(time.Now().Add(d))
+}
+
+// each gives every read that follows d for itself.
+func (l *link) each(d time.Duration) { l.readStall = d }
+
+func (l *link) Read(p []byte) (int, error) {
+	if len(l.unread) > 0 {
+		n := copy(p, l.unread)
+		l.unread = l.unread[n:]
+		return n, nil
+	}
+	if l.readStall > 0 {
+		l.SetReadDeadline(time.Now().Add(l.readStall))
+	}
+	return l.Conn.Read(p)
+}
+
+// Write goes on for as long as bytes leave at all: a slow peer is not a dead
+// one.
+func (l *link) Write(p []byte) (n int, err error) {
+	for {
+		l.SetWriteDeadline(time.Now().Add(l.writeStall))
+		m, err := l.Conn.Write(p[n:])
+		n += m
+		if err == nil || m == 0 || !timedOut(err) {
+			return n, err
+		}
+	}
+}
+
+// closeWrite ends the stream to the peer and leaves the other one open. A
+// second call does nothing: the system would refuse it once both have ended.
+func (l *link) closeWrite() error {
+	if l.ended {
+		return nil
+	}
+	l.ended = true
+	if c, ok := l.Conn.(interface{ CloseWrite() error }); ok {
+		return c.CloseWrite()
+	}
+	return l.Close() // a transport that cannot half-close
+}
+
+// finish closes the connection so that the peer gets the last bytes sent: a
+// close with unread bytes in the receive buffer would reset the stream and
+// destroy them (RFC 1122, 4.2.2.13). It waits for the peer's end at most d.
+func (l *link) finish(d time.Duration) error {
+	defer l.Close()
+	if err := l.closeWrite(); err != nil {
+		return err
+	}
+	l.within(d)
+	var waste [4096]byte
+	for {
+		if _, err := l.Read(waste[:]); err != nil {
+			return err
+		}
+	}
+}
+
+// closeWhenDone closes the connection when ctx ends, which wakes whoever
+// waits on it. The function that it returns ends the watch.
+func (l *link) closeWhenDone(ctx context.Context) func() bool {
+	return context.AfterFunc(ctx, func() { l.Close() })
+}
+
+// cause returns why ctx ended, if it did, for an operation that failed with
+// err: then closeWhenDone made it fail.
+func cause(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// timedOut reports whether a deadline, rather than the peer, ended the
+// operation that failed with err.
+func timedOut(err error) bool {
+	var ne net.Error
+	return errors.As(err, &ne) && ne.Timeout()
+}

@@ -1,0 +1,244 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"time"
+)
+
+const (
+	// chunkSize is the most bytes of one Data of a file. From 256 KiB on,
+	// larger ones are hardly faster, and only between two can a client tell
+	// the server that it gives up.
+	chunkSize = 1 << 20
+	// aliveInterval is how often a client whose source is slow sends an empty
+	// Data, so that the server does not take it for dead.
+	aliveInterval = 15 * time.Second
+)
+
+var (
+	errGrew   = errors.New("grew while it was read")
+	errShrunk = errors.New("became shorter while it was read")
+)
+
+// sendContents sends Data until r ends, and END with the last of it.
+func (c *Client) sendContents(ctx context.Context, a Announcement, r io.Reader) (Sum, error) {
+	digest, sent := a.Digest.New(), int64(0)
+	chunks := readChunks(r, a.Size)
+	defer chunks.stop()
+	alive := time.NewTicker(aliveInterval)
+	defer alive.Stop()
+	for {
+		select {
+		case ch := <-chunks.ready:
+			sent += int64(len(ch.data()))
+			if err := ch.trouble(sent, a.Size); err != nil {
+				return Sum{}, c.cancel(ctx, &SourceError{err})
+			}
+			digest.Write(ch.data())
+			var b []byte
+			if len(ch.data()) > 0 {
+				b = ch.after(DataHeader(uint64(len(ch.data()))))
+			}
+			if ch.err != io.EOF {
+				if err := c.write(ctx, b); err != nil {
+					return Sum{}, err
+				}
+				chunks.reuse(ch)
+				continue
+			}
+			sum := Sum{sent, digest.Sum(nil)}
+			b = AppendString(b, Control{Word: wordEnd}.withSum(a.Digest, sum).Text())
+			err := c.write(ctx, b)
+			chunks.reuse(ch)
+			return sum, err
+		case <-alive.C:
+			if err := c.write(ctx, DataHeader(0).Append(nil)); err != nil {
+				return Sum{}, err
+			}
+		case early := <-c.replies:
+			if err := c.early(ctx, early); err != nil {
+				return Sum{}, c.cancel(ctx, err)
+			}
+		}
+	}
+}
+
+// sendBlob sends one Data of size bytes.
+func (c *Client) sendBlob(ctx context.Context, r io.Reader, size int64) (Sum, error) {
+	digest, sent := digests[0].New(), int64(0)
+	chunks := readChunks(io.LimitReader(r, size), size)
+	defer chunks.stop()
+	header := DataHeader(uint64(size))
+	if size == 0 {
+		return Sum{0, digest.Sum(nil)}, c.write(ctx, header.Append(nil))
+	}
+	for sent < size {
+		var err error
+		select {
+		case ch := <-chunks.ready:
+			sent += int64(len(ch.data()))
+			if err = ch.trouble(sent, size); err != nil {
+				err = &SourceError{err}
+				break
+			}
+			digest.Write(ch.data())
+			b := ch.data()
+			if sent == int64(len(b)) {
+				b = ch.after(header)
+			}
+			if err := c.write(ctx, b); err != nil {
+				return Sum{}, err
+			}
+			chunks.reuse(ch)
+		case early := <-c.replies:
+			err = c.early(ctx, early)
+		}
+		if err != nil {
+			// The header promised more: only the end of the stream takes it back.
+			return Sum{}, c.fail(ctx, err)
+		}
+	}
+	return Sum{sent, digest.Sum(nil)}, nil
+}
+
+// early looks at a reply that came before all was sent: the server refuses the
+// rest, is at work, or is gone.
+func (c *Client) early(ctx context.Context, r reply) error {
+	if r.err != nil {
+		return c.fail(ctx, r.err)
+	}
+	if r.isWait() {
+		return nil
+	}
+	_, err := c.expect(r.text, wordError)
+	return err
+}
+
+// cancel gives up the file that is being sent, because of err, so that the
+// conversation can go on with the next.
+func (c *Client) cancel(ctx context.Context, err error) error {
+	_, told := errors.AsType[*Error](err)
+	if c.broken != nil || c.write(ctx, AppendString(nil, Control{Word: wordCancel}.Text())) != nil {
+		return err
+	}
+	if !told { // then the server answers
+		if answer, lost := c.next(ctx); lost == nil {
+			c.expect(answer, wordError)
+		}
+	}
+	return err
+}
+
+// chunks reads a source ahead, so that reading and sending overlap.
+type chunks struct {
+	ready chan chunk
+	free  chan *chunkBuffer
+	quit  chan struct{}
+	done  chan struct{} // closed when nothing reads the source any more
+	known bool          // the size of the source, and so that its reads return
+}
+
+// A chunkBuffer has room for a header before, and for an END behind, the
+// contents.
+type chunkBuffer [maxHeader + chunkSize + 256]byte
+
+var chunkBuffers = sync.Pool{New: func() any { return new(chunkBuffer) }}
+
+// A chunk is some of a source.
+type chunk struct {
+	buf *chunkBuffer
+	n   int
+	err error // why nothing follows: io.EOF at the end
+}
+
+func (ch chunk) data() []byte { return ch.buf[maxHeader:][:ch.n] }
+
+// after returns the contents with a header before them.
+func (ch chunk) after(h Header) []byte {
+	var room [maxHeader]byte
+	header := h.Append(room[:0])
+	start := maxHeader - len(header)
+	copy(ch.buf[start:], header)
+	return ch.buf[start : maxHeader+ch.n]
+}
+
+// trouble returns why the source cannot be what was announced, if sent bytes
+// of it are known now.
+func (ch chunk) trouble(sent, size int64) error {
+	switch {
+	case ch.err != nil && ch.err != io.EOF:
+		return ch.err
+	case size >= 0 && sent > size:
+		return errGrew
+	case ch.err == io.EOF && sent < size:
+		return errShrunk
+	}
+	return nil
+}
+
+// readChunks reads r until it fails or ends. A source of known size is read in
+// whole chunks, one of unknown size (negative) as its bytes come. The caller
+// must stop it.
+func readChunks(r io.Reader, size int64) *chunks {
+	c := &chunks{
+		ready: make(chan chunk, 1),
+		free:  make(chan *chunkBuffer, 2),
+		quit:  make(chan struct{}),
+		done:  make(chan struct{}),
+		known: size >= 0,
+	}
+	go c.read(r)
+	return c
+}
+
+func (c *chunks) read(r io.Reader) {
+	defer close(c.done)
+	for i := 0; ; i++ {
+		var ch chunk
+		if i < cap(c.free) {
+			ch.buf = chunkBuffers.Get().(*chunkBuffer)
+		} else {
+			select {
+			case ch.buf = <-c.free:
+			case <-c.quit:
+				return
+			}
+		}
+		room := ch.buf[maxHeader:][:chunkSize]
+		if c.known {
+			ch.n, ch.err = io.ReadFull(r, room)
+			if ch.err == io.ErrUnexpectedEOF {
+				ch.err = io.EOF
+			}
+		} else {
+			ch.n, ch.err = r.Read(room)
+		}
+		select {
+		case c.ready <- ch:
+		case <-c.quit:
+			return
+		}
+		if ch.err != nil {
+			return
+		}
+	}
+}
+
+// reuse takes back the buffer of a chunk that was sent.
+func (c *chunks) reuse(ch chunk) { c.free <- ch.buf }
+
+// stop ends the reading of the source.
+func (c *chunks) stop() {
+	close(c.quit)
+	if !c.known {
+		return
+	}
+	<-c.done
+	close(c.free)
+	for buf := range c.free {
+		chunkBuffers.Put(buf)
+	}
+}

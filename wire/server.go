@@ -1,0 +1,209 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+// Defaults of a Server's limits.
+const (
+	DefaultIdleTimeout     = 5 * time.Minute
+	DefaultHeaderTimeout   = 10 * time.Second
+	DefaultProgressTimeout = 30 * time.Second
+	DefaultMaxSize         = 1 << 40
+	DefaultReply           = "Message: {}"
+)
+
+// ErrServerClosed is what Serve returns after Shutdown or Close.
+var ErrServerClosed = errors.New("wire: server closed")
+
+// A Server holds conversations with clients. Its fields must not change once
+// Serve was called. Its methods may be called by many goroutines at once.
+type Server struct {
+	// Store keeps blobs and files. It must be set.
+	Store Store
+	// Reply is what a text is answered with; "{}" stands for the text. A
+	// reply over MaxString bytes is cut. Empty stands for DefaultReply.
+	Reply string
+	// Lab makes the server speak one task of the course and nothing else.
+	// Its zero value speaks this protocol and recognises the lab dialect.
+	Lab Lab
+	// MaxSize is the most bytes of one blob or file. Zero stands for
+	// DefaultMaxSize.
+	MaxSize int64
+	// IdleTimeout is how long a client may say nothing between messages,
+	// HeaderTimeout how long a message but for its body may take to arrive,
+	// ProgressTimeout how long a body or a reply may stand still. Zero stands
+	// for the default of each.
+	IdleTimeout, HeaderTimeout, ProgressTimeout time.Duration
+	// Received, if set, is told of each thing received, after it was kept and
+	// before the client is told. It is called by many goroutines at once.
+	Received func(Event)
+	// Log gets one line for each thing received and for each connection that
+	// ended badly. Its zero value is silent.
+	Log zerolog.Logger
+
+	mu        sync.Mutex
+	closing   bool
+	listeners map[net.Listener]struct{}
+	conns     map[*conn]struct{}
+	running   sync.WaitGroup // connections; none is added once closing is set
+}
+
+// An Event is one thing that a Server received.
+type Event struct {
+	Op     string `json:"op"`     // "ping", "say", "blob" or "upload"
+	Remote string `json:"remote"` // address and port of the client
+	Lab    bool   `json:"lab,omitempty"`
+	// Text is what was said.
+	Text string `json:"text,omitempty"`
+	// Name, Path and the rest describe what was kept.
+	Name      string `json:"name,omitempty"`
+	Path      string `json:"path,omitempty"`
+	Size      *int64 `json:"size,omitempty"`
+	Digest    string `json:"digest,omitempty"` // "crc64nvme:" and hexadecimal digits
+	Unchanged bool   `json:"unchanged,omitempty"`
+}
+
+func orDefault[T comparable](v, standard T) T {
+	var zero T
+	if v == zero {
+		return standard
+	}
+	return v
+}
+
+// Serve accepts connections from l until Shutdown or Close, and then returns
+// ErrServerClosed once the last of them has ended. It closes l.
+func (s *Server) Serve(l net.Listener) error {
+	var accepted sync.WaitGroup
+	defer accepted.Wait()
+	defer l.Close()
+	if !s.addListener(l) {
+		return ErrServerClosed
+	}
+	var delay time.Duration
+	for {
+		nc, err := l.Accept()
+		if err != nil {
+			if s.isClosing() {
+				return ErrServerClosed
+			}
+			if !isTemporary(err) {
+				return err
+			}
+			// Out of descriptors or memory: waiting frees some, spinning does not.
+			delay = min(max(2*delay, 5*time.Millisecond), time.Second)
+			s.Log.Warn().Err(err).Dur("retry_in_ms", delay).Msg("cannot accept")
+			time.Sleep(delay)
+			continue
+		}
+		delay = 0
+		c := newConn(s, nc)
+		if !s.addConn(c) {
+			nc.Close()
+			return ErrServerClosed
+		}
+		accepted.Go(c.run)
+	}
+}
+
+// isTemporary reports whether accepting may work again later.
+func isTemporary(err error) bool {
+	var ne net.Error
+	//lint:ignore SA1019 net/http's server asks the same: for Accept it means what it says
+	return errors.As(err, &ne) && ne.Temporary()
+}
+
+func (s *Server) addListener(l net.Listener) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing {
+		return false
+	}
+	if s.listeners == nil {
+		s.listeners = map[net.Listener]struct{}{}
+	}
+	s.listeners[l] = struct{}{}
+	return true
+}
+
+func (s *Server) addConn(c *conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing {
+		return false
+	}
+	if s.conns == nil {
+		s.conns = map[*conn]struct{}{}
+	}
+	s.conns[c] = struct{}{}
+	s.running.Add(1)
+	return true
+}
+
+func (s *Server) removeConn(c *conn) {
+	s.mu.Lock()
+	delete(s.conns, c)
+	s.mu.Unlock()
+	s.running.Done()
+}
+
+// setIdle notes that c waits for a message, and reports whether it may.
+func (s *Server) setIdle(c *conn, idle bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.idle = idle
+	return !(idle && s.closing)
+}
+
+func (s *Server) isClosing() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closing
+}
+
+// Shutdown stops accepting, closes the connections that wait for a message,
+// lets the others finish what they are doing and returns when none is left,
+// or with ctx's error. Close ends those that remain.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.stop(func(c *conn) bool { return c.idle })
+	done := make(chan struct{})
+	go func() {
+		s.running.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Close stops accepting and closes every connection at once.
+func (s *Server) Close() error {
+	s.stop(func(*conn) bool { return true })
+	return nil
+}
+
+// stop ends all listeners, and the connections that are chosen.
+func (s *Server) stop(chosen func(*conn) bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closing = true
+	for l := range s.listeners {
+		l.Close()
+	}
+	for c := range s.conns {
+		if chosen(c) {
+			c.cancel()
+			c.link.Close()
+		}
+	}
+}

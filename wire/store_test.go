@@ -1,0 +1,175 @@
+package wire_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"maps"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/labnet/labnet/wire"
+)
+
+// A store keeps files in memory, counts how each of them was ended, and does
+// in its hooks what a test wants it to suffer. The hooks must be set before
+// the server runs.
+type store struct {
+	onCreate func(wire.Announcement) error
+	onBytes  func(f *file) error // after each read of contents
+	onCommit func(f *file) error
+	onAbort  func(f *file) error
+	atEnd    error // of ReadFrom, in place of the reader's own
+	lose     int   // bytes of each ReadFrom that are lost without an error
+	err      error
+
+	mu        sync.Mutex
+	files     map[string]string // what is visible
+	announced []wire.Announcement
+	wants     []wire.Sum
+	created   int
+	ended     int
+	faults    []string // breaches of the contract of wire.Store
+}
+
+// A file is one in progress.
+type file struct {
+	wire.Announcement
+	store *store
+	body  bytes.Buffer
+	ended bool
+}
+
+func (s *store) Err() error { return s.err }
+
+func (s *store) Create(ctx context.Context, a wire.Announcement) (wire.Upload, error) {
+	s.mu.Lock()
+	s.announced = append(s.announced, a)
+	s.mu.Unlock()
+	if s.onCreate != nil {
+		if err := s.onCreate(a); err != nil {
+			return nil, err
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.created++
+	return &file{Announcement: a, store: s}, nil
+}
+
+func (f *file) ReadFrom(r io.Reader) (n int64, err error) {
+	buf := make([]byte, 32<<10)
+	for {
+		m, err := r.Read(buf)
+		f.body.Write(buf[:m])
+		n += int64(m)
+		if hook := f.store.onBytes; hook != nil && m > 0 {
+			if err := hook(f); err != nil {
+				return n, err
+			}
+		}
+		if err != nil && f.store.lose > 0 {
+			f.body.Truncate(max(0, f.body.Len()-f.store.lose))
+			n -= int64(f.store.lose)
+		}
+		if err != nil && f.store.atEnd != nil {
+			return n, f.store.atEnd
+		}
+		if err == io.EOF {
+			return n, nil
+		}
+		if err != nil {
+			return n, err
+		}
+	}
+}
+
+func (f *file) Commit(ctx context.Context, want wire.Sum) (wire.Saved, error) {
+	f.end("Commit")
+	if hook := f.store.onCommit; hook != nil {
+		if err := hook(f); err != nil {
+			return wire.Saved{}, err
+		}
+	}
+	h := f.Digest.New()
+	h.Write(f.body.Bytes())
+	got := wire.Sum{Size: int64(f.body.Len()), Digest: h.Sum(nil)}
+	if got.Size != want.Size || len(want.Digest) > 0 && !bytes.Equal(got.Digest, want.Digest) {
+		return wire.Saved{}, &wire.Error{Code: wire.CodeMismatch, Text: "other bytes arrived"}
+	}
+	s := f.store
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.wants = append(s.wants, want)
+	body, name := f.body.String(), f.Name
+	for n := 1; ; n++ {
+		if name == "" || n > 1 {
+			name = fmt.Sprintf("%s#%d", f.Name, n)
+		}
+		if old, taken := s.files[name]; !taken {
+			break
+		} else if f.Name != "" && old == body {
+			return wire.Saved{Name: name, Sum: got, Unchanged: true}, nil
+		}
+	}
+	if s.files == nil {
+		s.files = map[string]string{}
+	}
+	s.files[name] = body
+	return wire.Saved{Name: name, Path: "/store/" + name, Sum: got}, nil
+}
+
+func (f *file) Abort() error {
+	f.end("Abort")
+	if f.store.onAbort != nil {
+		return f.store.onAbort(f)
+	}
+	return nil
+}
+
+func (f *file) end(how string) {
+	f.store.mu.Lock()
+	defer f.store.mu.Unlock()
+	f.store.ended++
+	if f.ended {
+		f.store.faults = append(f.store.faults, fmt.Sprintf("%s of %q, which had ended", how, f.Name))
+	}
+	f.ended = true
+}
+
+// visible returns what a user of the store sees.
+func (s *store) visible() map[string]string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.files)
+}
+
+func (s *store) wantFiles(t testing.TB, want map[string]string) {
+	t.Helper()
+	if got := s.visible(); len(got)+len(want) > 0 {
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("kept files (-want +got):\n%s", diff)
+		}
+	}
+}
+
+// balance checks that every file begun was ended once.
+func (s *store) balance(t testing.TB) {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.created != s.ended || len(s.faults) > 0 {
+		t.Errorf("%d files begun, %d ended; %q", s.created, s.ended, s.faults)
+	}
+}
+
+// sum returns the digest of b as a field's value.
+func sum(d wire.Digest, b string) string {
+	h := d.New()
+	io.WriteString(h, b)
+	return hex.EncodeToString(h.Sum(nil))
+}

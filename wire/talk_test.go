@@ -1,0 +1,269 @@
+package wire_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/labnet/labnet/wire"
+)
+
+// A conversation is what a client sends, what it hears, and what comes of it.
+type conversation struct {
+	name  string
+	adapt func(*world)
+	steps []step
+	files map[string]string
+	did   []string
+	ends  bool // the server ends it
+	lab   bool // replies are bare bytes
+}
+
+type step struct {
+	send string
+	hear []string
+}
+
+func hear(replies ...string) []string { return replies }
+
+func (c conversation) run(t *testing.T) {
+	serve(t, c.adapt, func(w *world) {
+		p := w.dial()
+		for _, s := range c.steps {
+			p.send(s.send)
+			if c.lab {
+				time.Sleep(500 * time.Millisecond) // the silence that ends a text, a few times
+				p.hearBare(strings.Join(s.hear, ""))
+			} else {
+				p.hear(s.hear...)
+			}
+		}
+		if c.ends {
+			p.wantClosed()
+		} else {
+			p.wantOpen()
+			p.CloseWrite()
+			p.hear()
+			p.wantClosed()
+		}
+		w.store.wantFiles(t, c.files)
+		w.wantDid(c.did...)
+	})
+}
+
+func refuses(op func(wire.Announcement) error) func(*world) {
+	return func(w *world) { w.store.onCreate = op }
+}
+
+func reply(template string) func(*world) { return func(w *world) { w.server.Reply = template } }
+
+// conversations that go well.
+var conversations = []conversation{
+	{name: "say", steps: []step{
+		{str("hello"), hear("Message: hello")},
+		{str(""), hear("Message: ")},
+		{str("żółw") + str("🐢"), hear("Message: żółw", "Message: 🐢")},
+	}, did: []string{"say hello", "say", "say żółw", "say 🐢"}},
+
+	{name: "say by template", adapt: reply("{}, {}!"), steps: []step{
+		{str("ah"), hear("ah, ah!")},
+	}, did: []string{"say ah"}},
+
+	{name: "say what reads like a template or a request", steps: []step{
+		{str("{}"), hear("Message: {}")},
+		{str("END"), hear("Message: END")},
+	}, did: []string{"say {}", "say END"}},
+
+	{name: "blob", steps: []step{
+		{data(2, "hello"), hear(kept("#1", "hello"))},
+		{data(2, "hello"), hear(kept("#2", "hello"))},
+		{data(2, ""), hear(kept("#3", ""))},
+	}, files: map[string]string{"#1": "hello", "#2": "hello", "#3": ""},
+		did: []string{"blob #1", "blob #2", "blob #3"}},
+
+	{name: "upload", steps: []step{
+		{str("report.pdf|size=10|"), hear(ok(1))},
+		{data(2, "01234") + data(3, "56789"), nil},
+		{end("0123456789"), hear(saved(1, "report.pdf", "0123456789"))},
+	}, files: map[string]string{"report.pdf": "0123456789"}, did: []string{"upload report.pdf"}},
+
+	{name: "upload of unknown size, in pieces and with empty Data", steps: []step{
+		{str("stream|"), hear(ok(1))},
+		{data(2, "") + data(2, "ab") + data(9, "") + data(5, "c") + data(2, ""), nil},
+		{end("abc"), hear(saved(1, "stream", "abc"))},
+	}, files: map[string]string{"stream": "abc"}, did: []string{"upload stream"}},
+
+	{name: "empty files", steps: []step{
+		{str("a|size=0|"), hear(ok(1))},
+		{end(""), hear(saved(1, "a", ""))},
+		{str("b|"), hear(ok(2))},
+		{data(2, ""), nil},
+		{end(""), hear(saved(2, "b", ""))},
+	}, files: map[string]string{"a": "", "b": ""}, did: []string{"upload a", "upload b"}},
+
+	{name: "a name by the server, and names like words", steps: []step{
+		{str("|size=1|"), hear(ok(1))},
+		{data(2, "x") + end("x"), hear(saved(1, "#1", "x"))},
+		{str("./END|size=0|"), hear(ok(2))},
+		{end(""), hear(saved(2, "END", ""))},
+		{str("./AUTH|") + end(""), hear(ok(3), saved(3, "AUTH", ""))},
+		{str("./a/b|") + end(""), hear(ok(4), saved(4, "a/b", ""))},
+		{str("OK|") + end(""), hear(ok(5), saved(5, "OK", ""))},
+		{str("end|") + end(""), hear(ok(6), saved(6, "end", ""))},
+	}, files: map[string]string{"#1": "x", "END": "", "AUTH": "", "a/b": "", "OK": "", "end": ""},
+		did: []string{"upload #1", "upload END", "upload AUTH", "upload a/b", "upload OK", "upload end"}},
+
+	{name: "reserved words", steps: []step{
+		{str("AUTH|token=x|") + str("HELLO|"), hear("ERROR|code=unsupported|", "ERROR|code=unsupported|")},
+		{str("a|") + end(""), hear(ok(1), saved(1, "a", ""))},
+	}, files: map[string]string{"a": ""}, did: []string{"upload a"}},
+
+	{name: "field without a key", steps: []step{
+		{str("a|size=1|colour=blue|=|"), hear("ERROR|code=protocol|")},
+	}, ends: true},
+
+	{name: "unknown fields are ignored, of two the first counts", steps: []step{
+		{str("a|colour=a=b|size=1|size=7|x=|"), hear(ok(1))},
+		{data(2, "x") + str("END|why=|size=1|crc64nvme="+crc("x")+"|size=2|"), hear(saved(1, "a", "x"))},
+		{str("b|") + str("CANCEL|why=bored|"), hear(ok(2), "ERROR|code=cancelled|upload=2|")},
+	}, files: map[string]string{"a": "x"}, did: []string{"upload a"}},
+
+	{name: "sha256", steps: []step{
+		{str("a|size=3|digest=sha256|"), hear(ok(1))},
+		{data(2, "abc"), nil},
+		{str("END|size=3|sha256=ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad|"),
+			hear("SAVED|upload=1|name=a|size=3|sha256=ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad|")},
+	}, files: map[string]string{"a": "abc"}, did: []string{"upload a"}},
+
+	{name: "same again and another under the name", steps: []step{
+		{str("a|") + data(2, "x") + end("x"), hear(ok(1), saved(1, "a", "x"))},
+		{str("a|") + data(2, "x") + end("x"), hear(ok(2), saved(2, "a", "x")+"unchanged=1|")},
+		{str("a|") + data(2, "y") + end("y"), hear(ok(3), saved(3, "a#2", "y"))},
+	}, files: map[string]string{"a": "x", "a#2": "y"}, did: []string{"upload a", "upload a", "upload a#2"}},
+
+	{name: "announced ahead, and everything in between", steps: []step{
+		{str("a|size=1|") + str("b|size=2|") + str("c|"), hear(ok(1), ok(2), ok(3))},
+		{data(2, "A") + str("how goes it"), hear("Message: how goes it")},
+		{end("A") + data(2, "B"), hear(saved(1, "a", "A"))},
+		{str("d|size=0|"), hear(ok(4))},
+		{data(2, "B") + end("BB") + str("CANCEL|"), hear(saved(2, "b", "BB"), "ERROR|code=cancelled|upload=3|")},
+		{end("") + data(2, "blob"), hear(saved(4, "d", ""), kept("#1", "blob"))},
+	}, files: map[string]string{"a": "A", "b": "BB", "d": "", "#1": "blob"},
+		did: []string{"say how goes it", "upload a", "upload b", "upload d", "blob #1"}},
+
+	{name: "refusal in the middle of announcements", adapt: refuses(func(a wire.Announcement) error {
+		if a.Name == "b" {
+			return &wire.Error{Code: wire.CodeName, Text: "no b here"}
+		}
+		return nil
+	}), steps: []step{
+		{str("a|") + str("b|") + str("c|"), hear(ok(1), "ERROR|code=bad-name|upload=2|", ok(3))},
+		{data(2, "A") + end("A") + data(2, "C") + end("C"), hear(saved(1, "a", "A"), saved(3, "c", "C"))},
+	}, files: map[string]string{"a": "A", "c": "C"}, did: []string{"upload a", "upload c"}},
+}
+
+func TestConversations(t *testing.T) {
+	for _, c := range conversations {
+		t.Run(c.name, c.run)
+	}
+}
+
+// TestOnePacket sends each conversation in a single write: what was read
+// beyond one message begins the next.
+func TestOnePacket(t *testing.T) {
+	for _, c := range conversations {
+		one := c
+		one.steps = []step{{}}
+		for _, s := range c.steps {
+			one.steps[0].send += s.send
+			one.steps[0].hear = append(one.steps[0].hear, s.hear...)
+		}
+		t.Run(c.name, one.run)
+	}
+}
+
+func TestEveryTypeOfData(t *testing.T) {
+	for kind := byte(2); kind <= 9; kind++ {
+		for _, body := range []string{"", "x", strings.Repeat("long ", 30)} {
+			t.Run(fmt.Sprintf("%d bytes in type %d", len(body), kind), conversation{
+				steps: []step{
+					{data(kind, body), hear(kept("#1", body))},
+					{str("f|") + data(kind, body) + end(body), hear(ok(1), saved(1, "f", body))},
+				},
+				files: map[string]string{"#1": body, "f": body},
+				did:   []string{"blob #1", "upload f"},
+			}.run)
+		}
+	}
+}
+
+// TestReplyIsCut has replies that do not fit into a String.
+func TestReplyIsCut(t *testing.T) {
+	tests := []struct{ name, template, text, want string }{
+		{"fits", "{}", strings.Repeat("a", 4096), strings.Repeat("a", 4096)},
+		{"one byte over", "m{}", strings.Repeat("a", 4096), "m" + strings.Repeat("a", 4095)},
+		{"default", "", strings.Repeat("a", 4090), "Message: " + strings.Repeat("a", 4087)},
+		{"within a character of 2 bytes", "m{}", strings.Repeat("ż", 2048), "m" + strings.Repeat("ż", 2047)},
+		{"within a character of 4 bytes", "abc{}", strings.Repeat("🐢", 1024), "abc" + strings.Repeat("🐢", 1023)},
+		{"many times", "{}{}{}", strings.Repeat("a", 3000), strings.Repeat("a", 4096)},
+		{"template that is not UTF-8", "\xff{}", "a", "\uFFFDa"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, conversation{
+			adapt: reply(tt.template),
+			steps: []step{{str(tt.text), hear(tt.want)}},
+			did:   []string{"say " + tt.text},
+		}.run)
+	}
+}
+
+func TestAnnouncementFields(t *testing.T) {
+	type ann = wire.Announcement
+	tests := []struct {
+		fields string
+		want   ann // but for its digest
+	}{
+		{"", ann{Size: -1}},
+		{"size=0|", ann{Size: 0}},
+		{"size=1099511627776|", ann{Size: 1 << 40}},
+		{"mtime=1732285920.123456789|", ann{Size: -1, ModTime: time.Unix(1732285920, 123456789)}},
+		{"mtime=1732285920.5|", ann{Size: -1, ModTime: time.Unix(1732285920, 500000000)}},
+		{"mtime=1732285920|", ann{Size: -1, ModTime: time.Unix(1732285920, 0)}},
+		{"mtime=-2.75|", ann{Size: -1, ModTime: time.Unix(-2, 750000000)}},
+		{"mode=0644|", ann{Size: -1, Mode: 0o644}},
+		{"mode=755|", ann{Size: -1, Mode: 0o755}},
+		{"mode=104755|", ann{Size: -1, Mode: 0o755}},
+		{"digest=crc64nvme|", ann{Size: -1}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.fields, func(t *testing.T) {
+			serve(t, nil, func(w *world) {
+				p := w.dial()
+				p.send(str("f|" + tt.fields))
+				p.hear(ok(1))
+				got := w.store.announced[0]
+				if got.Name != "f" || got.Size != tt.want.Size || got.Mode != tt.want.Mode || !got.ModTime.Equal(tt.want.ModTime) {
+					t.Errorf("the store was told %+v, want %+v", got, tt.want)
+				}
+				if got.Digest.Name != "crc64nvme" {
+					t.Errorf("digest %q", got.Digest.Name)
+				}
+				p.Close()
+			})
+		})
+	}
+}
+
+func TestMalformedFields(t *testing.T) {
+	for _, fields := range []string{
+		"size", "size=1", "=1|", "|", "x|", "size=-1|", "size=+1|", "size=1k|", "size=0x1|", "size= 1|",
+		"size=9223372036854775808|", "mtime=x|", "mtime=1.1234567890|", "mtime=1.+5|", "mtime=1.-5|",
+		"mtime=1,5|", "mode=8|", "mode=0o644|", "mode=-1|", "mode=rw|",
+	} {
+		t.Run(fields, conversation{
+			steps: []step{{str("f|" + fields), hear("ERROR|code=protocol|")}},
+			ends:  true,
+		}.run)
+	}
+}

@@ -1,0 +1,233 @@
+package wire
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"strings"
+)
+
+const (
+	// MaxAhead is how many files a client may have announced and not ended.
+	MaxAhead = 64
+	// MaxName is the most bytes of a file's name: it shares a String of
+	// MaxString bytes with the fields.
+	MaxName = 3072
+)
+
+// An upload is a file that a client announced.
+type upload struct {
+	number int // the client's first is 1
+	Announcement
+	to  Upload // nil once the file was refused
+	got int64
+}
+
+// announce takes an announcement and accepts or refuses it.
+func (c *conn) announce(ctl Control) error {
+	c.announced++
+	u := &upload{number: c.announced}
+	err := u.parse(ctl)
+	if errors.Is(err, ErrControl) {
+		return err
+	}
+	if err == nil {
+		u.to, err = c.create(u.Announcement)
+	}
+	if err != nil {
+		c.refuse(err, u.number)
+		return nil
+	}
+	c.uploads = append(c.uploads, u)
+	c.out.control(numbered(Control{Word: wordOK}, u.number).with("offset", "0"))
+	return nil
+}
+
+// parse reads the fields of an announcement. Fields that it does not know are
+// for later versions.
+func (u *upload) parse(ctl Control) (err error) {
+	var known bool
+	if u.Digest, known = DigestByName(ctl.Get("digest")); !known {
+		return &Error{CodeUnsupported, fmt.Sprintf("this server does not know the digest %q", ctl.Get("digest"))}
+	}
+	u.Name = strings.TrimPrefix(ctl.Word, namePrefix)
+	u.Size = -1
+	if s := ctl.Get("size"); s != "" {
+		if u.Size, err = parseSize(s); err != nil {
+			return err
+		}
+	}
+	if s := ctl.Get("mtime"); s != "" {
+		if u.ModTime, err = parseTime(s); err != nil {
+			return err
+		}
+	}
+	if s := ctl.Get("mode"); s != "" {
+		mode, err := strconv.ParseUint(s, 8, 32)
+		if err != nil {
+			return ErrControl
+		}
+		u.Mode = fs.FileMode(mode) & fs.ModePerm
+	}
+	return nil
+}
+
+// create begins a file if the server's limits allow it.
+func (c *conn) create(a Announcement) (Upload, error) {
+	switch limit := c.srv.maxSize(); {
+	case c.srv.isClosing():
+		return nil, &Error{CodeShutdown, "the server is going down"}
+	case len(c.uploads) >= MaxAhead:
+		return nil, &Error{CodeTooMany, fmt.Sprintf("more than %d files announced ahead", MaxAhead)}
+	case len(a.Name) > MaxName:
+		return nil, &Error{CodeName, fmt.Sprintf("a name has at most %d bytes", MaxName)}
+	case a.Size > limit:
+		return nil, tooLarge(limit)
+	}
+	return c.srv.Store.Create(c.ctx, a)
+}
+
+func (s *Server) maxSize() int64 { return orDefault(s.MaxSize, DefaultMaxSize) }
+
+func tooLarge(limit int64) error {
+	return &Error{CodeTooLarge, fmt.Sprintf("this server takes at most %d bytes", limit)}
+}
+
+// data takes the contents of a Data: they belong to the oldest upload, or are
+// a blob.
+func (c *conn) data(size uint64) error {
+	if len(c.uploads) == 0 {
+		return c.blob(size)
+	}
+	u := c.uploads[0]
+	if u.to == nil {
+		return c.discard(size)
+	}
+	if err := u.fits(size, c.srv.maxSize()); err != nil {
+		c.fail(u, err)
+		return c.discard(size)
+	}
+	return c.receive(u, int64(size))
+}
+
+// fits reports whether size more bytes belong to the file.
+func (u *upload) fits(size uint64, limit int64) error {
+	switch {
+	case size > uint64(limit-u.got):
+		return tooLarge(limit)
+	case u.Size >= 0 && size > uint64(u.Size-u.got):
+		return &Error{CodeMismatch, fmt.Sprintf("%d bytes were announced, and more came", u.Size)}
+	}
+	return nil
+}
+
+// endUpload publishes the oldest upload and answers whether it is safe.
+func (c *conn) endUpload(ctl Control) error {
+	if len(c.uploads) == 0 {
+		return fmt.Errorf("%w: END of no upload", ErrControl)
+	}
+	u := c.uploads[0]
+	want, err := ctl.sum(u.Digest)
+	if err != nil {
+		return err
+	}
+	c.uploads = c.uploads[1:]
+	switch {
+	case u.to == nil:
+		return nil // the refusal was the answer
+	case u.Size >= 0 && u.Size != want.Size:
+		c.fail(u, &Error{CodeMismatch, fmt.Sprintf("%d bytes were announced, and %d came", u.Size, want.Size)})
+		return nil
+	}
+	saved, err := c.commit(u, "upload", want)
+	if err != nil {
+		c.refuse(err, u.number)
+		return nil
+	}
+	c.out.control(saved.control(numbered(Control{Word: wordSaved}, u.number), u.Digest))
+	return nil
+}
+
+// cancelUpload drops the oldest upload.
+func (c *conn) cancelUpload() error {
+	if len(c.uploads) == 0 {
+		return fmt.Errorf("%w: CANCEL of no upload", ErrControl)
+	}
+	u := c.uploads[0]
+	c.uploads = c.uploads[1:]
+	if u.to != nil {
+		c.fail(u, &Error{CodeCancelled, "the client gave the file up"})
+	}
+	return nil
+}
+
+// blob keeps a Data under a name of the store's making.
+func (c *conn) blob(size uint64) error {
+	u := &upload{Announcement: Announcement{Size: -1, Digest: digests[0]}}
+	err := u.fits(size, c.srv.maxSize())
+	if err == nil {
+		u.Size = int64(size)
+		u.to, err = c.create(u.Announcement)
+	}
+	if err != nil {
+		c.refuse(err, 0)
+		return c.discard(size)
+	}
+	defer c.drop(u)
+	if err := c.receive(u, u.Size); err != nil || u.to == nil {
+		return err
+	}
+	saved, err := c.commit(u, "blob", Sum{Size: u.Size})
+	if err != nil {
+		c.refuse(err, 0)
+		return nil
+	}
+	c.out.control(saved.control(Control{Word: wordOK}, u.Digest))
+	return nil
+}
+
+// commit has the store publish a file, and reports it.
+func (c *conn) commit(u *upload, op string, want Sum) (Saved, error) {
+	to := u.to
+	u.to = nil // whatever comes of it
+	saved, err := func() (Saved, error) {
+		defer c.working()()
+		return to.Commit(c.ctx, want)
+	}()
+	if err != nil {
+		return saved, fmt.Errorf("keep %q: %w", u.Name, err)
+	}
+	c.received(Event{
+		Op: op, Name: saved.Name, Path: saved.Path, Size: &saved.Size,
+		Digest: u.Digest.Name + ":" + saved.Hex(), Unchanged: saved.Unchanged,
+	})
+	return saved, nil
+}
+
+// control appends what a client wants to know of a kept file to a reply.
+func (s Saved) control(ctl Control, d Digest) Control {
+	ctl = ctl.with("name", s.Name).withSum(d, s.Sum)
+	if s.Unchanged {
+		ctl = ctl.with("unchanged", "1")
+	}
+	return ctl
+}
+
+// fail refuses a file in its middle. What still comes of it is discarded.
+func (c *conn) fail(u *upload, err error) {
+	c.drop(u)
+	c.refuse(err, u.number)
+}
+
+// drop aborts a file unless it has ended.
+func (c *conn) drop(u *upload) {
+	to := u.to
+	u.to = nil
+	if to == nil {
+		return
+	}
+	if err := to.Abort(); err != nil {
+		c.log.Error().Err(err).Str("name", u.Name).Msg("cannot remove an unfinished file")
+	}
+}
