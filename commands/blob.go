@@ -1,0 +1,125 @@
+package commands
+
+import (
+	"context"
+	"crypto/rand"
+	mathrand "math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/labnet/labnet/wire"
+)
+
+func blobCommand(con *console) *cli.Command {
+	return &cli.Command{
+		Name:        "blob",
+		Usage:       "send random bytes",
+		Description: "On a terminal and without -s and -n, asks what to send, again and again.",
+		Flags: clientFlags(
+			&cli.StringFlag{Name: "size", Aliases: []string{"s"}, Value: "1MiB", Usage: "send `SIZE` bytes"},
+			&cli.IntFlag{Name: "count", Aliases: []string{"n"}, Value: 1, Usage: "send `N` blobs"},
+		),
+		Action: func(c *cli.Context) error {
+			o, err := clientOptionsOf(c, con, wire.Lab4, wire.Lab5, wire.Lab6, wire.LabExtra)
+			if err != nil {
+				return err
+			}
+			size, err := parseSize(c.String("size"))
+			count := c.Int("count")
+			switch {
+			case err != nil:
+				return usageError("--size: %q is not a size such as 64KiB or 2GB", c.String("size"))
+			case count <= 0:
+				return usageError("--count must be more than zero")
+			case c.Args().Present():
+				return usageError("blob takes no arguments, but %q was given", c.Args().First())
+			}
+			b := &blobber{con, session{clientOptions: o}, size}
+			defer b.close()
+			if con.interactive() && !c.IsSet("size") && !c.IsSet("count") {
+				return b.ask(c.Context)
+			}
+			return b.sendAll(c.Context, count)
+		},
+	}
+}
+
+// A blobber sends blobs of one size.
+type blobber struct {
+	con *console
+	session
+	size int64
+}
+
+// ask asks for the type of each message, as Task 4 does.
+func (b *blobber) ask(ctx context.Context) error {
+	lines := b.con.lines()
+	defer lines.stop()
+	var t tally
+	for {
+		kind, more := lines.next(ctx, "1 text, 2 random bytes: ")
+		if !more {
+			return t.err("messages not sent")
+		}
+		var err error
+		switch strings.TrimSpace(kind) {
+		case "1":
+			text, more := lines.next(ctx, "text: ")
+			if !more {
+				continue
+			}
+			err = (&speaker{b.con, &b.session}).say(ctx, text)
+		case "2":
+			err = b.send(ctx)
+		case "":
+			continue
+		default:
+			b.con.note("%s is neither 1 nor 2", printable(kind))
+			continue
+		}
+		if err := t.count(ctx, b.con, err); err != nil {
+			return err
+		}
+	}
+}
+
+func (b *blobber) sendAll(ctx context.Context, count int) error {
+	var t tally
+	for range count {
+		if err := t.count(ctx, b.con, b.send(ctx)); err != nil {
+			return err
+		}
+	}
+	return t.err("blobs not sent")
+}
+
+// send sends one blob of random bytes.
+func (b *blobber) send(ctx context.Context) error {
+	var seed [32]byte
+	rand.Read(seed[:])
+	bytes := mathrand.NewChaCha8(seed)
+	start := time.Now()
+	done := sent{Op: "blob", Addr: b.addr, Size: b.size}
+	if b.lab != 0 {
+		err := b.labDo(ctx, func(c *wire.LabClient) error { return c.Blob(ctx, bytes, b.size) })
+		if err != nil {
+			return err
+		}
+		done.Unconfirmed = true
+		done.print(b.con, "random bytes", unconfirmed, time.Since(start))
+		return nil
+	}
+	var saved wire.Saved
+	err := b.do(ctx, func(c *wire.Client) (err error) {
+		saved, err = c.Blob(ctx, bytes, b.size)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	done.Name, done.Digest = saved.Name, "crc64nvme:"+saved.Hex()
+	done.print(b.con, saved.Name, "", time.Since(start))
+	return nil
+}

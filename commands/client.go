@@ -1,0 +1,150 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/labnet/labnet/wire"
+)
+
+// clientOptions are the flags that all clients have.
+type clientOptions struct {
+	addr    string
+	timeout time.Duration
+	lab     wire.Lab // 0: this protocol
+}
+
+// clientFlags returns the flags of all clients, and those of one.
+func clientFlags(own ...cli.Flag) []cli.Flag {
+	return append(own,
+		&cli.StringFlag{Name: "addr", Aliases: []string{"a"}, Value: "127.0.0.1:9000", EnvVars: []string{"LABNET_ADDR"}, Usage: "server's `HOST:PORT`"},
+		&cli.DurationFlag{Name: "timeout", Value: 30 * time.Second, EnvVars: []string{"LABNET_TIMEOUT"}, Usage: "give up after `TIME` without progress"},
+		&cli.StringFlag{Name: "lab", Usage: "speak `TASK` of the course: 1 to 6 or extra"},
+		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print errors only"},
+		&cli.BoolFlag{Name: "json", Usage: "print results as JSON, an object per line"},
+	)
+}
+
+// clientOptionsOf reads the flags that all clients have, and sets con by them.
+// The tasks of the course that the command belongs to are given.
+func clientOptionsOf(c *cli.Context, con *console, tasks ...wire.Lab) (clientOptions, error) {
+	o := clientOptions{addr: c.String("addr"), timeout: c.Duration("timeout")}
+	con.json, con.quiet = c.Bool("json"), c.Bool("quiet")
+	if o.timeout <= 0 {
+		return o, usageError("--timeout must be more than zero")
+	}
+	if _, _, err := net.SplitHostPort(o.addr); err != nil {
+		return o, &badUsage{fmt.Errorf("address %q is not HOST:PORT", o.addr), "for example --addr 192.0.2.7:9000"}
+	}
+	if !c.IsSet("lab") {
+		return o, nil
+	}
+	task, err := parseLab(c)
+	if err != nil {
+		return o, err
+	}
+	for _, t := range tasks {
+		if task == t {
+			o.lab = task
+			return o, nil
+		}
+	}
+	return o, usageError("task %s of the course has no %s; these have: %v", task, c.Command.Name, tasks)
+}
+
+func parseLab(c *cli.Context) (wire.Lab, error) {
+	task, err := wire.ParseLab(c.String("lab"))
+	if err != nil {
+		return 0, usageError("--lab: %w", err)
+	}
+	return task, nil
+}
+
+// dial connects to the server.
+func (o clientOptions) dial(ctx context.Context) (net.Conn, error) {
+	d := net.Dialer{Timeout: o.timeout}
+	conn, err := d.DialContext(ctx, "tcp", o.addr)
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if err != nil {
+		return nil, &unreachable{o.addr, err}
+	}
+	return conn, nil
+}
+
+// A session is a conversation with a server. It connects when there is
+// something to say, and anew after the connection was lost.
+type session struct {
+	clientOptions
+	client    *wire.Client
+	labClient *wire.LabClient
+}
+
+// do holds one conversation.
+func (s *session) do(ctx context.Context, talk func(*wire.Client) error) error {
+	if s.client != nil && !s.client.Usable() {
+		s.close()
+	}
+	if s.client == nil {
+		conn, err := s.dial(ctx)
+		if err != nil {
+			return err
+		}
+		s.client = wire.NewClient(conn, s.timeout)
+	}
+	return s.classify(ctx, talk(s.client))
+}
+
+// labDo holds one conversation in the lab dialect. But for the task that is
+// about it, no connection has two.
+func (s *session) labDo(ctx context.Context, talk func(*wire.LabClient) error) error {
+	if s.labClient == nil {
+		conn, err := s.dial(ctx)
+		if err != nil {
+			return err
+		}
+		s.labClient = wire.NewLabClient(conn, s.lab, s.timeout)
+	}
+	err := talk(s.labClient)
+	if err != nil || s.lab != wire.LabExtra {
+		err = errors.Join(err, s.close())
+	}
+	return s.classify(ctx, err)
+}
+
+func (s *session) close() (err error) {
+	if s.client != nil {
+		err = s.client.Close()
+	}
+	if s.labClient != nil {
+		err = s.labClient.Close()
+	}
+	s.client, s.labClient = nil, nil
+	return err
+}
+
+// classify marks the errors of the connection as such.
+func (o clientOptions) classify(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if refused, ok := errors.AsType[*wire.Error](err); ok {
+		return refused
+	}
+	if source, ok := errors.AsType[*wire.SourceError](err); ok {
+		return source.Err
+	}
+	if foreign, ok := errors.AsType[*wire.ForeignError](err); ok {
+		return foreign
+	}
+	return &lost{o.addr, err}
+}

@@ -1,0 +1,96 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"syscall"
+
+	"github.com/labnet/labnet/storage"
+	"github.com/labnet/labnet/wire"
+)
+
+// keeper lets a wire.Server keep what it receives in a storage.Store.
+type keeper struct{ store storage.Store }
+
+func (k keeper) Create(ctx context.Context, a wire.Announcement) (wire.Upload, error) {
+	partial, err := k.store.Create(ctx, storage.File{
+		Name:    a.Name,
+		Size:    a.Size,
+		ModTime: a.ModTime,
+		Mode:    a.Mode,
+		Digest:  storage.Digest(a.Digest),
+	})
+	if err != nil {
+		return nil, refusal(err)
+	}
+	return keeping{partial}, nil
+}
+
+func (k keeper) Err() error {
+	if err := k.store.Err(); err != nil {
+		return refusal(err)
+	}
+	return nil
+}
+
+// keeping is a file in progress.
+type keeping struct{ partial storage.Partial }
+
+func (k keeping) ReadFrom(r io.Reader) (int64, error) {
+	n, err := k.partial.ReadFrom(r)
+	if err != nil {
+		err = refusal(err)
+	}
+	return n, err
+}
+
+func (k keeping) Commit(ctx context.Context, want wire.Sum) (wire.Saved, error) {
+	receipt, err := k.partial.Commit(ctx, storage.Sum(want))
+	if err != nil {
+		return wire.Saved{}, refusal(err)
+	}
+	return wire.Saved{
+		Name:      receipt.Name,
+		Path:      receipt.Path,
+		Sum:       wire.Sum{Size: receipt.Size, Digest: receipt.Digest},
+		Unchanged: receipt.Unchanged,
+	}, nil
+}
+
+func (k keeping) Abort() error { return k.partial.Abort() }
+
+// A refused error is what the client is told of an error, with what only the
+// log is told.
+type refused struct {
+	told  *wire.Error
+	cause error
+}
+
+func (e *refused) Error() string   { return e.cause.Error() }
+func (e *refused) Unwrap() []error { return []error{e.told, e.cause} }
+
+// refusal gives the errors of a store that a client can do something about
+// the codes that clients know.
+func refusal(err error) error {
+	code, text := wire.Code(""), err.Error()
+	var name *storage.NameError
+	switch {
+	case errors.As(err, &name):
+		code, text = wire.CodeName, name.Error()
+	case errors.Is(err, storage.ErrNoSpace):
+		code, text = wire.CodeNoSpace, storage.ErrNoSpace.Error()
+	case errors.Is(err, storage.ErrFailed):
+		code, text = wire.CodeReadOnly, storage.ErrFailed.Error()
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+		code, text = wire.CodeReadOnly, "the server's store cannot be written to"
+	case errors.Is(err, storage.ErrMismatch), errors.Is(err, storage.ErrTooLong):
+		code = wire.CodeMismatch
+	case errors.Is(err, storage.ErrExists):
+		code, text = wire.CodeExists, storage.ErrExists.Error()
+	default:
+		return err
+	}
+	return &refused{&wire.Error{Code: code, Text: text}, err}
+}

@@ -1,0 +1,158 @@
+package commands
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/labnet/labnet/wire"
+)
+
+// pingOptions are the flags of ping.
+type pingOptions struct {
+	clientOptions
+	count    int // 0: one for each line of standard input
+	interval time.Duration
+}
+
+func pingCommand(con *console) *cli.Command {
+	return &cli.Command{
+		Name:        "ping",
+		Usage:       "ask whether a server answers",
+		Description: "Without -c, every line of standard input (Enter) is a ping.",
+		Flags: clientFlags(
+			&cli.IntFlag{Name: "count", Aliases: []string{"c"}, Usage: "stop after `N` pings"},
+			&cli.DurationFlag{Name: "interval", Aliases: []string{"i"}, Value: time.Second, Usage: "wait `TIME` between pings"},
+		),
+		Action: func(c *cli.Context) error {
+			o := pingOptions{count: c.Int("count"), interval: c.Duration("interval")}
+			var err error
+			o.clientOptions, err = clientOptionsOf(c, con, wire.Lab1, wire.Lab2)
+			switch {
+			case err != nil:
+				return err
+			case c.Args().Present():
+				return usageError("ping takes no arguments, but %q was given: name a server with --addr", c.Args().First())
+			case c.IsSet("count") && o.count <= 0:
+				return usageError("--count must be more than zero")
+			case o.interval < 0:
+				return usageError("--interval must not be negative")
+			}
+			return ping(c.Context, con, o)
+		},
+	}
+}
+
+// pinged is the outcome of one ping.
+type pinged struct {
+	Op    string  `json:"op"`
+	Addr  string  `json:"addr"`
+	Seq   int     `json:"seq"`
+	Time  float64 `json:"time_ms,omitempty"`
+	Error string  `json:"error,omitempty"`
+}
+
+// pingSummary sums up all pings.
+type pingSummary struct {
+	Op      string  `json:"op"`
+	Sent    int     `json:"sent"`
+	Replies int     `json:"replies"`
+	Min     float64 `json:"min_ms"`
+	Median  float64 `json:"median_ms"`
+	Max     float64 `json:"max_ms"`
+}
+
+// ping sends pings until the count is reached, the input ends or ctx ends, and
+// sums them up.
+func ping(ctx context.Context, con *console, o pingOptions) error {
+	var times []float64 // of replies, in ms
+	var lastErr error
+	sent := 0
+	once := func() {
+		sent++
+		took, err := pingOnce(ctx, o.clientOptions)
+		if ctx.Err() != nil {
+			sent--
+			return
+		}
+		p := pinged{Op: "ping", Addr: o.addr, Seq: sent, Time: took}
+		if err != nil {
+			lastErr = err
+			p.Error = describe(err).message
+			if con.json {
+				con.result(p, "")
+			}
+			con.fail(err)
+			return
+		}
+		times = append(times, took)
+		con.result(p, "reply from %s: seq=%d time=%.2f ms", o.addr, sent, took)
+	}
+	if o.count > 0 {
+		for i := 0; i < o.count && sleep(ctx, i, o.interval); i++ {
+			once()
+		}
+	} else {
+		con.prompt("press Enter to ping " + o.addr + ", Ctrl-D to end\n")
+		lines := con.lines()
+		defer lines.stop()
+		for {
+			if _, more := lines.next(ctx, ""); !more {
+				break
+			}
+			once()
+		}
+	}
+	summarize(con, sent, times)
+	if lastErr == nil {
+		return nil
+	}
+	code := exitFailed
+	if len(times) == 0 {
+		code = describe(lastErr).code
+	}
+	return &undone{fmt.Sprintf("%d of %d pings failed", sent-len(times), sent), code}
+}
+
+// sleep waits before the i-th of several things, but not before the first. It
+// reports false if ctx ended.
+func sleep(ctx context.Context, i int, d time.Duration) bool {
+	if i == 0 {
+		return ctx.Err() == nil
+	}
+	select {
+	case <-time.After(d):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// pingOnce returns how long a ping took, in ms, from the first packet to the
+// server program's answer.
+func pingOnce(ctx context.Context, o clientOptions) (float64, error) {
+	start := time.Now()
+	conn, err := o.dial(ctx)
+	if err != nil {
+		return 0, err
+	}
+	err = wire.Ping(ctx, conn, o.timeout)
+	return float64(time.Since(start).Microseconds()) / 1000, o.classify(ctx, err)
+}
+
+func summarize(con *console, sent int, times []float64) {
+	if sent == 0 {
+		return
+	}
+	s := pingSummary{Op: "summary", Sent: sent, Replies: len(times)}
+	text := fmt.Sprintf("%d sent, %d replies, %d%% lost", sent, len(times), 100*(sent-len(times))/sent)
+	if n := len(times); n > 0 {
+		slices.Sort(times)
+		s.Min, s.Median, s.Max = times[0], (times[(n-1)/2]+times[n/2])/2, times[n-1]
+		text += fmt.Sprintf("; min/median/max %.2f/%.2f/%.2f ms", s.Min, s.Median, s.Max)
+	}
+	con.result(s, "%s", text)
+}

@@ -1,0 +1,117 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/labnet/labnet/wire"
+)
+
+func sayCommand(con *console) *cli.Command {
+	return &cli.Command{
+		Name:        "say",
+		Usage:       "send a message and print the answer",
+		ArgsUsage:   "[TEXT… | -]",
+		Description: "Without TEXT, standard input is the message, or on a terminal each line is one. With -, each line is one.",
+		Flags:       clientFlags(),
+		Action: func(c *cli.Context) error {
+			o, err := clientOptionsOf(c, con, wire.Lab3, wire.Lab4, wire.Lab5, wire.Lab6, wire.LabExtra)
+			if err != nil {
+				return err
+			}
+			s := &speaker{con, &session{clientOptions: o}}
+			defer s.close()
+			switch args := c.Args().Slice(); {
+			case len(args) == 1 && args[0] == "-":
+				return s.sayLines(c.Context, "")
+			case len(args) > 0:
+				return s.say(c.Context, strings.Join(args, " "))
+			case con.interactive():
+				return s.sayLines(c.Context, "message: ")
+			default:
+				return s.sayInput(c.Context)
+			}
+		},
+	}
+}
+
+// A speaker says texts.
+type speaker struct {
+	con *console
+	*session
+}
+
+// said is the outcome of one text.
+type said struct {
+	Op    string `json:"op"`
+	Addr  string `json:"addr"`
+	Text  string `json:"text"`
+	Reply string `json:"reply,omitempty"`
+}
+
+// sayInput says the whole standard input, without the end of its last line.
+func (s *speaker) sayInput(ctx context.Context) error {
+	input, err := io.ReadAll(io.LimitReader(s.con.in, wire.MaxString+utf8.UTFMax))
+	if err != nil {
+		return &itemError{"standard input", err}
+	}
+	return s.say(ctx, strings.TrimSuffix(strings.TrimSuffix(string(input), "\n"), "\r"))
+}
+
+// sayLines says each line of standard input. It goes on after a refusal, but
+// not without a server.
+func (s *speaker) sayLines(ctx context.Context, prompt string) error {
+	lines := s.con.lines()
+	defer lines.stop()
+	var t tally
+	for {
+		line, more := lines.next(ctx, prompt)
+		if !more {
+			return t.err("messages not sent")
+		}
+		if err := t.count(ctx, s.con, s.say(ctx, line)); err != nil {
+			return err
+		}
+	}
+}
+
+// say says one text and prints the answer.
+func (s *speaker) say(ctx context.Context, text string) error {
+	if cut := wire.TruncateText(text, wire.MaxString); len(cut) < len(text) {
+		s.con.note("message cut to %d bytes: it holds at most %d", len(cut), wire.MaxString)
+		text = cut
+	}
+	switch {
+	case !utf8.ValidString(text):
+		return errors.New("the message is not valid UTF-8")
+	case strings.Contains(text, "\x00"):
+		return errors.New("the message holds a NUL byte")
+	}
+	done := said{Op: "say", Addr: s.addr, Text: text}
+	var err error
+	if s.lab != 0 {
+		err = s.labDo(ctx, func(c *wire.LabClient) (err error) {
+			done.Reply, err = c.Say(ctx, text)
+			return err
+		})
+	} else {
+		err = s.do(ctx, func(c *wire.Client) (err error) {
+			done.Reply, err = c.Say(ctx, text)
+			return err
+		})
+	}
+	if err != nil {
+		return err
+	}
+	if s.lab != 0 && s.lab != wire.Lab3 {
+		s.con.result(done, "sent; task %s has no answer", s.lab)
+	} else {
+		s.con.result(done, "%s", printableText(done.Reply))
+	}
+	return nil
+}

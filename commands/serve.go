@@ -1,0 +1,198 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/mattn/go-isatty"
+	"github.com/rs/zerolog"
+	"github.com/urfave/cli/v2"
+
+	"github.com/labnet/labnet/storage"
+	"github.com/labnet/labnet/wire"
+)
+
+// drainTime is how long uploads in progress may go on after the first signal.
+const drainTime = 30 * time.Second
+
+// serveOptions are the flags of serve.
+type serveOptions struct {
+	listen     string
+	addrFile   string
+	store      string
+	onConflict storage.Conflict
+	maxSize    int64
+	reply      string
+	lab        wire.Lab
+	level      zerolog.Level
+}
+
+func serveCommand(con *console) *cli.Command {
+	flags := []cli.Flag{
+		&cli.StringFlag{Name: "listen", Aliases: []string{"l"}, Value: "127.0.0.1:9000", Usage: "accept connections at `HOST:PORT`; port 0 takes any"},
+		&cli.StringFlag{Name: "store", Value: "received", Usage: "keep files in `FOLDER`"},
+		&cli.StringFlag{Name: "on-conflict", Value: "rename", Usage: "what to do with a file whose name is taken: rename, replace or refuse"},
+		&cli.StringFlag{Name: "max-size", Value: "1TiB", Usage: "refuse files over `SIZE`"},
+		&cli.StringFlag{Name: "reply", Value: wire.DefaultReply, Usage: "answer messages with `TEXT`, where {} stands for the message"},
+		&cli.StringFlag{Name: "lab", Usage: "speak only `TASK` of the course: 1 to 6 or extra"},
+		&cli.StringFlag{Name: "addr-file", Usage: "write the address to `FILE` once connections are accepted"},
+		&cli.StringFlag{Name: "log-level", Value: "info", Usage: "log nothing below `LEVEL`: debug, info, warn or error"},
+		&cli.BoolFlag{Name: "json", Usage: "print each thing received on standard output, as JSON, an object per line"},
+	}
+	for _, f := range flags {
+		nameEnv(f)
+	}
+	return &cli.Command{
+		Name:  "serve",
+		Usage: "receive messages, blobs and files, and keep them",
+		Flags: flags,
+		Action: func(c *cli.Context) error {
+			if c.Args().Present() {
+				return usageError("serve takes no arguments, but %q was given", c.Args().First())
+			}
+			con.json = c.Bool("json")
+			o, err := serveOptionsOf(c)
+			if err != nil {
+				return err
+			}
+			return serve(c.Context, con, o)
+		},
+	}
+}
+
+// nameEnv gives a flag its environment variable.
+func nameEnv(f cli.Flag) {
+	env := []string{"LABNET_" + strings.ToUpper(strings.ReplaceAll(f.Names()[0], "-", "_"))}
+	switch f := f.(type) {
+	case *cli.StringFlag:
+		f.EnvVars = env
+	case *cli.BoolFlag:
+		f.EnvVars = env
+	}
+}
+
+func serveOptionsOf(c *cli.Context) (o serveOptions, err error) {
+	o = serveOptions{
+		listen:   c.String("listen"),
+		addrFile: c.String("addr-file"),
+		store:    c.String("store"),
+		reply:    c.String("reply"),
+	}
+	if o.onConflict, err = storage.ParseConflict(c.String("on-conflict")); err != nil {
+		return o, usageError("--on-conflict: %w", err)
+	}
+	if o.maxSize, err = parseSize(c.String("max-size")); err != nil || o.maxSize == 0 {
+		return o, usageError("--max-size: %q is not a size such as 500MB or 2GiB", c.String("max-size"))
+	}
+	if c.String("lab") != "" {
+		if o.lab, err = parseLab(c); err != nil {
+			return o, err
+		}
+	}
+	if o.level, err = zerolog.ParseLevel(c.String("log-level")); err != nil {
+		return o, usageError("--log-level: %w", err)
+	}
+	return o, nil
+}
+
+// parseSize reads a number of bytes, with or without a unit.
+func parseSize(s string) (int64, error) {
+	n, err := humanize.ParseBytes(s)
+	if err == nil && int64(n) < 0 {
+		err = fmt.Errorf("size %q is too large", s)
+	}
+	return int64(n), err
+}
+
+// serve receives until ctx ends.
+func serve(ctx context.Context, con *console, o serveOptions) error {
+	log := newLog(con).Level(o.level)
+	store, err := storage.OpenDir(o.store, storage.DirOptions{OnConflict: o.onConflict})
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	listener, err := net.Listen("tcp", o.listen)
+	if err != nil {
+		return &itemError{"listen " + o.listen, err}
+	}
+	srv := &wire.Server{
+		Store:   keeper{store},
+		Reply:   o.reply,
+		Lab:     o.lab,
+		MaxSize: o.maxSize,
+		Log:     log,
+	}
+	if con.json {
+		srv.Received = func(e wire.Event) { con.result(e, "") }
+	}
+	stopped := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(stopped)
+		log.Info().Msg("stopping; a second signal stops at once")
+		drain, cancel := context.WithTimeout(context.Background(), drainTime)
+		defer cancel()
+		if srv.Shutdown(drain) != nil {
+			srv.Close()
+		}
+	})
+	log.Info().Stringer("address", listener.Addr()).Str("store", o.store).Msg("listening")
+	if !isLoopback(listener.Addr()) {
+		log.Warn().Msg("whoever reaches this address can send files")
+	}
+	if err := writeAddrFile(o.addrFile, listener.Addr()); err != nil {
+		listener.Close()
+		return err
+	}
+	err = srv.Serve(listener)
+	if !stop() {
+		<-stopped
+	}
+	if errors.Is(err, wire.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// newLog makes the log: for people on a terminal, JSON for programs. What
+// peers say cannot reach through it to a terminal.
+func newLog(con *console) zerolog.Logger {
+	f, ok := con.err.(*os.File)
+	if !ok || !isatty.IsTerminal(f.Fd()) {
+		return zerolog.New(escapingWriter{con.err}).With().Timestamp().Logger()
+	}
+	w := zerolog.ConsoleWriter{Out: con.err, NoColor: os.Getenv("NO_COLOR") != "", TimeFormat: time.TimeOnly}
+	return zerolog.New(w).With().Timestamp().Logger()
+}
+
+func isLoopback(a net.Addr) bool {
+	tcp, ok := a.(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
+}
+
+// writeAddrFile puts the address into a file, which appears complete.
+func writeAddrFile(name string, addr net.Addr) error {
+	if name == "" {
+		return nil
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*")
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(tmp, addr)
+	err = errors.Join(err, tmp.Close())
+	if err == nil {
+		err = os.Rename(tmp.Name(), name)
+	}
+	if err != nil {
+		os.Remove(tmp.Name())
+	}
+	return err
+}
