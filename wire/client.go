@@ -201,7 +201,7 @@ func (c *Client) saved(ctx context.Context, word string, d Digest, sent Sum) (Sa
 		return Saved{}, c.fail(ctx, errReply)
 	}
 	if kept.Size != sent.Size || !bytes.Equal(kept.Digest, sent.Digest) {
-		return Saved{}, c.fail(ctx, errDigest)
+		return Saved{}, c.fail(ctx, ErrKept)
 	}
 	return Saved{Name: ctl.Get("name"), Sum: kept, Unchanged: ctl.Get("unchanged") != ""}, nil
 }

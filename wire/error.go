@@ -78,7 +78,10 @@ var (
 	// answer.
 	ErrNoAnswer = errors.New("the server closed the connection without an answer")
 
+	// ErrKept means that the server claims to have kept contents, but not those
+	// that were sent.
+	ErrKept = errors.New("the server kept other bytes than were sent")
+
 	errSilent = errors.New("the server did not answer in time")
-	errDigest = errors.New("the server kept other bytes than were sent")
 	errReply  = errors.New("the server's answer makes no sense here")
 )

@@ -190,7 +190,8 @@ func (c *conn) blob(size uint64) error {
 // commit has the store publish a file, and reports it.
 func (c *conn) commit(u *upload, op string, want Sum) (Saved, error) {
 	to := u.to
-	u.to = nil // whatever comes of it
+	u.to = nil    // whatever comes of it
+	c.out.flush() // nobody should wait for this file but its sender
 	saved, err := func() (Saved, error) {
 		defer c.working()()
 		return to.Commit(c.ctx, want)
