@@ -1,0 +1,100 @@
+package commands_test
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// mountSmallDisk mounts a filesystem of 8 MiB.
+func mountSmallDisk(t *testing.T) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	err := syscall.Mount("labnet", dir, "tmpfs", 0, "size=8m")
+	if errors.Is(err, syscall.EPERM) {
+		t.Skip("mounting a small filesystem needs root: ", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { syscall.Unmount(dir, syscall.MNT_DETACH) })
+	return dir
+}
+
+// TestFullDisk: what does not fit is refused, before its contents come if its
+// size is known, and the server goes on.
+func TestFullDisk(t *testing.T) {
+	disk := mountSmallDisk(t)
+	addr, _ := startServe(t, "--store", disk)
+	cmd := labnetCommand(t, "upload", "-a", addr, "small", "large", "also small")
+	randomFile(t, filepath.Join(cmd.Dir, "small"), 1<<20)
+	randomFile(t, filepath.Join(cmd.Dir, "large"), 16<<20)
+	randomFile(t, filepath.Join(cmd.Dir, "also small"), 2<<20)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); cmd.ProcessState.ExitCode() != 1 {
+		t.Errorf("%v in place of exit 1", err)
+	}
+	if n := strings.Count(stdout.String(), "crc64nvme:"); n != 2 {
+		t.Errorf("%d of 2 small files kept", n)
+	}
+	const want = "labnet: error: large: no space left in the store\nlabnet: hint: free some space at the server\n"
+	if !strings.HasPrefix(stderr.String(), want) {
+		t.Errorf("told %q, want %q", &stderr, want)
+	}
+
+	// In the middle of a stream.
+	stream := labnetCommand(t, "upload", "-a", addr, "--name", "stream", "-")
+	stream.Stdin = bytes.NewReader(make([]byte, 16<<20))
+	if stderr, code := fail(t, stream); code != 1 || !strings.Contains(stderr, "-: no space left in the store") {
+		t.Errorf("exit %d: %s", code, stderr)
+	}
+
+	// Nothing unfinished takes up room, and freed room is used at once.
+	names, err := filepath.Glob(filepath.Join(disk, ".labnet", "*"))
+	if err != nil || len(names) != 1 { // the lock
+		t.Errorf("left behind: %v, %v", names, err)
+	}
+	if err := os.Remove(filepath.Join(disk, "also small")); err != nil {
+		t.Fatal(err)
+	}
+	again := labnetCommand(t, "upload", "-a", addr, "fits")
+	randomFile(t, filepath.Join(again.Dir, "fits"), 6<<20)
+	run(t, again)
+	sameFiles(t, filepath.Join(again.Dir, "fits"), filepath.Join(disk, "fits"))
+}
+
+// TestReadOnlyDisk: a store that cannot be written is told at the start, and to
+// clients when it happens later.
+func TestReadOnlyDisk(t *testing.T) {
+	disk := mountSmallDisk(t)
+	addr, _ := startServe(t, "--store", disk)
+	remount := func(flags uintptr) {
+		// The server's lock file is open for reading only, or this would be busy.
+		if err := syscall.Mount("labnet", disk, "tmpfs", syscall.MS_REMOUNT|flags, "size=8m"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	remount(syscall.MS_RDONLY)
+	cmd := labnetCommand(t, "upload", "-a", addr, "f")
+	randomFile(t, filepath.Join(cmd.Dir, "f"), 10)
+	if stderr, code := fail(t, cmd); code != 1 || !strings.Contains(stderr, "f: the server's store cannot be written to\n") {
+		t.Errorf("exit %d: %s", code, stderr)
+	}
+	remount(0)
+	again := labnetCommand(t, "upload", "-a", addr, filepath.Join(cmd.Dir, "f"))
+	run(t, again)
+
+	other := mountSmallDisk(t)
+	if err := syscall.Mount("labnet", other, "tmpfs", syscall.MS_REMOUNT|syscall.MS_RDONLY, "size=8m"); err != nil {
+		t.Fatal(err)
+	}
+	serve := labnetCommand(t, "serve", "-l", "127.0.0.1:0", "--store", other)
+	if stderr, code := fail(t, serve); code != 1 || !strings.Contains(stderr, "read-only file system") {
+		t.Errorf("exit %d: %s", code, stderr)
+	}
+}

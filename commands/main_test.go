@@ -1,0 +1,60 @@
+package commands_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/labnet/labnet/commands"
+)
+
+// TestMain lets the test binary stand in for labnet: in scripts as the command
+// of that name, elsewhere when LABNET_TEST_MAIN is set.
+func TestMain(m *testing.M) {
+	if os.Getenv("LABNET_TEST_MAIN") != "" {
+		labnet()
+	}
+	testscript.Main(m, map[string]func(){"labnet": labnet})
+}
+
+// labnet is what main does.
+func labnet() {
+	ctx := commands.SignalContext()
+	code := commands.Main(ctx, os.Args)
+	commands.DieOfSignal(ctx)
+	os.Exit(code)
+}
+
+func TestScript(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 filepath.Join("testdata", "script"),
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("GORACE", "atexit_sleep_ms=0") // a second each time, under -race
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"await": await,
+		},
+	})
+}
+
+// await FILE waits until a server wrote its address to FILE, and sets
+// LABNET_ADDR to it.
+func await(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: await file")
+	}
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		if addr, err := os.ReadFile(ts.MkAbs(args[0])); err == nil {
+			ts.Setenv("LABNET_ADDR", strings.TrimSpace(string(addr)))
+			return
+		}
+	}
+	ts.Fatalf("no server wrote its address to %s", args[0])
+}

@@ -1,0 +1,50 @@
+"""Task 5, server: receive bytes whose number is told first; save them if all came.
+
+A first byte of 2 to 9 says that the size follows in 1 to 8 bytes.
+
+Usage: task5_server.py [PORT [DIRECTORY]]
+"""
+import os
+import random
+import socket
+import string
+import sys
+import threading
+
+
+def report(line):
+    # In one piece: threads that print at the same time would mix their lines.
+    print(line + "\n", end="", flush=True)
+
+
+def receive(connection, size):
+    """Return size bytes, or fewer if the client closes before."""
+    data = bytearray()
+    while len(data) < size and (part := connection.recv(min(size - len(data), 4096))):
+        data += part
+    return data
+
+
+def handle(connection, address):
+    with connection:
+        kind = receive(connection, 1)
+        if not kind or not 2 <= kind[0] <= 9:
+            return
+        size = int.from_bytes(receive(connection, kind[0] - 1), sys.byteorder)
+        data = receive(connection, size)
+        if len(data) < size:
+            report(f"incomplete: {len(data)} of {size} bytes from {address[0]}")
+            return
+        name = "".join(random.choices(string.ascii_letters + string.digits, k=8)) + ".bin"
+        with open(os.path.join(directory, name), "wb") as file:
+            file.write(data)
+        report(f"saved {name}, {size} bytes from {address[0]}")
+
+
+port = int(sys.argv[1]) if len(sys.argv) > 1 else 9000
+directory = sys.argv[2] if len(sys.argv) > 2 else "."
+
+with socket.create_server(("127.0.0.1", port)) as server:
+    print("listening on", server.getsockname()[1], flush=True)
+    while True:
+        threading.Thread(target=handle, args=server.accept(), daemon=True).start()
