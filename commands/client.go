@@ -146,5 +146,8 @@ func (o clientOptions) classify(ctx context.Context, err error) error {
 	if foreign, ok := errors.AsType[*wire.ForeignError](err); ok {
 		return foreign
 	}
+	if errors.Is(err, wire.ErrKept) {
+		return err
+	}
 	return &lost{o.addr, err}
 }

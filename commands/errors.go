@@ -110,6 +110,8 @@ func describe(err error) description {
 		d.message = reason(err)
 	}
 	switch {
+	case errors.Is(err, wire.ErrKept):
+		d.hint = "what it kept is damaged; send the file again under another name with --name"
 	case errors.Is(err, storage.ErrLocked):
 		d.hint = "one server at a time keeps files in a folder: choose another with --store"
 	case errors.Is(err, syscall.EADDRINUSE):
