@@ -1,0 +1,181 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/fstest"
+)
+
+const (
+	module     = "github.com/labnet/labnet"
+	cliLibrary = "github.com/urfave/cli"
+	globalLog  = "github.com/rs/zerolog/log"
+	maxLines   = 400 // of a Go file; tests are exempt
+)
+
+// mayImport tells which folders of this module the packages in a folder may
+// import, and nothing else of it: main → commands → {wire, storage}.
+var mayImport = map[string][]string{
+	".":        {"commands"},
+	"commands": {"commands", "wire", "storage"},
+	"wire":     {"wire"},
+	"storage":  {"storage"},
+}
+
+// mustNotImport tells what else the packages in a folder leave to others. A
+// package stands for those inside it too.
+var mustNotImport = map[string][]string{
+	"wire":    {cliLibrary, globalLog},
+	"storage": {cliLibrary, globalLog},
+}
+
+// mustNotImportButInTests is for what only tests may import: wire itself never
+// names a file or a folder.
+var mustNotImportButInTests = map[string][]string{
+	"wire": {"os", "path/filepath"},
+}
+
+// emptyNames say nothing of a package, which then collects everything.
+var emptyNames = []string{"utils", "util", "common", "helpers", "pkg"}
+
+func TestArchitecture(t *testing.T) {
+	for _, v := range violations(t, os.DirFS(".")) {
+		t.Error(v)
+	}
+}
+
+// TestArchitectureRules breaks each rule.
+func TestArchitectureRules(t *testing.T) {
+	long := "package wire\n" + strings.Repeat("\n", maxLines)
+	tests := []struct{ name, file, source, want string }{
+		{"main imports a part", "main.go", imports(module + "/wire"), "main.go imports " + module + "/wire"},
+		{"main imports a library", "main.go", imports(cliLibrary + "/v2"), "main.go imports " + cliLibrary + "/v2"},
+		{"wire imports storage", "wire/a.go", imports(module + "/storage"), "wire/a.go imports " + module + "/storage"},
+		{"wire's test imports storage", "wire/a_test.go", imports(module + "/storage"), "wire/a_test.go imports " + module + "/storage"},
+		{"storage imports wire", "storage/a.go", imports(module + "/wire"), "storage/a.go imports " + module + "/wire"},
+		{"a part of storage imports wire", "storage/s3/a.go", imports(module + "/wire"), "storage/s3/a.go imports " + module + "/wire"},
+		{"wire imports commands", "wire/a.go", imports(module + "/commands"), "wire/a.go imports " + module + "/commands"},
+		{"storage imports commands", "storage/a.go", imports(module + "/commands"), "storage/a.go imports " + module + "/commands"},
+		{"commands imports main", "commands/a.go", imports(module), "commands/a.go imports " + module},
+		{"wire imports the CLI library", "wire/a.go", imports(cliLibrary + "/v2"), "wire/a.go imports " + cliLibrary + "/v2"},
+		{"storage imports the CLI library", "storage/a.go", imports(cliLibrary + "/v2"), "storage/a.go imports " + cliLibrary + "/v2"},
+		{"wire imports the global logger", "wire/a.go", imports(globalLog), "wire/a.go imports " + globalLog},
+		{"storage imports the global logger", "storage/a.go", imports(globalLog), "storage/a.go imports " + globalLog},
+		{"wire imports os", "wire/a.go", imports("os"), "wire/a.go imports os"},
+		{"wire imports path/filepath", "wire/a.go", imports("path/filepath"), "wire/a.go imports path/filepath"},
+		{"a folder without rules", "server/a.go", imports(), "server/a.go is in a folder without import rules"},
+		{"an empty name", "wire/utils/a.go", imports(), "wire/utils/a.go is in a package whose name says nothing"},
+		{"a long file", "wire/a.go", long, "wire/a.go has 401 lines, and 400 is the limit"},
+		{"all is well: a test", "wire/a_test.go", imports("os", module+"/wire"), ""},
+		{"all is well: a long test", "wire/a_test.go", long, ""},
+		{"all is well: a neighbour", "wire/a.go", imports("os/signal", "github.com/rs/zerolog"), ""},
+		{"all is well: commands", "commands/a.go", imports("os", cliLibrary+"/v2", module+"/wire", module+"/storage"), ""},
+		{"all is well: main", "main.go", imports("os", module+"/commands"), ""},
+		{"all is well: another module", "tools/go.mod", "module tools", ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			got := strings.Join(violations(t, fstest.MapFS{test.file: {Data: []byte(test.source)}}), "\n")
+			if got != test.want {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+// imports returns a Go file that imports paths.
+func imports(paths ...string) string {
+	var b strings.Builder
+	b.WriteString("package p\n")
+	for _, p := range paths {
+		fmt.Fprintf(&b, "import %q\n", p)
+	}
+	return b.String()
+}
+
+// violations lists what in the Go files of this module breaks a rule.
+func violations(t *testing.T, tree fs.FS) (list []string) {
+	t.Helper()
+	err := fs.WalkDir(tree, ".", func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && name != "." && !ours(tree, name):
+			return fs.SkipDir
+		case d.IsDir() || path.Ext(name) != ".go":
+			return nil
+		}
+		source, err := fs.ReadFile(tree, name)
+		if err != nil {
+			return err
+		}
+		broken, err := check(name, source)
+		list = append(list, broken...)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+// ours reports whether the go command takes a folder for a part of the module.
+func ours(tree fs.FS, dir string) bool {
+	base := path.Base(dir)
+	_, err := fs.Stat(tree, path.Join(dir, "go.mod"))
+	return err != nil && base != "testdata" && base[0] != '.' && base[0] != '_'
+}
+
+// check lists the rules that a file breaks.
+func check(name string, source []byte) (broken []string, err error) {
+	file, err := parser.ParseFile(token.NewFileSet(), name, source, parser.ImportsOnly)
+	if err != nil {
+		return nil, err
+	}
+	dir := path.Dir(name)
+	top, _, _ := strings.Cut(dir, "/")
+	isTest := strings.HasSuffix(name, "_test.go")
+
+	if _, known := mayImport[top]; !known {
+		broken = append(broken, fmt.Sprintf("%s is in a folder without import rules", name))
+	}
+	if slices.Contains(emptyNames, path.Base(dir)) {
+		broken = append(broken, fmt.Sprintf("%s is in a package whose name says nothing", name))
+	}
+	if lines := bytes.Count(source, []byte("\n")); lines > maxLines && !isTest {
+		broken = append(broken, fmt.Sprintf("%s has %d lines, and %d is the limit", name, lines, maxLines))
+	}
+	for _, spec := range file.Imports {
+		imported, err := strconv.Unquote(spec.Path.Value)
+		if err != nil {
+			return nil, err
+		}
+		if !importable(top, imported, isTest) {
+			broken = append(broken, fmt.Sprintf("%s imports %s", name, imported))
+		}
+	}
+	return broken, nil
+}
+
+// importable reports whether a file in a folder of the module may import a package.
+func importable(top, imported string, isTest bool) bool {
+	covers := func(root string) bool { return imported == root || strings.HasPrefix(imported, root+"/") }
+	if covers(module) {
+		return slices.ContainsFunc(mayImport[top], func(dir string) bool { return covers(module + "/" + dir) })
+	}
+	first, _, _ := strings.Cut(imported, "/")
+	if top == "." && strings.Contains(first, ".") {
+		return false // main is too small to need a library
+	}
+	return !slices.ContainsFunc(mustNotImport[top], covers) &&
+		(isTest || !slices.Contains(mustNotImportButInTests[top], imported))
+}
