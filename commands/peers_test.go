@@ -86,6 +86,7 @@ func TestStrangePeers(t *testing.T) {
 		{"kept other bytes", func(c net.Conn) {
 			read(c, 3)
 			c.Write(accepted)
+			read(c, 3_000_000)
 			c.Write(control("SAVED", wire.Field{Key: "name", Value: "f"}, wire.Field{Key: "size", Value: "3000000"}, wire.Field{Key: "crc64nvme", Value: "0123456789abcdef"}))
 			io.Copy(io.Discard, c)
 		}, "f: the server kept other bytes than were sent", "--name", 1},
