@@ -3,15 +3,16 @@ package storage
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/gofrs/flock"
 )
@@ -27,9 +28,24 @@ const (
 type DirOptions struct {
 	// OnConflict says what becomes of a file whose name is taken.
 	OnConflict Conflict
+	// PartialTTL is how long an interrupted upload is kept after its last
+	// byte; zero stands for DefaultPartialTTL, and with less than zero it is
+	// never long. It may last up to a second or a 24th longer.
+	PartialTTL time.Duration
+	// MaxPartials is how many interrupted uploads are kept at most; zero
+	// stands for DefaultMaxPartials, less than zero for none. The oldest go
+	// first.
+	MaxPartials int
+	// MaxPartialBytes is how many bytes of interrupted uploads are kept at
+	// most, all together; zero stands for DefaultMaxPartialBytes, less than
+	// zero for none. The oldest go first; one that is larger is not kept.
+	MaxPartialBytes int64
 }
 
 // A Dir is a [Store] that keeps files in a directory, each under its own name.
+//
+// The digest of each is in the extended attribute user.labnet.<name of the
+// digest>, in lower-case hexadecimal, where the filesystem has such.
 //
 // Whoever else writes to the directory may do so: what was not uploaded is
 // never lost by accident, and symlinks are not followed out of it. Only one
@@ -42,19 +58,27 @@ type Dir struct {
 	lock  *flock.Flock
 	umask fs.FileMode
 
-	onConflict Conflict
+	onConflict      Conflict
+	partialTTL      time.Duration
+	maxPartials     int
+	maxPartialBytes int64
+
 	publishing *nameLocks
 	folders    folders
 
 	failure atomic.Pointer[error]
 
+	closing chan struct{} // closed by Close, under mu
+	expirer sync.WaitGroup
+
 	mu       sync.Mutex
-	closed   bool
-	partials map[*partial]struct{}
+	partials map[string]*partial // being written, by path
+	left     map[string]leftover // left by uploads, by path
 }
 
 // OpenDir opens the store in the directory dir, which it makes if need be, and
-// removes what an earlier process left unfinished there. A store is open once
+// removes what an earlier process left unfinished there, but for uploads that
+// can be resumed and have not expired. A store is open once
 // at a time: while another process has it, OpenDir fails with ErrLocked.
 //
 // The filesystem must have hard links. OpenDir reads the process's umask, on
@@ -76,14 +100,19 @@ func openDir(dir string, o DirOptions) (_ *Dir, err error) {
 		return nil, err
 	}
 	d := &Dir{
-		path:       dir,
-		fs:         osFilesystem{root},
-		root:       root,
-		lock:       flock.New(filepath.Join(dir, hidden, lockName)),
-		umask:      umask(),
-		onConflict: o.OnConflict,
-		publishing: newNameLocks(),
-		partials:   make(map[*partial]struct{}),
+		path:            dir,
+		fs:              osFilesystem{root},
+		root:            root,
+		lock:            flock.New(filepath.Join(dir, hidden, lockName)),
+		umask:           umask(),
+		onConflict:      o.OnConflict,
+		partialTTL:      cmp.Or(o.PartialTTL, DefaultPartialTTL),
+		maxPartials:     cmp.Or(o.MaxPartials, DefaultMaxPartials),
+		maxPartialBytes: cmp.Or(o.MaxPartialBytes, DefaultMaxPartialBytes),
+		publishing:      newNameLocks(),
+		closing:         make(chan struct{}),
+		partials:        make(map[string]*partial),
+		left:            make(map[string]leftover),
 	}
 	defer func() {
 		if err != nil {
@@ -104,7 +133,7 @@ func openDir(dir string, o DirOptions) (_ *Dir, err error) {
 	} else if !locked {
 		return nil, ErrLocked
 	}
-	if err := d.removeLeftovers(); err != nil {
+	if err := d.readLeftovers(time.Now()); err != nil {
 		return nil, err
 	}
 	// A filesystem that cannot do what Commit needs is better found out now.
@@ -112,23 +141,11 @@ func openDir(dir string, o DirOptions) (_ *Dir, err error) {
 	if err := cmp.Or(root.Link(path.Join(hidden, lockName), probe), root.Remove(probe)); err != nil {
 		return nil, err
 	}
-	return d, d.syncDir(".")
-}
-
-func (d *Dir) removeLeftovers() error {
-	entries, err := fs.ReadDir(d.root.FS(), hidden)
-	if err != nil {
-		return err
+	if err := d.syncDir("."); err != nil {
+		return nil, err
 	}
-	for _, e := range entries {
-		if e.Name() == lockName {
-			continue
-		}
-		if err := d.fs.Remove(path.Join(hidden, e.Name())); err != nil {
-			return err
-		}
-	}
-	return nil
+	d.expirer.Go(d.expire)
+	return d, nil
 }
 
 // Create implements [Store]. On Linux it reserves the blocks of a file of known
@@ -138,7 +155,7 @@ func (d *Dir) Create(ctx context.Context, f File) (Partial, error) {
 		dir:        d,
 		file:       f,
 		onConflict: d.onConflict,
-		path:       path.Join(hidden, rand.Text()+".partial"),
+		path:       partialPath(f.ID),
 	}
 	if f.Name == "" {
 		p.file.Name = RandomName()
@@ -155,50 +172,37 @@ func (d *Dir) Create(ctx context.Context, f File) (Partial, error) {
 
 	p.mu.Lock() // Close waits for it
 	defer p.mu.Unlock()
-	d.mu.Lock()
-	if d.closed {
-		d.mu.Unlock()
-		return nil, errClosed
+	if err := d.enter(p); err != nil {
+		return nil, fmt.Errorf("create %q: %w", p.file.Name, err)
 	}
-	d.partials[p] = struct{}{}
-	d.mu.Unlock()
-
-	if err := p.begin(); err != nil {
-		p.end()
+	if err := p.begin(ctx); err != nil {
+		p.end(!p.fresh)
 		return nil, fmt.Errorf("create %q: %w", p.file.Name, explain(p.file.Name, err))
 	}
 	return p, nil
 }
 
-// checkCollision fails if p cannot become a file because of what is there.
-func (d *Dir) checkCollision(p *partial) error {
-	name := p.file.Name
-	for _, folder := range ancestors(name) {
-		if d.folders.known(folder) {
-			continue
-		}
-		fi, err := d.fs.Lstat(folder)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			return nil
-		case err != nil:
-			return err
-		case !fi.IsDir():
-			return &NameError{Name: name, Reason: fmt.Sprintf("%q is not a folder here", folder)}
-		}
+// enter makes p known, so that Close ends it and nobody else writes it.
+func (d *Dir) enter(p *partial) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.isClosed() {
+		return errClosed
 	}
-	fi, err := d.fs.Lstat(name)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case err != nil:
-		return err
-	case fi.IsDir():
-		return &NameError{Name: name, Reason: "it is a folder here"}
-	case p.onConflict == Refuse && p.file.Size >= 0 && p.file.Size != fi.Size():
-		return ErrExists
+	if d.partials[p.path] != nil {
+		return ErrInUse
 	}
+	d.partials[p.path] = p
 	return nil
+}
+
+func (d *Dir) isClosed() bool {
+	select {
+	case <-d.closing:
+		return true
+	default:
+		return false
+	}
 }
 
 // Err implements [Store].
@@ -213,18 +217,18 @@ func (d *Dir) Err() error {
 // not for a ReadFrom that waits for its reader.
 func (d *Dir) Close() error {
 	d.mu.Lock()
-	if d.closed {
+	if d.isClosed() {
 		d.mu.Unlock()
 		return nil
 	}
-	d.closed = true
-	open := d.partials
-	d.partials = nil
+	close(d.closing)
+	open := maps.Clone(d.partials)
 	d.mu.Unlock()
 
+	d.expirer.Wait()
 	var errs []error
-	for p := range open {
-		errs = append(errs, p.Abort())
+	for _, p := range open {
+		errs = append(errs, p.Suspend())
 	}
 	return errors.Join(append(errs, d.root.Close(), d.lock.Close())...)
 }

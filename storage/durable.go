@@ -8,9 +8,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"strings"
-	"sync"
-	"sync/atomic"
 )
 
 // fail marks the store as failed by err and returns the error to report. An
@@ -65,7 +62,12 @@ func (d *Dir) syncName(name string) error {
 	if err := d.syncDir(path.Dir(name)); err != nil {
 		return err
 	}
-	for _, folder := range ancestors(name) {
+	return d.syncFolders(ancestors(name))
+}
+
+// syncFolders makes durable the names of folders that are there.
+func (d *Dir) syncFolders(folders []string) error {
+	for _, folder := range folders {
 		durable := d.folders.entry(folder)
 		if durable.Load() {
 			continue
@@ -99,63 +101,4 @@ func makeRoot(dir string) error {
 		return err
 	}
 	return cmp.Or(f.Sync(), f.Close())
-}
-
-// ancestors lists the folders that lead to name, outermost first.
-func ancestors(name string) []string {
-	var folders []string
-	for i, r := range name {
-		if r == '/' {
-			folders = append(folders, name[:i])
-		}
-	}
-	return folders
-}
-
-// folders remembers which folders of a store are known to be durable
-// themselves. A folder that one upload has just made is there for another one,
-// too, and both must wait until its name is durable.
-type folders struct {
-	mu      sync.Mutex
-	durable map[string]*atomic.Bool
-}
-
-// maxFolderEntries bounds the memory; to forget a folder costs one fsync.
-const maxFolderEntries = 1 << 16
-
-// entry returns what is known of the folder of that name that exists now. It
-// is set once an fsync that began after the call has made the name durable. If
-// the folder is made anew meanwhile, that sets an entry nobody looks at.
-func (s *folders) entry(name string) *atomic.Bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	e := s.durable[name]
-	if e == nil {
-		if s.durable == nil || len(s.durable) >= maxFolderEntries {
-			s.durable = make(map[string]*atomic.Bool)
-		}
-		e = new(atomic.Bool)
-		s.durable[strings.Clone(name)] = e
-	}
-	return e
-}
-
-// known reports whether the folder of that name is known to be durable.
-func (s *folders) known(name string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	e := s.durable[name]
-	return e != nil && e.Load()
-}
-
-// make makes a folder and forgets the one that had its name before, both in
-// one step for those who call entry.
-func (s *folders) make(filesystem filesystem, name string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	err := filesystem.Mkdir(name, fs.ModePerm)
-	if err == nil {
-		delete(s.durable, name)
-	}
-	return err
 }

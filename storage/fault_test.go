@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"maps"
-	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -21,19 +18,9 @@ import (
 // failure leaves the visible as it was, and the store stops if and only if it
 // could not learn whether data are durable.
 func TestEveryCallFails(t *testing.T) {
-	for _, upload := range []faultyUpload{
-		{"plain", Rename, nil, "f", "new", nil},
-		{"large", Rename, nil, "f", strings.Repeat("x", small), nil},
-		{"new folders", Rename, nil, "a/b/f", "new", nil},
-		{"unchanged", Rename, map[string]string{"f": "new"}, "f", "new",
-			[]string{"close f", "close P again"}},
-		{"renamed", Rename, map[string]string{"a/f": "old", "a/f (2)": "older"}, "a/f", "new",
-			[]string{"close a/f", "close a/f (2)", "close P again"}},
-		{"replaced", Replace, map[string]string{"f": "old"}, "f", "new",
-			[]string{"close f", "close P again"}},
-	} {
-		t.Run(upload.what, func(t *testing.T) {
-			calls := upload.run(t, -1, nil)
+	for _, s := range scenarios {
+		t.Run(s.what, func(t *testing.T) {
+			calls := s.fails(t, -1, nil)
 			for n, call := range calls {
 				faults := []error{syscall.EIO, noSpace[0], syscall.EROFS}
 				if strings.HasPrefix(call, "write") {
@@ -41,7 +28,7 @@ func TestEveryCallFails(t *testing.T) {
 				}
 				for _, fault := range faults {
 					t.Run(fmt.Sprintf("%d %s %v", n, call, fault), func(t *testing.T) {
-						upload.run(t, n, fault)
+						s.fails(t, n, fault)
 					})
 				}
 			}
@@ -49,26 +36,12 @@ func TestEveryCallFails(t *testing.T) {
 	}
 }
 
-type faultyUpload struct {
-	what     string
-	conflict Conflict
-	before   map[string]string
-	name     string
-	data     string
-	harmless []string // calls other than remove whose failure changes nothing
-}
-
-// run does the upload in a fresh store, lets its n-th call fail, checks what
+// fails does the upload in a fresh store, lets its n-th call fail, checks what
 // came of it and returns the calls.
-func (u faultyUpload) run(t *testing.T, n int, fault error) []string {
+func (s scenario) fails(t *testing.T, n int, fault error) []string {
 	dir := t.TempDir()
-	d, w := watchDir(t, dir, u.conflict)
-	for _, name := range slices.Sorted(maps.Keys(u.before)) {
-		mustUpload(t, d, name, u.before[name])
-	}
+	d, w := s.open(t, dir)
 	before := tree(t, dir)
-
-	w.taken()
 	failed := "" // the call that did
 	i := 0
 	w.before = func(call string) error {
@@ -79,7 +52,7 @@ func (u faultyUpload) run(t *testing.T, n int, fault error) []string {
 		failed = call
 		return fault
 	}
-	r, err := upload(d, u.name, u.data)
+	_, err := s.upload(d)
 	calls := w.taken()
 	w.before = func(string) error { return nil }
 	op, _, _ := strings.Cut(failed, " ")
@@ -90,28 +63,29 @@ func (u faultyUpload) run(t *testing.T, n int, fault error) []string {
 
 	if err != nil {
 		if diff := cmp.Diff(before, tree(t, dir)); diff != "" {
-			t.Errorf("visible after a failure (-before +after):\n%s", diff)
+			t.Errorf("visible after a failure (-before +after):\n%.2000s", diff)
 		}
 	} else {
 		// Errors of remove leave work to the next OpenDir.
-		if failed != "" && op != "remove" && !slices.Contains(u.harmless, failed) {
+		if failed != "" && op != "remove" && op != "attribute" && failed != "lstat P" && !slices.Contains(s.harmless, failed) {
 			t.Errorf("success although %q failed", failed)
 		}
-		after := maps.Clone(before)
-		after[r.Name] = u.data
-		if got := tree(t, dir); u.before == nil {
-			if got[r.Name] != u.data {
-				t.Errorf("stored %q", got)
-			}
-		} else if diff := cmp.Diff(after, got); diff != "" {
-			t.Errorf("visible after success (-want +got):\n%s", diff)
+		if diff := cmp.Diff(s.after, files(t, dir)); diff != "" {
+			t.Errorf("visible after success (-want +got):\n%.2000s", diff)
 		}
 	}
-	if entries, _ := os.ReadDir(dir + "/" + hidden); len(entries) != 1 && op != "remove" {
-		t.Errorf("left behind: %v", entries)
+	if err != nil && op == "attribute" {
+		t.Errorf("failed for want of an attribute: %v", err)
+	}
+	left, rest := hiddenIn(t, dir)
+	if len(rest) > 0 && op != "remove" {
+		t.Errorf("left behind: %v", rest)
+	}
+	if left != nil && op != "remove" && (err == nil || op == "write") {
+		t.Errorf("left behind to be resumed: %v", left)
 	}
 
-	final := err != nil && (op == "sync" || op == "close")
+	final := err != nil && (op == "sync" || op == "close" && strings.HasPrefix(calls[n-1], "sync"))
 	if errors.Is(d.Err(), ErrFailed) != final || errors.Is(err, ErrFailed) != final {
 		t.Errorf("store failed: %v, upload: %v; want final: %v", d.Err(), err, final)
 	}
@@ -121,7 +95,7 @@ func (u faultyUpload) run(t *testing.T, n int, fault error) []string {
 	if err != nil && !errors.Is(err, wrapped) {
 		t.Errorf("error %v does not wrap %v", err, wrapped)
 	}
-	if fault == noSpace[0] && err != nil && errors.Is(err, ErrNoSpace) == final {
+	if fault == noSpace[0] && err != nil && op != "truncate" && op != "close" && errors.Is(err, ErrNoSpace) == final {
 		t.Errorf("error %v, want ErrNoSpace: %v", err, !final)
 	}
 	if final {
@@ -131,35 +105,12 @@ func (u faultyUpload) run(t *testing.T, n int, fault error) []string {
 		if _, err := d.Create(context.Background(), File{Name: "later"}); !errors.Is(err, ErrFailed) {
 			t.Errorf("Create in a failed store: %v", err)
 		}
-	} else if _, err := upload(d, u.name, u.data); err != nil {
+	} else if _, err := s.upload(d); err != nil {
 		t.Errorf("second try: %v", err)
+	} else if diff := cmp.Diff(s.after, files(t, dir)); diff != "" {
+		t.Errorf("visible after the second try (-want +got):\n%.2000s", diff)
 	}
 	return calls
-}
-
-// tree returns the contents of what is visible; a folder's name ends in a slash.
-func tree(t *testing.T, dir string) map[string]string {
-	t.Helper()
-	seen := map[string]string{}
-	fsys := os.DirFS(dir)
-	err := fs.WalkDir(fsys, ".", func(name string, e fs.DirEntry, err error) error {
-		switch {
-		case err != nil || name == ".":
-			return err
-		case name == hidden:
-			return fs.SkipDir
-		case e.IsDir():
-			seen[name+"/"] = ""
-			return nil
-		}
-		data, err := fs.ReadFile(fsys, name)
-		seen[name] = string(data)
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return seen
 }
 
 // Once the store has failed, an upload that was under way fails, too, and

@@ -25,10 +25,15 @@ type filesystem interface {
 type file interface {
 	io.ReadWriteCloser
 	Stat() (fs.FileInfo, error)
+	// Links returns how many names the file has.
+	Links() (uint64, error)
 	Chmod(mode fs.FileMode) error
+	Truncate(size int64) error
 	// Allocate reserves blocks for size bytes without changing the length.
 	// Where that cannot be done it does nothing.
 	Allocate(size int64) error
+	// SetAttribute sets an extended attribute. Where there are none it fails.
+	SetAttribute(name, value string) error
 	Sync() error
 }
 
@@ -48,3 +53,9 @@ func (f osFilesystem) OpenFile(name string, flag int, perm fs.FileMode) (file, e
 type osFile struct{ *os.File }
 
 func (f osFile) Allocate(size int64) error { return allocate(f.File, size) }
+
+func (f osFile) Links() (uint64, error) { return links(f.File) }
+
+func (f osFile) SetAttribute(name, value string) error {
+	return setAttribute(f.File, name, value)
+}

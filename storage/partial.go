@@ -3,12 +3,12 @@ package storage
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"sync"
 	"syscall"
@@ -26,32 +26,28 @@ type partial struct {
 	path       string // its name while in progress
 	hash       hash.Hash
 
-	mu    sync.Mutex // against Dir.Close
-	f     file       // nil before begin and once synced
-	size  int64      // written so far
-	err   error      // why f holds less than it should
-	ended bool
+	mu       sync.Mutex // against Dir.Close
+	f        file       // nil before begin and once synced
+	fresh    bool       // what is under path is not what an earlier upload left
+	reserved bool       // f may have blocks beyond its end
+	resumed  Sum        // of what was in f when it was opened
+	size     int64      // in f by now
+	err      error      // why f holds less than it should
+	ended    bool
 }
 
 // A file below small fits into a small buffer. To reserve its blocks would add
 // a quarter to the time that it takes to write it (measured on ext4).
 const small = 64 << 10
 
-func (p *partial) begin() error {
-	d := p.dir
-	if err := d.checkCollision(p); err != nil {
-		return err
-	}
-	f, err := d.fs.OpenFile(p.path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	p.f = f
-	if p.file.Size < small {
-		return nil
-	}
-	return f.Allocate(p.file.Size)
-}
+// A file of at least large takes longer to write to the medium than one more
+// entry in the filesystem's journal does.
+const large = 16 << 20
+
+// attributePrefix and the name of a Digest make the name of the extended
+// attribute that holds the digest in lower-case hexadecimal. It tells what was
+// received, and so nothing of a file that somebody has changed since.
+const attributePrefix = "user.labnet."
 
 // Buffers are taken only while a body moves. A large one is worth filling: a
 // system call per mebibyte costs nothing, and more would only spoil the cache.
@@ -136,7 +132,7 @@ func (p *partial) Commit(ctx context.Context, want Sum) (Receipt, error) {
 		return Receipt{}, errClosed
 	}
 	// If the partial's name cannot be removed, the next OpenDir will do it.
-	defer p.end()
+	defer p.end(false)
 	if p.err != nil {
 		return Receipt{}, p.err
 	}
@@ -147,7 +143,7 @@ func (p *partial) Commit(ctx context.Context, want Sum) (Receipt, error) {
 	if err := p.check(want, sum); err != nil {
 		return Receipt{}, err
 	}
-	name, unchanged, err := p.keep(ctx)
+	name, unchanged, err := p.keep(ctx, sum)
 	if err != nil {
 		return Receipt{}, fmt.Errorf("commit %q: %w", p.file.Name, explain(p.file.Name, err))
 	}
@@ -175,9 +171,21 @@ func (p *partial) check(want Sum, sum []byte) error {
 }
 
 // keep makes the contents durable and then publishes them.
-func (p *partial) keep(ctx context.Context) (name string, unchanged bool, err error) {
+func (p *partial) keep(ctx context.Context, sum []byte) (name string, unchanged bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return "", false, err
+	}
+	if p.file.ID != "" && p.size >= large {
+		// This takes long, and who dies meanwhile should leave a partial that
+		// has still the age and permissions of one.
+		if err := p.dir.sync(p.f); err != nil {
+			return "", false, err
+		}
+	}
+	if p.hash != nil {
+		// For whoever wants to check the file later. Not every filesystem can,
+		// and it is only possible while the file can be written to.
+		p.f.SetAttribute(attributePrefix+p.file.Digest.Name, hex.EncodeToString(sum))
 	}
 	mode := p.file.Mode.Perm()
 	if mode == 0 {
@@ -197,33 +205,6 @@ func (p *partial) keep(ctx context.Context) (name string, unchanged bool, err er
 		return "", false, err
 	}
 	return p.publish(ctx)
-}
-
-// Abort implements [Partial]. Its error means that the space is taken until
-// the store is opened again.
-func (p *partial) Abort() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.ended {
-		return nil
-	}
-	return p.end()
-}
-
-// end forgets p and what it holds.
-func (p *partial) end() error {
-	p.ended = true
-	if p.f != nil {
-		p.f.Close() // nobody wants its bytes any more
-		p.f = nil
-	}
-	p.dir.mu.Lock()
-	delete(p.dir.partials, p)
-	p.dir.mu.Unlock()
-	if err := p.dir.fs.Remove(p.path); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
 }
 
 // explain puts an error of the filesystem in terms of the contract. What made

@@ -3,11 +3,13 @@ package storage
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"path"
 )
 
 const (
@@ -52,17 +54,13 @@ func (p *partial) publishAs(name string) (unchanged bool, err error) {
 			break
 		}
 		var more []string
-		more, err = d.makeFolders(name)
+		more, err = d.makeFolders(ancestors(name), "")
 		made = append(made, more...)
 		if err != nil {
 			break
 		}
 	}
-	if err != nil {
-		for i := len(made) - 1; i >= 0; i-- {
-			d.fs.Remove(made[i]) // stays if another upload uses it
-		}
-	}
+	d.folders.settle(d.fs, made, err == nil)
 	return unchanged, err
 }
 
@@ -93,20 +91,6 @@ func (p *partial) tryPublish(name string) (unchanged bool, err error) {
 	return false, errTaken
 }
 
-// makeFolders makes the folders that lead to name and returns those that did
-// not exist, outermost first.
-func (d *Dir) makeFolders(name string) (made []string, err error) {
-	for _, folder := range ancestors(name) {
-		switch err := d.folders.make(d.fs, folder); {
-		case err == nil:
-			made = append(made, folder)
-		case !errors.Is(err, fs.ErrExist):
-			return made, err
-		}
-	}
-	return made, nil
-}
-
 // replace publishes p in place of what has the name. The old file keeps a
 // second name until the new one is durable, so that it can come back.
 func (p *partial) replace(name string) error {
@@ -118,7 +102,7 @@ func (p *partial) replace(name string) error {
 	if t := fi.Mode().Type(); t != 0 && t != fs.ModeSymlink {
 		return &NameError{Name: name, Reason: "it is neither a file nor a symlink here"}
 	}
-	old := p.path + ".old"
+	old := path.Join(hidden, rand.Text()+".old")
 	if err := d.fs.Link(name, old); err != nil {
 		return err
 	}
@@ -136,12 +120,12 @@ func (p *partial) replace(name string) error {
 // so it makes them durable, since somebody else may have put them there.
 func (p *partial) syncIfSame(name string) (bool, error) {
 	d := p.dir
-	old, size, err := d.openRegular(name)
+	old, fi, err := d.openRegular(name, syncAccess)
 	if old == nil || err != nil {
 		return false, err
 	}
 	defer old.Close()
-	if size != p.size {
+	if fi.Size() != p.size {
 		return false, nil
 	}
 	f, err := d.fs.OpenFile(p.path, os.O_RDONLY, 0)
@@ -158,31 +142,31 @@ func (p *partial) syncIfSame(name string) (bool, error) {
 // openRegular opens a file that somebody else may have put there. It returns
 // nil without an error for what can't be read as a file: a symlink, a device,
 // a file without permission.
-func (d *Dir) openRegular(name string) (file, int64, error) {
+func (d *Dir) openRegular(name string, flag int) (file, fs.FileInfo, error) {
 	before, err := d.fs.Lstat(name)
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, err
 	}
 	if before.IsDir() {
-		return nil, 0, &NameError{Name: name, Reason: "it is a folder here"}
+		return nil, nil, &NameError{Name: name, Reason: "it is a folder here"}
 	}
 	if !before.Mode().IsRegular() {
-		return nil, 0, nil
+		return nil, nil, nil
 	}
-	f, err := d.fs.OpenFile(name, syncAccess, 0)
+	f, err := d.fs.OpenFile(name, flag, 0)
 	if errors.Is(err, fs.ErrPermission) {
-		return nil, 0, nil
+		return nil, nil, nil
 	}
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, err
 	}
 	// OpenFile follows a symlink that has taken the file's place meanwhile.
 	opened, err := f.Stat()
 	if err != nil || !os.SameFile(before, opened) {
 		f.Close()
-		return nil, 0, err
+		return nil, nil, err
 	}
-	return f, opened.Size(), nil
+	return f, opened, nil
 }
 
 // equal compares what is left in a and b.

@@ -29,26 +29,26 @@ func TestSequence(t *testing.T) {
 		want     string
 	}{
 		{"plain", Rename, nil, "f", "one", `
-			lstat f, create P, write P, chmod P, chtimes P, sync P, close P,
+			lstat f, create P, write P, attribute P, chmod P, chtimes P, sync P, close P,
 			link P f, open ., sync ., close ., remove P`},
 		{"large", Rename, nil, "f", large, `
-			lstat f, create P, allocate P, write P, chmod P, chtimes P, sync P, close P,
+			lstat f, create P, allocate P, write P, attribute P, chmod P, chtimes P, sync P, close P,
 			link P f, open ., sync ., close ., remove P`},
 		{"new folders", Rename, nil, "a/b/f", "one", `
-			lstat a, create P, write P, chmod P, chtimes P, sync P, close P,
+			lstat a, create P, write P, attribute P, chmod P, chtimes P, sync P, close P,
 			link P a/b/f, mkdir a, mkdir a/b, link P a/b/f,
 			open a/b, sync a/b, close a/b, open ., sync ., close ., open a, sync a, close a,
 			remove P`},
 		{"unchanged", Rename, []string{"one"}, "f", "one", `
-			lstat f, create P, write P, chmod P, chtimes P, sync P, close P,
+			lstat f, create P, write P, attribute P, chmod P, chtimes P, sync P, close P,
 			link P f, lstat f, open f, stat f, open P, read f, read f, read P again, read P again,
 			sync f, close P again, close f, open ., sync ., close ., remove P`},
 		{"renamed", Rename, []string{"one"}, "f", "three", `
-			lstat f, create P, write P, chmod P, chtimes P, sync P, close P,
+			lstat f, create P, write P, attribute P, chmod P, chtimes P, sync P, close P,
 			link P f, lstat f, open f, stat f, close f,
 			link P f (2), open ., sync ., close ., remove P`},
 		{"replaced", Replace, []string{"one"}, "f", "three", `
-			lstat f, create P, write P, chmod P, chtimes P, sync P, close P,
+			lstat f, create P, write P, attribute P, chmod P, chtimes P, sync P, close P,
 			link P f, lstat f, open f, stat f, close f,
 			lstat f, link f P.old, rename P f, open ., sync ., close ., remove P.old, remove P`},
 	} {
@@ -59,6 +59,53 @@ func TestSequence(t *testing.T) {
 			}
 			w.taken()
 			mustUpload(t, d, test.name, test.data)
+			want := strings.Split(strings.Join(strings.Fields(test.want), " "), ", ")
+			if diff := cmp.Diff(want, w.taken()); diff != "" {
+				t.Errorf("calls (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// What interruptions add. Of a file whose contents take long to sync they are
+// synced before it has another age and other permissions than a partial.
+func TestSequenceOfInterruptions(t *testing.T) {
+	if !canSyncDirs {
+		t.Skip("directories cannot be synced on this system")
+	}
+	const commit = `attribute P, chmod P, chtimes P, sync P, close P,
+		link P f, open ., sync ., close ., remove P`
+	for _, test := range []struct {
+		scenario
+		want string
+	}{
+		{scenario{what: "begun", data: "contents"}, `
+			lstat f, lstat P, create P, write P, ` + commit},
+		{scenario{what: "resumed", data: "contents", left: "cont"}, `
+			lstat f, lstat P, open P, stat P, links P, read P, read P, write P, ` + commit},
+		{scenario{what: "resumed and large", data: longer, left: "0123"}, `
+			lstat f, lstat P, open P, stat P, links P, read P, read P, allocate P, write P, ` + commit},
+		{scenario{what: "resumed and complete", data: longer, left: longer}, `
+			lstat f, lstat P, open P, stat P, links P, read P, read P, ` + commit},
+		{scenario{what: "too long", data: "contents", left: "longer than that"}, `
+			lstat f, lstat P, open P, stat P, links P, close P, remove P, create P, write P, ` + commit},
+		{scenario{what: "restarted", data: "contents", left: "CONT"}, `
+			lstat f, lstat P, open P, stat P, links P, read P, read P,
+			close P, remove P, create P, write P, ` + commit},
+		{scenario{what: "suspended", data: longer, suspend: 4}, `
+			lstat f, lstat P, create P, allocate P, write P, truncate P, close P,
+			lstat f, lstat P, open P, stat P, links P, read P, read P, allocate P, write P, ` + commit},
+		{scenario{what: "takes long", data: strings.Repeat("x", large)}, `
+			lstat f, lstat P, create P, allocate P` + strings.Repeat(", write P", large>>20) + `, sync P, ` + commit},
+		{scenario{what: "takes long without ID", data: strings.Repeat("x", large), noID: true}, `
+			lstat f, create P, allocate P` + strings.Repeat(", write P", large>>20) + `, ` + commit},
+	} {
+		t.Run(test.what, func(t *testing.T) {
+			test.name = "f"
+			d, w := test.open(t, t.TempDir())
+			if _, err := test.upload(d); err != nil {
+				t.Fatal(err)
+			}
 			want := strings.Split(strings.Join(strings.Fields(test.want), " "), ", ")
 			if diff := cmp.Diff(want, w.taken()); diff != "" {
 				t.Errorf("calls (-want +got):\n%s", diff)

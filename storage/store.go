@@ -6,6 +6,9 @@
 // Commit has returned without an error the contents and the name survive the
 // death of the process, of the kernel and of the machine's power.
 //
+// An upload that has an ID can be interrupted: [Partial.Suspend] keeps its
+// bytes, and the next Create with that ID goes on with them.
+//
 // [OpenDir] keeps files in a directory. The contract that every store honours
 // is the comments of [Store] and [Partial]; package storagetest checks it.
 package storage
@@ -22,22 +25,35 @@ import (
 
 // A Store keeps files. Its methods may be called by many goroutines at once.
 type Store interface {
-	// Create accepts a file and begins it, unpublished. The caller must end
-	// it with exactly one Commit or Abort.
+	// Create accepts a file and begins it, unpublished, or goes on with what
+	// an earlier upload of the same ID has left (Partial.Resumed). The caller
+	// must end it with exactly one Commit, Suspend or Abort.
+	//
+	// To go on, Create reads all that was left; if ctx ends meanwhile, it fails
+	// and what was left stays. It begins anew if what was left is longer than
+	// f.Size or cannot be read, and if f.Size is negative or f has no Digest,
+	// because then nobody could tell whether the bytes are right.
 	//
 	// Create fails before a byte is taken with a *NameError if the name breaks
 	// the rules of CheckName or collides with what is stored (a directory
 	// where a file should be, or the reverse), with ErrNoSpace if the store
 	// cannot hold f.Size bytes, with ErrFailed if the store keeps nothing any
-	// more, and with ErrExists if the store refuses names that are taken and
-	// f.Size alone tells that the contents are others.
+	// more, with ErrInUse if an upload of the same ID has not ended, and with
+	// ErrExists if the store refuses names that are taken and f.Size alone
+	// tells that the contents are others.
 	Create(ctx context.Context, f File) (Partial, error)
+
+	// MakeFolder makes a folder and those above it. When it returns without an
+	// error they are durable, whoever made them. It fails with a *NameError if
+	// the name breaks the rules of CheckName or a file is in the way, and with
+	// ErrNoSpace and ErrFailed like Commit.
+	MakeFolder(ctx context.Context, name string) error
 
 	// Err reports why the store accepts nothing any more (wrapping
 	// ErrFailed), or nil.
 	Err() error
 
-	// Close releases the store. Files still in progress are aborted.
+	// Close releases the store. Files still in progress are suspended.
 	Close() error
 }
 
@@ -46,6 +62,10 @@ type File struct {
 	// Name is relative and slash-separated; see CheckName. Empty asks for a
 	// random one: see RandomName.
 	Name string
+	// ID names the upload: a later Create with the same ID goes on where this
+	// one has stopped. It may be any string and is told to nobody. Empty means
+	// that the upload cannot be resumed.
+	ID string
 	// Size is the length in bytes; negative if only Commit will tell.
 	Size int64
 	// ModTime is set on the published file; zero leaves the time of its last
@@ -69,9 +89,31 @@ type Partial interface {
 	// ReadFrom appends what r yields until io.EOF and returns how many bytes
 	// it took. It may be called again and again. It returns an error of r
 	// unchanged; any other error is the store's, and then the file can only
-	// be aborted: ErrNoSpace if the medium is full, ErrTooLong past the
+	// be aborted, which frees its space: ErrNoSpace if the medium is full, ErrTooLong past the
 	// declared size.
 	io.ReaderFrom
+
+	// Resumed returns the length, and the digest by File.Digest, of what an
+	// earlier upload of the same ID has left and this one goes on with; the
+	// next byte belongs behind it. The length is 0 if this one began anew.
+	//
+	// The digest is of the bytes as they are stored now. They need not be what
+	// was once received: after a power cut a file may be as long as it was, and
+	// hold zeros. So go on only if the sender's bytes have the same digest,
+	// and call Restart otherwise.
+	Resumed() Sum
+
+	// Restart drops every byte so that the file begins anew. If it fails, the
+	// file can only be aborted.
+	Restart() error
+
+	// Suspend ends the work on the file and keeps its bytes for the next
+	// Create with the same ID, as long as the store sees fit. It drops them
+	// like Abort if that Create could not go on with them (see Create), if the
+	// store has failed to write, and if there are none. What it keeps survives
+	// the death of the process; a power cut may spoil it (see Resumed). An
+	// error means that the bytes are lost. After Commit it does nothing.
+	Suspend() error
 
 	// Commit makes the file durable and publishes it, in this order, if its
 	// length is want.Size and its digest want.Digest; otherwise it fails with
@@ -80,13 +122,14 @@ type Partial interface {
 	// is and made durable (Receipt.Unchanged).
 	//
 	// When Commit fails nothing is visible that was not there before; the
-	// file is gone as after Abort. Like Create it fails with a *NameError or
+	// file is gone as after Abort, so that no upload goes on with bad bytes. Like Create it fails with a *NameError or
 	// ErrExists if the name has come to collide or to be taken meanwhile.
 	// ErrFailed means that the medium refused to make data durable, which no
 	// second try can heal: from then on the store accepts nothing.
 	Commit(ctx context.Context, want Sum) (Receipt, error)
 
-	// Abort drops the file. After Commit it does nothing.
+	// Abort drops the file and its bytes. After Commit or Suspend it does
+	// nothing.
 	Abort() error
 }
 
@@ -126,6 +169,8 @@ var (
 	ErrTooLong = errors.New("more bytes than announced")
 	// ErrExists means that the name is taken and the store refuses such names.
 	ErrExists = errors.New("the name is taken")
+	// ErrInUse means that an upload of the same ID has not ended yet.
+	ErrInUse = errors.New("the upload is in progress already")
 	// ErrLocked means that another process has the store open.
 	ErrLocked = errors.New("the store is in use by another server")
 )

@@ -25,3 +25,12 @@ var noSpace = []error{
 }
 
 func umask() fs.FileMode { return 0 }
+
+// links returns how many names f has.
+func links(f *os.File) (uint64, error) {
+	var fi windows.ByHandleFileInformation
+	if err := windows.GetFileInformationByHandle(windows.Handle(f.Fd()), &fi); err != nil {
+		return 0, os.NewSyscallError("GetFileInformationByHandle", err)
+	}
+	return uint64(fi.NumberOfLinks), nil
+}

@@ -3,6 +3,8 @@ package storage
 import (
 	"context"
 	"errors"
+	"hash"
+	"hash/crc64"
 	"io/fs"
 	"os"
 	"path"
@@ -32,15 +34,24 @@ func watchDir(t *testing.T, dir string, c Conflict) (*Dir, *watch) {
 	}
 	t.Cleanup(func() { d.Close() })
 	w := &watch{filesystem: d.fs, before: func(string) error { return nil }}
+	d.mu.Lock()
 	d.fs = w
+	d.mu.Unlock()
 	return d, w
 }
 
 func (w *watch) call(op string, names ...string) error {
 	for i, name := range names {
 		if dir, base := path.Split(name); dir == hidden+"/" {
-			_, rest, _ := strings.Cut(base, ".partial")
-			names[i] = "P" + rest
+			_, again, _ := strings.Cut(base, " ")
+			switch {
+			case again != "":
+				names[i] = "P " + again
+			case strings.HasSuffix(base, ".old"):
+				names[i] = "P.old"
+			case base != lockName:
+				names[i] = "P"
+			}
 		}
 	}
 	call := strings.Join(append([]string{op}, names...), " ")
@@ -78,7 +89,7 @@ func (w *watch) OpenFile(name string, flag int, perm fs.FileMode) (file, error) 
 	if err != nil {
 		return nil, err
 	}
-	if op == "open" && strings.HasSuffix(name, ".partial") {
+	if op == "open" && path.Dir(name) == hidden && flag == os.O_RDONLY {
 		name += " again"
 	}
 	return &watchedFile{f, w, name}, nil
@@ -132,9 +143,12 @@ func (f *watchedFile) Read(b []byte) (int, error) {
 	return f.file.Read(b)
 }
 
-// Write, when it is to fail, writes a half.
+// Write, when it is to fail, writes a half, unless the process is dead.
 func (f *watchedFile) Write(b []byte) (int, error) {
 	if err := f.watch.call("write", f.name); err != nil {
+		if err == errDead {
+			return 0, err
+		}
 		n, _ := f.file.Write(b[:len(b)/2])
 		if err == errShort {
 			err = nil
@@ -144,14 +158,39 @@ func (f *watchedFile) Write(b []byte) (int, error) {
 	return f.file.Write(b)
 }
 
-// errShort asks Write for a short write without an error.
-var errShort = errors.New("short write")
+var (
+	// errShort asks Write for a short write without an error.
+	errShort = errors.New("short write")
+	// errDead is what every call of a store answers whose process has died.
+	errDead = errors.New("the process is dead")
+)
 
 func (f *watchedFile) Stat() (fs.FileInfo, error) {
 	if err := f.watch.call("stat", f.name); err != nil {
 		return nil, err
 	}
 	return f.file.Stat()
+}
+
+func (f *watchedFile) Links() (uint64, error) {
+	if err := f.watch.call("links", f.name); err != nil {
+		return 0, err
+	}
+	return f.file.Links()
+}
+
+func (f *watchedFile) Truncate(size int64) error {
+	if err := f.watch.call("truncate", f.name); err != nil {
+		return err
+	}
+	return f.file.Truncate(size)
+}
+
+func (f *watchedFile) SetAttribute(name, value string) error {
+	if err := f.watch.call("attribute", f.name); err != nil {
+		return err
+	}
+	return f.file.SetAttribute(name, value)
 }
 
 func (f *watchedFile) Chmod(mode fs.FileMode) error {
@@ -184,12 +223,15 @@ func (f *watchedFile) Close() error {
 	return err
 }
 
+var crc = Digest{"crc64", func() hash.Hash { return crc64.New(crc64.MakeTable(crc64.ECMA)) }}
+
 // upload stores a file with everything that costs a call.
 func upload(d *Dir, name, data string) (Receipt, error) {
 	p, err := d.Create(context.Background(), File{
 		Name:    name,
 		Size:    int64(len(data)),
 		ModTime: time.Date(2001, 2, 3, 4, 5, 6, 0, time.UTC),
+		Digest:  crc,
 	})
 	if err != nil {
 		return Receipt{}, err

@@ -46,6 +46,17 @@ func Run(t *testing.T, open Open) {
 		"same at once":           sameAtOnce,
 		"folders at once":        foldersAtOnce,
 		"close":                  closes,
+
+		"resume":                     resumes,
+		"restart":                    restarts,
+		"resume with another digest": resumesWithAnotherDigest,
+		"in use":                     inUse,
+		"begin anew":                 beginsAnew,
+		"resume is cancelled":        resumeIsCancelled,
+		"any ID":                     anyID,
+		"interrupted anywhere":       interruptedAnywhere,
+		"make folders":               makesFolders,
+		"folders and files at once":  foldersAndFilesAtOnce,
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) { test(newFixture(t, open, storage.Rename)) })
@@ -114,6 +125,50 @@ func (f *fixture) keep(name, data string) storage.Receipt {
 		f.Fatalf("put(%q): %v", name, err)
 	}
 	return r
+}
+
+// upload is a file called "a" that can be resumed.
+func upload(id string, size int) storage.File {
+	return storage.File{Name: "a", ID: id, Size: int64(size), Digest: Digest}
+}
+
+// start creates a file and checks what it goes on with.
+func (f *fixture) start(file storage.File, resumed string) storage.Partial {
+	f.Helper()
+	p, err := f.Create(context.Background(), file)
+	if err != nil {
+		f.Fatalf("Create: %v", err)
+	}
+	want := storage.Sum{}
+	if resumed != "" {
+		h := file.Digest.New()
+		h.Write([]byte(resumed))
+		want = storage.Sum{Size: int64(len(resumed)), Digest: h.Sum(nil)}
+	}
+	if diff := cmp.Diff(want, p.Resumed()); diff != "" {
+		f.Fatalf("Resumed, expecting %.40q (-want +got):\n%s", resumed, diff)
+	}
+	return p
+}
+
+// send appends data.
+func (f *fixture) send(p storage.Partial, data string) {
+	f.Helper()
+	if n, err := p.ReadFrom(strings.NewReader(data)); err != nil || n != int64(len(data)) {
+		f.Fatalf("ReadFrom = %d, %v", n, err)
+	}
+}
+
+// finish commits data, which must be what has arrived.
+func (f *fixture) finish(p storage.Partial, data string) {
+	f.Helper()
+	r, err := p.Commit(context.Background(), sumOf(data))
+	if err != nil {
+		f.Fatalf("Commit: %v", err)
+	}
+	if want := sumOf(data); r.Size != want.Size || string(r.Digest) != string(want.Digest) {
+		f.Errorf("receipt %+v, want %+v", r, want)
+	}
 }
 
 // visible returns the contents of every visible file, and "" for a folder

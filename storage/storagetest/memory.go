@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing/fstest"
+	"time"
 
 	"github.com/labnet/labnet/storage"
 )
@@ -18,7 +19,7 @@ import (
 const (
 	Create    = "create"    // before a file is begun
 	Write     = "write"     // before some bytes are taken
-	Sync      = "sync"      // before a file is made durable; an error is final
+	Sync      = "sync"      // before a file or folder is made durable; an error is final
 	Publish   = "publish"   // before a file gets its name
 	Published = "published" // after that: an error means failed but stored
 )
@@ -31,14 +32,22 @@ type Memory struct {
 	// the step then fails with, or block. Many goroutines may call it at once.
 	Fault func(step string) error
 
-	mu     sync.Mutex
-	files  fstest.MapFS
-	failed error
-	closed bool
+	mu      sync.Mutex
+	files   fstest.MapFS
+	writing map[string]bool   // by ID
+	left    map[string][]byte // by ID
+	failed  error
+	closed  bool
 }
 
 // NewMemory returns an empty store.
-func NewMemory() *Memory { return &Memory{files: fstest.MapFS{}} }
+func NewMemory() *Memory {
+	return &Memory{
+		files:   fstest.MapFS{},
+		writing: make(map[string]bool),
+		left:    make(map[string][]byte),
+	}
+}
 
 // Files returns the contents of what is published, by name.
 func (m *Memory) Files() map[string][]byte {
@@ -46,7 +55,9 @@ func (m *Memory) Files() map[string][]byte {
 	defer m.mu.Unlock()
 	files := make(map[string][]byte)
 	for name, f := range m.files {
-		files[name] = bytes.Clone(f.Data)
+		if !f.Mode.IsDir() {
+			files[name] = bytes.Clone(f.Data)
+		}
 	}
 	return files
 }
@@ -81,9 +92,6 @@ func (m *Memory) Create(ctx context.Context, f storage.File) (storage.Partial, e
 	} else if err := storage.CheckName(f.Name); err != nil {
 		return nil, err
 	}
-	if f.Digest.New != nil {
-		p.hash = f.Digest.New()
-	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -102,7 +110,39 @@ func (m *Memory) Create(ctx context.Context, f storage.File) (storage.Partial, e
 	if old != nil && p.onConflict == storage.Refuse && f.Size >= 0 && f.Size != int64(len(old.Data)) {
 		return nil, storage.ErrExists
 	}
+	if f.ID != "" {
+		if m.writing[f.ID] {
+			return nil, storage.ErrInUse
+		}
+		m.writing[f.ID] = true
+	}
+	p.begin()
 	return p, nil
+}
+
+// MakeFolder implements [storage.Store].
+func (m *Memory) MakeFolder(ctx context.Context, name string) error {
+	if err := storage.CheckName(name); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := m.fault(Sync); err != nil {
+		return m.fail(err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.usable(); err != nil {
+		return err
+	}
+	for folder := name; folder != "."; folder = path.Dir(folder) {
+		if f := m.files[folder]; f != nil && !f.Mode.IsDir() {
+			return &storage.NameError{Name: name, Reason: fmt.Sprintf("%q is not a folder here", folder)}
+		}
+	}
+	m.files[name] = &fstest.MapFile{Mode: fs.ModeDir | 0o777, ModTime: time.Now()}
+	return nil
 }
 
 // usable and checkCollision need mu.
@@ -115,12 +155,12 @@ func (m *Memory) usable() error {
 
 func (m *Memory) checkCollision(name string) error {
 	for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
-		if m.files[dir] != nil {
+		if f := m.files[dir]; f != nil && !f.Mode.IsDir() {
 			return &storage.NameError{Name: name, Reason: fmt.Sprintf("%q is not a folder here", dir)}
 		}
 	}
-	for other := range m.files {
-		if strings.HasPrefix(other, name+"/") {
+	for other, f := range m.files {
+		if strings.HasPrefix(other, name+"/") || other == name && f.Mode.IsDir() {
 			return &storage.NameError{Name: name, Reason: "it is a folder here"}
 		}
 	}
@@ -134,7 +174,8 @@ func (m *Memory) Err() error {
 	return m.failed
 }
 
-// Close implements [storage.Store].
+// Close implements [storage.Store]. A Memory cannot be opened again, and so
+// nothing is lost that is still in progress.
 func (m *Memory) Close() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -185,3 +185,54 @@ func closes(f *fixture) {
 	f.expectError("Err", f.Err(), nil)
 	f.expect(map[string]string{"a": "kept"})
 }
+
+func makesFolders(f *fixture) {
+	folder := func(name string) error { return f.MakeFolder(context.Background(), name) }
+	f.expectError("MakeFolder", folder("empty"), nil)
+	f.expectError("MakeFolder", folder("a/b/c"), nil)
+	f.expectError("MakeFolder of what is there", errors.Join(folder("a/b"), folder("a/b/c"), folder("empty")), nil)
+	want := map[string]string{"empty/": "", "a/": "", "a/b/": "", "a/b/c/": ""}
+	f.expect(want)
+	f.keep("a/b/file", "one")
+	f.expectError("MakeFolder above a file", folder("a/b"), nil)
+	want["a/b/file"] = "one"
+
+	var bad *storage.NameError
+	for _, name := range []string{"", "..", "/x", "x/", "x//y", ".labnet", "nul", "a/b/file", "a/b/file/x", "a/b/file/x/y"} {
+		if err := folder(name); !errors.As(err, &bad) {
+			f.Errorf("MakeFolder(%q): error %v, want a NameError", name, err)
+		}
+	}
+	if _, err := f.put("empty", "file"); !errors.As(err, &bad) {
+		f.Errorf("file in place of a folder: error %v, want a NameError", err)
+	}
+	f.expect(want)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	f.expectError("MakeFolder", f.MakeFolder(ctx, "late"), context.Canceled)
+	f.expectError("Close", f.Close(), nil)
+	if err := folder("late"); err == nil {
+		f.Error("MakeFolder succeeded in a closed store")
+	}
+	f.expect(want)
+	f.expectError("Err", f.Err(), nil)
+}
+
+// foldersAndFilesAtOnce makes folders while files come and fail in them.
+func foldersAndFilesAtOnce(f *fixture) {
+	want := map[string]string{"a/": "", "a/b/": "", "a/b/c/": ""}
+	f.together(16, func(i int) error {
+		if i%2 == 0 {
+			return f.MakeFolder(context.Background(), "a/b/c")
+		}
+		p, err := f.Create(context.Background(), storage.File{Name: "a/b/c/d", Size: 0})
+		if err != nil {
+			return err
+		}
+		if _, err := p.Commit(context.Background(), storage.Sum{Size: 1}); !errors.Is(err, storage.ErrMismatch) {
+			return fmt.Errorf("Commit: %w", err)
+		}
+		return nil
+	})
+	f.expect(want)
+}

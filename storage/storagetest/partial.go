@@ -19,8 +19,47 @@ type partial struct {
 	onConflict storage.Conflict
 	hash       hash.Hash
 	data       bytes.Buffer
+	resumed    storage.Sum
 	err        error
 	ended      bool
+}
+
+// begin goes on with what an earlier upload has left, or drops it. It needs
+// the store's mu.
+func (p *partial) begin() {
+	p.clear()
+	left := p.store.left[p.file.ID]
+	delete(p.store.left, p.file.ID)
+	if p.resumable() && len(left) > 0 && int64(len(left)) <= p.file.Size {
+		p.data.Write(left)
+		p.hash.Write(left)
+		p.resumed = storage.Sum{Size: int64(len(left)), Digest: p.hash.Sum(nil)}
+	}
+}
+
+func (p *partial) resumable() bool {
+	return p.file.ID != "" && p.file.Size >= 0 && p.hash != nil
+}
+
+func (p *partial) clear() {
+	p.data.Reset()
+	p.resumed = storage.Sum{}
+	if p.file.Digest.New != nil {
+		p.hash = p.file.Digest.New()
+	}
+}
+
+func (p *partial) Resumed() storage.Sum { return p.resumed }
+
+func (p *partial) Restart() error {
+	if p.ended {
+		return fs.ErrClosed
+	}
+	if p.err != nil {
+		return p.err
+	}
+	p.clear()
+	return nil
 }
 
 func (p *partial) ReadFrom(r io.Reader) (n int64, err error) {
@@ -66,7 +105,7 @@ func (p *partial) Commit(ctx context.Context, want storage.Sum) (storage.Receipt
 	if p.ended {
 		return storage.Receipt{}, fs.ErrClosed
 	}
-	p.ended = true
+	defer p.end(false)
 	r := storage.Receipt{Size: int64(p.data.Len())}
 	if p.hash != nil {
 		r.Digest = p.hash.Sum(nil)
@@ -137,7 +176,21 @@ func (p *partial) mapFile() *fstest.MapFile {
 	return f
 }
 
-func (p *partial) Abort() error {
+func (p *partial) Suspend() error { return p.end(p.resumable() && p.err == nil && p.data.Len() > 0) }
+
+func (p *partial) Abort() error { return p.end(false) }
+
+func (p *partial) end(keep bool) error {
+	if p.ended {
+		return nil
+	}
 	p.ended = true
+	m := p.store
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.writing, p.file.ID)
+	if keep {
+		m.left[p.file.ID] = p.data.Bytes()
+	}
 	return nil
 }

@@ -1,0 +1,283 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// The process dies before every call of every kind of upload, and in the midst
+// of every write; alone or with the machine. Whichever it is: what was
+// acknowledged is there, nothing torn is visible, nothing is left but what can
+// be resumed, and a second try completes the upload as if nothing had been.
+func TestDeathAtEveryCall(t *testing.T) {
+	for _, s := range scenarios {
+		t.Run(s.what, func(t *testing.T) {
+			calls := s.dies(t, 1<<30, errDead, false)
+			for n := range len(calls) + 1 {
+				call := "the end"
+				if n < len(calls) {
+					call = calls[n]
+				}
+				t.Run(fmt.Sprintf("%d %s", n, call), func(t *testing.T) {
+					s.dies(t, n, errDead, false)
+				})
+				t.Run(fmt.Sprintf("%d %s, power cut", n, call), func(t *testing.T) {
+					s.dies(t, n, errDead, true)
+				})
+				if strings.HasPrefix(call, "write") {
+					t.Run(fmt.Sprintf("%d %s, a half", n, call), func(t *testing.T) {
+						s.dies(t, n, errShort, false)
+					})
+				}
+			}
+		})
+	}
+}
+
+// dieAt lets the n-th call and all that follow do nothing, but for the half of
+// a write if last is errShort.
+func (w *watch) dieAt(n int, last error) {
+	i := 0
+	w.before = func(string) error {
+		i++
+		switch {
+		case i-1 < n:
+			return nil
+		case i-1 == n:
+			return last
+		}
+		return errDead
+	}
+}
+
+// dies does the upload in a fresh store that dies at its n-th call, opens the
+// store again, checks what came of it and returns the calls.
+func (s scenario) dies(t *testing.T, n int, last error, power bool) []string {
+	dir := t.TempDir()
+	d, w := s.open(t, dir)
+	w.dieAt(n, last)
+	_, err := s.upload(d)
+	acknowledged := err == nil
+	calls := w.taken()
+	d.Close() // unlocks the store, as death does
+	if power {
+		cutPower(t, dir, calls[:min(n, len(calls))], s.before)
+	}
+	left, _ := hiddenIn(t, dir)
+	published := left != nil && isPublished(t, dir, left)
+
+	d = mustOpen(t, dir, DirOptions{OnConflict: s.conflict})
+	kept, rest := hiddenIn(t, dir)
+	if len(rest) > 0 {
+		t.Errorf("left behind: %v", rest)
+	}
+	// From chtimes on the partial has the age of the file and may expire.
+	expired := slices.Contains(calls[:min(n, len(calls))], "chtimes P")
+	if want := left != nil && left.Size() > 0 && !published && !expired; (kept != nil) != want {
+		t.Errorf("left to be resumed: %v, want any: %v", kept, want)
+	} else if kept != nil && kept.Size() != left.Size() {
+		t.Errorf("left to be resumed: %d bytes of %d", kept.Size(), left.Size())
+	}
+	visible := files(t, dir)
+	for name, data := range visible {
+		if data != s.after[name] && (s.before[name] == "" || data != s.before[name]) {
+			t.Errorf("visible: %q holds %.40q", name, data)
+		}
+	}
+	for name := range s.before {
+		if visible[name] == "" {
+			t.Errorf("%q is gone", name)
+		}
+	}
+	if acknowledged {
+		if diff := cmp.Diff(s.after, visible); diff != "" {
+			t.Errorf("visible though acknowledged (-want +got):\n%.2000s", diff)
+		}
+	}
+	r, err := s.upload(d)
+	if err != nil {
+		t.Fatalf("second try: %v", err)
+	}
+	if got := files(t, dir); got[r.Name] != s.data {
+		t.Errorf("second try: %q holds %.40q", r.Name, got[r.Name])
+	} else if diff := cmp.Diff(s.after, got); diff != "" {
+		t.Errorf("visible after the second try (-want +got):\n%.2000s", diff)
+	}
+	if kept, rest := hiddenIn(t, dir); kept != nil || len(rest) > 0 {
+		t.Errorf("left behind after the second try: %v %v", kept, rest)
+	}
+	return calls
+}
+
+// cutPower takes from dir what the calls have not made durable: the bytes of
+// the partial, which become zeros, and the names of files and folders.
+func cutPower(t *testing.T, dir string, calls []string, before map[string]string) {
+	t.Helper()
+	if !canSyncDirs {
+		t.Skip("directories cannot be synced on this system")
+	}
+	last := map[string]int{} // where each call was made last, from 1
+	for i, call := range calls {
+		last[call] = i + 1
+	}
+	if entries, _ := filepath.Glob(filepath.Join(dir, hidden, "*able")); len(entries) > 0 && last["sync P"] <= last["write P"] {
+		fi, err := os.Stat(entries[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(entries[0], make([]byte, fi.Size()), 0); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(entries[0], time.Time{}, fi.ModTime()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for call, at := range last {
+		name, made := strings.CutPrefix(call, "link P ")
+		if !made {
+			name, made = strings.CutPrefix(call, "mkdir ")
+		}
+		if _, there := before[name]; !made || there || last["sync "+path.Dir(name)] > at {
+			continue
+		}
+		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// isPublished reports whether the file fi is visible in dir.
+func isPublished(t *testing.T, dir string, fi os.FileInfo) bool {
+	t.Helper()
+	for name := range files(t, dir) {
+		if visible, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		} else if os.SameFile(visible, fi) {
+			return true
+		}
+	}
+	return false
+}
+
+// MakeFolder keeps its promise, too, whatever fails.
+func TestMakeFolderFailsAtEveryCall(t *testing.T) {
+	ctx := context.Background()
+	run := func(t *testing.T, prepare func(w *watch)) (dir string, d *Dir, w *watch, err error) {
+		dir = t.TempDir()
+		d, w = watchDir(t, dir, Rename)
+		prepare(w)
+		return dir, d, w, d.MakeFolder(ctx, "a/b")
+	}
+	_, _, w, err := run(t, func(*watch) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	calls := w.taken()
+	if canSyncDirs && (!slices.Contains(calls, "sync .") || !slices.Contains(calls, "sync a")) {
+		t.Errorf("not durable: %q", calls)
+	}
+	for n, call := range calls {
+		t.Run(fmt.Sprintf("%d %s", n, call), func(t *testing.T) {
+			dir, d, _, err := run(t, func(w *watch) {
+				i := 0
+				w.before = func(string) error {
+					i++
+					if i-1 == n {
+						return syscall.EIO
+					}
+					return nil
+				}
+			})
+			if err == nil || len(tree(t, dir)) > 0 {
+				t.Errorf("error %v, visible %v", err, tree(t, dir))
+			}
+			if d.Err() == nil {
+				if err := d.MakeFolder(ctx, "a/b"); err != nil {
+					t.Errorf("second try: %v", err)
+				}
+			}
+		})
+		t.Run(fmt.Sprintf("%d %s, death", n, call), func(t *testing.T) {
+			dir, d, w, err := run(t, func(w *watch) { w.dieAt(n, errDead) })
+			d.Close()
+			cutPower(t, dir, w.taken()[:n], nil)
+			if _, lost := os.Stat(filepath.Join(dir, "a", "b")); err == nil && lost != nil {
+				t.Error("gone though acknowledged")
+			}
+			if err := mustOpen(t, dir, DirOptions{}).MakeFolder(ctx, "a/b"); err != nil {
+				t.Errorf("second try: %v", err)
+			}
+		})
+	}
+}
+
+// A folder that was asked for stays even if the upload that has made it fails.
+func TestWantedFolderStays(t *testing.T) {
+	dir := t.TempDir()
+	d, w := watchDir(t, dir, Rename)
+	w.before = func(call string) error {
+		if call == "sync a" {
+			w.before = func(string) error { return nil }
+			if err := d.MakeFolder(context.Background(), "a"); err != nil {
+				t.Error(err)
+			}
+			return syscall.EIO
+		}
+		return nil
+	}
+	if _, err := upload(d, "a/b/f", "new"); err == nil {
+		t.Error("the upload succeeded")
+	}
+	if diff := cmp.Diff(map[string]string{"a/": ""}, tree(t, dir)); diff != "" {
+		t.Errorf("visible (-want +got):\n%s", diff)
+	}
+}
+
+// A file that comes meanwhile is not taken for the folder.
+func TestFileInPlaceOfFolder(t *testing.T) {
+	dir := t.TempDir()
+	d, w := watchDir(t, dir, Rename)
+	w.before = func(call string) error {
+		if call == "mkdir a" {
+			return os.WriteFile(filepath.Join(dir, "a"), nil, 0o666)
+		}
+		return nil
+	}
+	var bad *NameError
+	if err := d.MakeFolder(context.Background(), "a"); !errors.As(err, &bad) {
+		t.Errorf("error %v, want a NameError", err)
+	}
+}
+
+// What could not be removed does not stand in the way of the next upload of
+// the same ID.
+func TestReplacedTwice(t *testing.T) {
+	dir := t.TempDir()
+	d, w := watchDir(t, dir, Replace)
+	w.before = func(call string) error {
+		if call == "remove P.old" {
+			return syscall.EIO
+		}
+		return nil
+	}
+	for _, data := range []string{"one", "two", "six"} {
+		p := begun(t, d, resumableFile("id", 3), data)
+		if _, err := p.Commit(context.Background(), Sum{Size: 3}); err != nil {
+			t.Error(err)
+		}
+	}
+	if diff := cmp.Diff(map[string]string{"f": "six"}, tree(t, dir)); diff != "" {
+		t.Errorf("visible (-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,187 @@
+package storage
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+// MakeFolder implements [Store].
+func (d *Dir) MakeFolder(ctx context.Context, name string) error {
+	if err := CheckName(name); err != nil {
+		return err
+	}
+	if err := cmp.Or(ctx.Err(), d.Err()); err != nil {
+		return err
+	}
+	if err := d.makeFolder(name); err != nil {
+		return fmt.Errorf("make folder %q: %w", name, explain(name, err))
+	}
+	return nil
+}
+
+func (d *Dir) makeFolder(name string) error {
+	if d.isClosed() {
+		return errClosed
+	}
+	folders := append(ancestors(name), name)
+	if err := d.checkFolders(name, folders); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	made, err := d.makeFolders(folders, name)
+	if err == nil {
+		// A file may have come meanwhile, and so be what exists.
+		err = d.checkFolders(name, []string{name})
+	}
+	if err == nil {
+		err = d.syncFolders(folders)
+	}
+	d.folders.settle(d.fs, made, err == nil)
+	return err
+}
+
+// checkFolders fails with fs.ErrNotExist if one of the folders, outermost
+// first, does not exist, and with a *NameError for name if one is none.
+func (d *Dir) checkFolders(name string, folders []string) error {
+	for _, folder := range folders {
+		fi, err := d.fs.Lstat(folder)
+		if err != nil {
+			return err
+		}
+		if !fi.IsDir() {
+			return &NameError{Name: name, Reason: fmt.Sprintf("%q is not a folder here", folder)}
+		}
+	}
+	return nil
+}
+
+// checkCollision fails if p cannot become a file because of what is there.
+func (d *Dir) checkCollision(p *partial) error {
+	name := p.file.Name
+	var unknown []string
+	for _, folder := range ancestors(name) {
+		if !d.folders.known(folder) {
+			unknown = append(unknown, folder)
+		}
+	}
+	err := d.checkFolders(name, unknown)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	fi, err := d.fs.Lstat(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case fi.IsDir():
+		return &NameError{Name: name, Reason: "it is a folder here"}
+	case p.onConflict == Refuse && p.file.Size >= 0 && p.file.Size != fi.Size():
+		return ErrExists
+	}
+	return nil
+}
+
+// makeFolders makes folders, outermost first, and returns those that did not
+// exist, which the caller must settle. The one called wanted, if any, stays
+// even if another caller has made it and fails.
+func (d *Dir) makeFolders(folders []string, wanted string) (made []string, err error) {
+	for _, folder := range folders {
+		switch err := d.folders.make(d.fs, folder, folder == wanted); {
+		case err == nil:
+			made = append(made, folder)
+		case !errors.Is(err, fs.ErrExist):
+			return made, err
+		}
+	}
+	return made, nil
+}
+
+// ancestors lists the folders that lead to name, outermost first.
+func ancestors(name string) []string {
+	var folders []string
+	for i, r := range name {
+		if r == '/' {
+			folders = append(folders, name[:i])
+		}
+	}
+	return folders
+}
+
+// folders remembers which folders of a store are known to be durable
+// themselves. A folder that one upload has just made is there for another one,
+// too, and both must wait until its name is durable.
+type folders struct {
+	mu      sync.Mutex
+	durable map[string]*atomic.Bool
+	fresh   map[string]bool // those that go if the upload that made them fails
+}
+
+// maxFolderEntries bounds the memory; to forget a folder costs one fsync.
+const maxFolderEntries = 1 << 16
+
+// entry returns what is known of the folder of that name that exists now. It
+// is set once an fsync that began after the call has made the name durable. If
+// the folder is made anew meanwhile, that sets an entry nobody looks at.
+func (s *folders) entry(name string) *atomic.Bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.durable[name]
+	if e == nil {
+		if s.durable == nil || len(s.durable) >= maxFolderEntries {
+			s.durable = make(map[string]*atomic.Bool)
+		}
+		e = new(atomic.Bool)
+		s.durable[strings.Clone(name)] = e
+	}
+	return e
+}
+
+// known reports whether the folder of that name is known to be durable.
+func (s *folders) known(name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.durable[name]
+	return e != nil && e.Load()
+}
+
+// make makes a folder and forgets the one that had its name before, both in
+// one step for those who call entry. One that exists and is wanted does not go
+// any more when its maker fails.
+func (s *folders) make(filesystem filesystem, name string, wanted bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err := filesystem.Mkdir(name, fs.ModePerm)
+	switch {
+	case err == nil:
+		delete(s.durable, name)
+		if s.fresh == nil {
+			s.fresh = make(map[string]bool)
+		}
+		s.fresh[name] = true
+	case wanted && errors.Is(err, fs.ErrExist):
+		delete(s.fresh, name)
+	}
+	return err
+}
+
+// settle ends the making of folders, outermost first: they stay, or they go
+// unless somebody else uses them.
+func (s *folders) settle(filesystem filesystem, made []string, stay bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := len(made) - 1; i >= 0; i-- {
+		if !stay && s.fresh[made[i]] {
+			filesystem.Remove(made[i]) // fails if it is not empty
+		}
+		delete(s.fresh, made[i])
+	}
+}

@@ -1,0 +1,179 @@
+package storage
+
+import (
+	"cmp"
+	"errors"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+	"time"
+)
+
+// The defaults of DirOptions.
+const (
+	// DefaultPartialTTL gives a person a day to come back.
+	DefaultPartialTTL = 24 * time.Hour
+	// DefaultMaxPartials is enough for a folder of files sent by many at once;
+	// OpenDir opens as many.
+	DefaultMaxPartials = 1000
+	// DefaultMaxPartialBytes is a tebibyte: only who expects a single file
+	// that is larger must say so.
+	DefaultMaxPartialBytes = 1 << 40
+)
+
+// A Leftover is a partial file that an interrupted upload has left and a later
+// one may go on with. Whose it is cannot be told.
+type Leftover struct {
+	// Name is the file's name in the hidden folder.
+	Name string
+	// Size is how many bytes have arrived.
+	Size int64
+	// Age is how long ago the upload was interrupted.
+	Age time.Duration
+}
+
+// A leftover is what a Dir knows of one.
+type leftover struct {
+	size  int64
+	since time.Time // when it was left
+}
+
+// Leftovers lists what interrupted uploads have left, the oldest first, without
+// those that are being resumed.
+func (d *Dir) Leftovers() []Leftover {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := time.Now()
+	var list []Leftover
+	for _, name := range d.idle() {
+		l := d.left[name]
+		list = append(list, Leftover{Name: path.Base(name), Size: l.size, Age: now.Sub(l.since)})
+	}
+	return list
+}
+
+// idle lists by name the leftovers that nobody is writing, oldest first. It
+// needs mu.
+func (d *Dir) idle() []string {
+	return slices.SortedFunc(func(yield func(string) bool) {
+		for name := range maps.Keys(d.left) {
+			if d.partials[name] == nil && !yield(name) {
+				return
+			}
+		}
+	}, func(a, b string) int {
+		return cmp.Or(d.left[a].since.Compare(d.left[b].since), cmp.Compare(a, b))
+	})
+}
+
+// readLeftovers takes stock of what earlier processes left and removes what no
+// upload can go on with, what has expired, and what is too much.
+func (d *Dir) readLeftovers(now time.Time) error {
+	entries, err := fs.ReadDir(d.root.FS(), hidden)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		name := path.Join(hidden, e.Name())
+		if e.Name() == lockName {
+			continue
+		}
+		if isResumable(e.Name()) {
+			l, err := d.inspect(name, now)
+			if err != nil {
+				return err
+			}
+			if l.size > 0 && l.size <= d.maxPartialBytes && now.Sub(l.since) <= d.partialTTL {
+				d.left[name] = l
+				continue
+			}
+		}
+		if err := d.fs.Remove(name); err != nil {
+			return err
+		}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.trim()
+	return nil
+}
+
+// inspect looks at a leftover of an earlier process and frees the blocks that
+// are reserved for it. Its size is 0 if no upload can go on with it.
+func (d *Dir) inspect(name string, now time.Time) (leftover, error) {
+	f, fi, err := d.openLeft(name)
+	if f == nil || err != nil {
+		return leftover{}, err
+	}
+	// A clock may have been set back. What seems to come from the future is
+	// taken to be new, and gets that time, so that it ages from now on.
+	l := leftover{fi.Size(), now.Add(-max(0, now.Sub(fi.ModTime())))}
+	if err := cmp.Or(f.Truncate(l.size), f.Close(), d.fs.Chtimes(name, time.Time{}, l.since)); err != nil {
+		return leftover{}, nil
+	}
+	return l, nil
+}
+
+// forget ends the entry of a partial that was being written. If it is kept,
+// it is one that was left.
+func (d *Dir) forget(p *partial, kept bool, now time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.partials, p.path)
+	switch {
+	case !kept:
+		delete(d.left, p.path)
+	case p.size > 0:
+		d.left[p.path] = leftover{p.size, now}
+		d.trim()
+	}
+}
+
+// trim removes the oldest leftovers until the rest is within the bounds. It
+// needs mu.
+func (d *Dir) trim() {
+	idle := d.idle()
+	var bytes int64
+	for _, name := range idle {
+		bytes += d.left[name].size
+	}
+	for len(idle) > 0 && (len(idle) > d.maxPartials || bytes > d.maxPartialBytes) {
+		bytes -= d.left[idle[0]].size
+		d.discard(idle[0])
+		idle = idle[1:]
+	}
+}
+
+// discard removes a leftover that nobody is writing. If that fails it is tried
+// again later. It needs mu, which keeps Create from resuming it meanwhile.
+func (d *Dir) discard(name string) {
+	if err := d.fs.Remove(name); err == nil || errors.Is(err, fs.ErrNotExist) {
+		delete(d.left, name)
+	}
+}
+
+// removeExpired removes the leftovers that are older than PartialTTL.
+func (d *Dir) removeExpired(now time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, name := range d.idle() {
+		if now.Sub(d.left[name].since) > d.partialTTL {
+			d.discard(name)
+		}
+	}
+}
+
+// expire calls removeExpired now and then until the store is closed.
+func (d *Dir) expire() {
+	tick := time.NewTicker(max(time.Second, d.partialTTL/24))
+	defer tick.Stop()
+	for {
+		select {
+		case now := <-tick.C:
+			d.removeExpired(now)
+		case <-d.closing:
+			return
+		}
+	}
+}

@@ -1,0 +1,240 @@
+package storage
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// resumableSuffix ends the names of partials that OpenDir leaves.
+const resumableSuffix = ".resumable"
+
+// partialPath is the name of a file in progress. It holds nothing of what the
+// peer has sent but a hash.
+func partialPath(id string) string {
+	if id == "" {
+		return path.Join(hidden, rand.Text()+".partial")
+	}
+	return path.Join(hidden, fmt.Sprintf("%x%s", sha256.Sum256([]byte(id)), resumableSuffix))
+}
+
+// isResumable reports whether partialPath made up the name base for an ID.
+func isResumable(base string) bool {
+	sum, ok := strings.CutSuffix(base, resumableSuffix)
+	b, err := hex.DecodeString(sum)
+	return ok && err == nil && len(b) == sha256.Size
+}
+
+// resumable reports whether a later upload could go on with p.
+func (p *partial) resumable() bool {
+	return p.file.ID != "" && p.file.Size >= 0 && p.hash != nil
+}
+
+// begin opens what an earlier upload of the same ID left, or a new file.
+func (p *partial) begin(ctx context.Context) error {
+	if err := p.dir.checkCollision(p); err != nil {
+		return err
+	}
+	if p.file.ID != "" {
+		if err := p.resume(ctx); err != nil {
+			return err
+		}
+	}
+	if p.f == nil {
+		if err := p.create(); err != nil {
+			return err
+		}
+	}
+	return p.reserve()
+}
+
+// resume opens and sums up what an earlier upload of the same ID left. It
+// removes what p cannot go on with, but not because of a passing failure.
+func (p *partial) resume(ctx context.Context) error {
+	f, fi, err := p.dir.openLeft(p.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if f != nil && p.resumable() && fi.Size() <= p.file.Size {
+		size, err := p.sum(ctx, f)
+		if err == nil {
+			p.f, p.size = f, size
+			p.resumed = Sum{Size: size, Digest: p.hash.Sum(nil)}
+			return nil
+		}
+		if !errors.Is(err, errUnreadable) {
+			f.Close()
+			return err
+		}
+		p.hash = p.file.Digest.New()
+	}
+	if f != nil {
+		f.Close()
+	}
+	if err := p.dir.fs.Remove(p.path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// errUnreadable means that the medium does not give back what was left.
+var errUnreadable = errors.New("cannot be read")
+
+// sum adds all of f to the hash and returns its length.
+func (p *partial) sum(ctx context.Context, f file) (size int64, err error) {
+	buffer := largeBuffers.Get().(*[]byte)
+	defer largeBuffers.Put(buffer)
+	for {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		if p.dir.isClosed() {
+			return 0, errClosed
+		}
+		n, err := fill(f, *buffer)
+		p.hash.Write((*buffer)[:n])
+		size += int64(n)
+		if err == io.EOF {
+			return size, nil
+		}
+		if err != nil {
+			return 0, fmt.Errorf("%w: %w", errUnreadable, err)
+		}
+	}
+}
+
+// openLeft opens a partial that was left. It returns nil without an error for
+// what must not be gone on with: what can't be read and written as a file, and
+// a file that has another name, because then it was published and the server
+// died before it could take the partial's name away.
+func (d *Dir) openLeft(name string) (file, fs.FileInfo, error) {
+	f, fi, err := d.openRegular(name, os.O_RDWR)
+	if f != nil {
+		var n uint64
+		if n, err = f.Links(); err != nil || n != 1 {
+			f.Close()
+			f = nil
+		}
+	}
+	var folder *NameError
+	if errors.As(err, &folder) || errors.Is(err, syscall.EIO) {
+		err = nil
+	}
+	return f, fi, err
+}
+
+func (p *partial) create() error {
+	p.fresh = true
+	f, err := p.dir.fs.OpenFile(p.path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	p.f = f
+	return nil
+}
+
+// reserve takes the blocks that the rest of p will need, if it is worth while.
+func (p *partial) reserve() error {
+	if p.file.Size < small || p.file.Size == p.size {
+		return nil
+	}
+	p.reserved = true
+	return p.f.Allocate(p.file.Size)
+}
+
+// Resumed implements [Partial].
+func (p *partial) Resumed() Sum {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.resumed
+}
+
+// Restart implements [Partial]. It makes a new file, which has nothing of the
+// old one.
+func (p *partial) Restart() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ended {
+		return errClosed
+	}
+	if p.err != nil {
+		return p.err
+	}
+	p.f.Close() // nobody wants its bytes any more
+	p.f = nil
+	p.size, p.resumed = 0, Sum{}
+	if p.hash != nil {
+		p.hash = p.file.Digest.New()
+	}
+	err := p.dir.fs.Remove(p.path)
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		err = p.create()
+	}
+	if err == nil {
+		err = p.reserve()
+	}
+	if err != nil {
+		p.err = fmt.Errorf("restart %q: %w", p.file.Name, explain(p.file.Name, err))
+	}
+	return p.err
+}
+
+// Suspend implements [Partial]. A partial of more than MaxPartialBytes is not
+// kept.
+func (p *partial) Suspend() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ended {
+		return nil
+	}
+	return p.end(p.resumable() && p.err == nil && p.size > 0 && p.size <= p.dir.maxPartialBytes)
+}
+
+// Abort implements [Partial]. Its error means that the space is taken until
+// the store is opened again or, if the file has an ID, the partial expires.
+func (p *partial) Abort() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ended {
+		return nil
+	}
+	return p.end(false)
+}
+
+// end forgets p and what it holds, but for its bytes if they are to be kept.
+// If they cannot be, they go.
+func (p *partial) end(keep bool) error {
+	p.ended = true
+	var err error
+	if p.f != nil {
+		if keep && p.reserved {
+			err = p.f.Truncate(p.size) // frees what is reserved
+		}
+		if cerr := p.f.Close(); keep { // else nobody wants its bytes any more
+			err = cmp.Or(err, cerr)
+		}
+		p.f = nil
+	}
+	kept := keep && err == nil
+	if !kept {
+		if rerr := p.dir.fs.Remove(p.path); !errors.Is(rerr, fs.ErrNotExist) {
+			err = errors.Join(err, rerr)
+		}
+	}
+	p.dir.forget(p, kept, time.Now())
+	return err
+}

@@ -1,0 +1,203 @@
+package storage
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A scenario is an upload and what it finds in the store.
+type scenario struct {
+	what     string
+	conflict Conflict
+	before   map[string]string
+	name     string
+	data     string
+	left     string // by an earlier upload of the same ID; empty for none
+	suspend  int    // after so many bytes; 0 for never
+	noID     bool
+	after    map[string]string // but for folders
+	harmless []string          // calls whose failure may change nothing
+}
+
+// longer is long enough to have its blocks reserved.
+var longer = strings.Repeat("0123456789abcdef", small/16) + "!"
+
+// unreadable are the calls whose failure may tell that what was left cannot be
+// gone on with.
+var unreadable = []string{"open P", "stat P", "links P", "read P"}
+
+var scenarios = []scenario{
+	{what: "plain", name: "f", data: "new",
+		after: map[string]string{"f": "new"}},
+	{what: "without ID", name: "f", data: "new", noID: true,
+		after: map[string]string{"f": "new"}},
+	{what: "large", name: "f", data: longer,
+		after: map[string]string{"f": longer}},
+	{what: "new folders", name: "a/b/f", data: "new",
+		after: map[string]string{"a/b/f": "new"}},
+	{what: "unchanged", before: map[string]string{"f": "new"}, name: "f", data: "new",
+		after:    map[string]string{"f": "new"},
+		harmless: []string{"close f", "close P again"}},
+	{what: "renamed", before: map[string]string{"a/f": "old", "a/f (2)": "older"}, name: "a/f", data: "new",
+		after:    map[string]string{"a/f": "old", "a/f (2)": "older", "a/f (3)": "new"},
+		harmless: []string{"close a/f", "close a/f (2)", "close P again"}},
+	{what: "replaced", conflict: Replace, before: map[string]string{"f": "old"}, name: "f", data: "new",
+		after:    map[string]string{"f": "new"},
+		harmless: []string{"close f", "close P again"}},
+	{what: "resumed", name: "a/f", data: "contents", left: "cont",
+		after:    map[string]string{"a/f": "contents"},
+		harmless: unreadable},
+	{what: "resumed and large", name: "f", data: longer, left: longer[:small/2],
+		after:    map[string]string{"f": longer},
+		harmless: unreadable},
+	{what: "resumed and complete", name: "f", data: "new", left: "new",
+		after:    map[string]string{"f": "new"},
+		harmless: unreadable},
+	{what: "resumed and replaced", conflict: Replace, before: map[string]string{"f": "old"},
+		name: "f", data: "contents", left: "cont",
+		after:    map[string]string{"f": "contents"},
+		harmless: append([]string{"close f", "close P again"}, unreadable...)},
+	{what: "too long", name: "f", data: "new", left: "newer",
+		after:    map[string]string{"f": "new"},
+		harmless: append([]string{"close P"}, unreadable...)},
+	{what: "restarted", name: "f", data: "contents", left: "CONT",
+		after:    map[string]string{"f": "contents"},
+		harmless: append([]string{"close P"}, unreadable...)},
+	{what: "restarted and large", name: "f", data: longer, left: "CONT",
+		after:    map[string]string{"f": longer},
+		harmless: append([]string{"close P"}, unreadable...)},
+	{what: "suspended", name: "f", data: "contents", suspend: 4,
+		after:    map[string]string{"f": "contents"},
+		harmless: unreadable},
+	{what: "suspended and large", name: "f", data: longer, suspend: small / 2,
+		after:    map[string]string{"f": longer},
+		harmless: unreadable},
+}
+
+// open opens a fresh store in dir with what the upload finds there.
+func (s scenario) open(t *testing.T, dir string) (*Dir, *watch) {
+	d, w := watchDir(t, dir, s.conflict)
+	for _, name := range slices.Sorted(maps.Keys(s.before)) {
+		mustUpload(t, d, name, s.before[name])
+	}
+	if s.left != "" {
+		leave(t, d, "id", s.left)
+	}
+	w.taken()
+	return d, w
+}
+
+// upload does what a client and its server do.
+func (s scenario) upload(d *Dir) (r Receipt, err error) {
+	file := File{
+		Name:    s.name,
+		ID:      "id",
+		Size:    int64(len(s.data)),
+		ModTime: time.Date(2001, 2, 3, 4, 5, 6, 0, time.UTC),
+		Digest:  crc,
+	}
+	if s.noID {
+		file.ID = ""
+	}
+	p, err := d.Create(context.Background(), file)
+	if err != nil {
+		return Receipt{}, err
+	}
+	defer func() {
+		if err != nil {
+			p.Suspend()
+		}
+	}()
+	at := int(p.Resumed().Size)
+	if at > 0 && !bytes.Equal(sumOf(s.data[:at]), p.Resumed().Digest) {
+		if err := p.Restart(); err != nil {
+			return Receipt{}, err
+		}
+		at = 0
+	}
+	if at < s.suspend {
+		if _, err := p.ReadFrom(strings.NewReader(s.data[at:s.suspend])); err != nil {
+			return Receipt{}, err
+		}
+		if err := p.Suspend(); err != nil {
+			return Receipt{}, err
+		}
+		s.suspend = 0
+		return s.upload(d)
+	}
+	if _, err := p.ReadFrom(strings.NewReader(s.data[at:])); err != nil {
+		return Receipt{}, err
+	}
+	return p.Commit(context.Background(), Sum{Size: file.Size, Digest: sumOf(s.data)})
+}
+
+func sumOf(data string) []byte {
+	h := crc.New()
+	io.WriteString(h, data)
+	return h.Sum(nil)
+}
+
+// tree returns the contents of what is visible; a folder's name ends in a slash.
+func tree(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	seen := map[string]string{}
+	fsys := os.DirFS(dir)
+	err := fs.WalkDir(fsys, ".", func(name string, e fs.DirEntry, err error) error {
+		switch {
+		case err != nil || name == ".":
+			return err
+		case name == hidden:
+			return fs.SkipDir
+		case e.IsDir():
+			seen[name+"/"] = ""
+			return nil
+		}
+		data, err := fs.ReadFile(fsys, name)
+		seen[name] = string(data)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return seen
+}
+
+// files is tree without folders.
+func files(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	seen := tree(t, dir)
+	maps.DeleteFunc(seen, func(name, _ string) bool { return strings.HasSuffix(name, "/") })
+	return seen
+}
+
+// hiddenIn lists the hidden folder without the lock: the partial of the ID id,
+// if any, and the rest.
+func hiddenIn(t *testing.T, dir string) (left fs.FileInfo, rest []string) {
+	t.Helper()
+	entries, err := os.ReadDir(filepath.Join(dir, hidden))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		switch name := path.Join(hidden, e.Name()); name {
+		case partialPath("id"):
+			if left, err = e.Info(); err != nil {
+				t.Fatal(err)
+			}
+		case path.Join(hidden, lockName):
+		default:
+			rest = append(rest, e.Name())
+		}
+	}
+	return left, rest
+}
