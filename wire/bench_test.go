@@ -96,6 +96,8 @@ type sink struct{}
 
 func (sink) Err() error { return nil }
 
+func (sink) MakeFolder(context.Context, string) error { return nil }
+
 func (sink) Create(_ context.Context, a wire.Announcement) (wire.Upload, error) {
 	return &drain{digest: a.Digest.New()}, nil
 }
@@ -119,4 +121,7 @@ func (d *drain) Commit(context.Context, wire.Sum) (wire.Saved, error) {
 	return wire.Saved{Name: "f", Sum: wire.Sum{Size: d.size, Digest: d.digest.Sum(nil)}}, nil
 }
 
-func (d *drain) Abort() error { return nil }
+func (d *drain) Resumed() wire.Sum { return wire.Sum{} }
+func (d *drain) Restart() error    { return nil }
+func (d *drain) Suspend() error    { return nil }
+func (d *drain) Abort() error      { return nil }

@@ -1,15 +1,13 @@
 package wire
 
 import (
-	"bufio"
-	"bytes"
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"strconv"
-	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -28,12 +26,6 @@ type Client struct {
 	broken  error // why the connection cannot be used any more
 }
 
-// A reply is a String of the server or the end of its stream.
-type reply struct {
-	text string
-	err  error
-}
-
 // NewClient takes over a connection. Nothing that the client waits for may
 // take longer than timeout without progress; zero stands for
 // DefaultProgressTimeout.
@@ -46,35 +38,6 @@ func NewClient(nc net.Conn, timeout time.Duration) *Client {
 	}
 	go c.listen()
 	return c
-}
-
-// listen passes the server's replies on until its stream ends, and that too.
-func (c *Client) listen() {
-	defer close(c.replies)
-	r := bufio.NewReaderSize(c.link, readAhead)
-	for {
-		text, err := readReply(r)
-		c.replies <- reply{text, err}
-		if err != nil {
-			return
-		}
-	}
-}
-
-func readReply(r *bufio.Reader) (string, error) {
-	h, err := ReadHeader(r)
-	if err == nil && !h.IsString() {
-		err = ErrType
-	}
-	var text string
-	if err == nil {
-		text, err = ReadString(r, h)
-	}
-	if errors.Is(err, ErrType) || errors.Is(err, ErrLength) || errors.Is(err, ErrUTF8) {
-		got, _ := r.Peek(min(r.Buffered(), 64))
-		err = &ForeignError{bytes.Clone(got)}
-	}
-	return text, err
 }
 
 // Close ends the conversation.
@@ -137,6 +100,11 @@ func (c *Client) Blob(ctx context.Context, r io.Reader, size int64) (Saved, erro
 // returns what the server kept it as, after comparing the digests. If the size
 // was announced and r turns out to be longer or shorter, nothing is kept.
 //
+// With an ID, r must also be an io.Seeker, at its start. If the server has the
+// beginning of the file from an earlier upload of the same ID, only the rest is
+// sent, provided that the digest shows that beginning to be that of r. Its
+// length is in Saved.Resumed, also beside an error.
+//
 // A stream (a.Size < 0) is sent as it comes; its r may still be waiting in a
 // Read when Upload returns with an error.
 func (c *Client) Upload(ctx context.Context, a Announcement, r io.Reader) (Saved, error) {
@@ -146,23 +114,71 @@ func (c *Client) Upload(ctx context.Context, a Announcement, r io.Reader) (Saved
 	}
 	text := a.control().Text()
 	if len(a.Name) > MaxName || IsControl(a.Name) || !utf8.ValidString(text) {
-		return Saved{}, &SourceError{fmt.Errorf("name is not valid UTF-8, has a NUL byte or is longer than %d bytes", MaxName)}
+		return Saved{}, errName
+	}
+	if _, again := r.(io.Seeker); a.ID != "" && (len(a.ID) > MaxID || IsControl(a.ID) || !again) {
+		return Saved{}, errID
 	}
 	if err := c.write(ctx, AppendString(nil, text)); err != nil {
 		return Saved{}, err
 	}
 	answer, err := c.next(ctx)
+	if err != nil {
+		return Saved{}, err
+	}
+	ok, err := c.expect(answer, wordOK)
+	if err != nil {
+		return Saved{}, err
+	}
+	left, err := ok.left(a)
+	if err != nil {
+		return Saved{}, c.fail(ctx, err)
+	}
+	digest, err := c.resume(ctx, a, r, &left)
+	if err != nil {
+		return Saved{Resumed: left.Size}, err
+	}
+	sum, err := c.sendContents(ctx, a, r, digest, left.Size)
+	if err != nil {
+		return Saved{Resumed: left.Size}, err
+	}
+	saved, err := c.saved(ctx, wordSaved, a.Digest, sum)
+	saved.Resumed = left.Size
+	return saved, err
+}
+
+// left reads from an OK what the server has left of an earlier upload.
+func (c Control) left(a Announcement) (Sum, error) {
+	offset, err := parseSize(c.Get("offset"))
+	if err != nil || offset > 0 && (a.ID == "" || offset > a.Size) {
+		return Sum{}, errReply
+	}
+	if offset == 0 {
+		return Sum{}, nil
+	}
+	digest, err := hex.DecodeString(c.Get(a.Digest.Name))
+	if err != nil || len(digest) != a.Digest.New().Size() {
+		return Sum{}, errReply
+	}
+	return Sum{offset, digest}, nil
+}
+
+// MakeFolder has the server make a folder and those above it, and returns when
+// they are durable.
+func (c *Client) MakeFolder(ctx context.Context, name string) error {
+	defer c.link.closeWhenDone(ctx)()
+	text := Control{Word: name + "/"}.Text()
+	if len(name) > MaxName || IsControl(name) || !utf8.ValidString(text) {
+		return errName
+	}
+	if err := c.write(ctx, AppendString(nil, text)); err != nil {
+		return err
+	}
+	answer, err := c.next(ctx)
 	if err == nil {
-		_, err = c.expect(answer, wordOK)
+		_, err = c.expect(answer, wordSaved)
 	}
-	if err != nil {
-		return Saved{}, err
-	}
-	sum, err := c.sendContents(ctx, a, r)
-	if err != nil {
-		return Saved{}, err
-	}
-	return c.saved(ctx, wordSaved, a.Digest, sum)
+	return err
 }
 
 // control encodes an announcement.
@@ -170,6 +186,9 @@ func (a Announcement) control() Control {
 	ctl := Control{Word: a.Name}
 	if reserved[a.Name] {
 		ctl.Word = namePrefix + a.Name
+	}
+	if a.ID != "" {
+		ctl = ctl.with("id", a.ID)
 	}
 	if a.Size >= 0 {
 		ctl = ctl.with("size", strconv.FormatInt(a.Size, 10))
@@ -184,96 +203,4 @@ func (a Announcement) control() Control {
 		ctl = ctl.with("digest", a.Digest.Name)
 	}
 	return ctl
-}
-
-// saved waits for the reply that contents are kept, and compares them.
-func (c *Client) saved(ctx context.Context, word string, d Digest, sent Sum) (Saved, error) {
-	answer, err := c.next(ctx)
-	if err != nil {
-		return Saved{}, err
-	}
-	ctl, err := c.expect(answer, word)
-	if err != nil {
-		return Saved{}, err
-	}
-	kept, err := ctl.sum(d)
-	if err != nil {
-		return Saved{}, c.fail(ctx, errReply)
-	}
-	if kept.Size != sent.Size || !bytes.Equal(kept.Digest, sent.Digest) {
-		return Saved{}, c.fail(ctx, ErrKept)
-	}
-	return Saved{Name: ctl.Get("name"), Sum: kept, Unchanged: ctl.Get("unchanged") != ""}, nil
-}
-
-// expect decodes a reply of the given word, or returns the refusal that came
-// in its place.
-func (c *Client) expect(answer, word string) (Control, error) {
-	ctl, err := ParseControl(answer)
-	switch {
-	case err != nil || ctl.Word != wordError && ctl.Word != word:
-		c.broken = errReply
-		return ctl, errReply
-	case ctl.Word == wordError:
-		e := &Error{Code(ctl.Get("code")), ctl.Get("text")}
-		if e.Code.endsConnection() {
-			c.broken = e
-		}
-		return ctl, e
-	}
-	return ctl, nil
-}
-
-// next waits for a reply. A server that says that it is at work gets more time.
-func (c *Client) next(ctx context.Context) (string, error) {
-	t := time.NewTimer(c.timeout)
-	defer t.Stop()
-	for {
-		select {
-		case r := <-c.replies:
-			if r.err != nil {
-				return "", c.fail(ctx, r.err)
-			}
-			if !r.isWait() {
-				return r.text, nil
-			}
-			t.Reset(c.timeout)
-		case <-t.C:
-			return "", c.fail(ctx, errSilent)
-		}
-	}
-}
-
-func (r reply) isWait() bool { return strings.HasPrefix(r.text, wordWait+"\x00") }
-
-// write sends bytes. If the connection fails, what the server said before it
-// closed it is the better reason.
-func (c *Client) write(ctx context.Context, b []byte) error {
-	if c.broken != nil {
-		return c.broken
-	}
-	_, err := c.link.Write(b)
-	if err == nil {
-		return nil
-	}
-	c.link.SetReadDeadline(time.Now().Add(lingerTime))
-	for r := range c.replies {
-		if r.err == nil && !r.isWait() {
-			if _, refusal := c.expect(r.text, wordError); refusal != nil {
-				c.broken = err
-				return refusal
-			}
-		}
-	}
-	return c.fail(ctx, err)
-}
-
-// fail ends a conversation that cannot go on, and notes why.
-func (c *Client) fail(ctx context.Context, err error) error {
-	if err == io.EOF {
-		err = ErrNoAnswer
-	}
-	c.broken = cause(ctx, err)
-	c.link.Close()
-	return c.broken
 }

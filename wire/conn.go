@@ -32,12 +32,15 @@ type conn struct {
 	srv    *Server
 	ctx    context.Context
 	cancel context.CancelFunc
-	link   *link
-	r      *bufio.Reader // over input; nil while idle
-	out    replies
-	remote string
-	log    zerolog.Logger
-	idle   bool // guarded by srv.mu
+	// current also ends when another connection takes over, which calls replace.
+	current context.Context
+	replace context.CancelCauseFunc
+	link    *link
+	r       *bufio.Reader // over input; nil while idle
+	out     replies
+	remote  string
+	log     zerolog.Logger
+	idle    bool // guarded by srv.mu
 
 	spoken    bool      // a String told which dialect this is
 	bare      bool      // it is the lab's: replies are bare bytes
@@ -58,6 +61,7 @@ func newConn(s *Server, nc net.Conn) *conn {
 		bare:   s.Lab != 0,
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
+	c.current, c.replace = context.WithCancelCause(c.ctx)
 	return c
 }
 
@@ -152,6 +156,8 @@ func (c *conn) message() error {
 		return c.endUpload(ctl)
 	case ctl.Word == wordCancel:
 		return c.cancelUpload()
+	case ctl.Word == wordRestart:
+		return c.restartUpload()
 	case reserved[ctl.Word]:
 		c.refuse(&Error{CodeUnsupported, "this server does not know " + ctl.Word}, 0)
 		return nil
@@ -187,6 +193,8 @@ func (c *conn) received(e Event) {
 	switch e.Op {
 	case "say":
 		line.Str("text", e.Text)
+	case "folder":
+		line.Str("name", e.Name)
 	case "blob", "upload":
 		line.Str("name", e.Name).Int64("size", *e.Size).Bool("unchanged", e.Unchanged)
 	}
@@ -196,15 +204,17 @@ func (c *conn) received(e Event) {
 	}
 }
 
-// abandon drops the uploads that did not end.
+// abandon leaves the uploads that did not end to be resumed.
 func (c *conn) abandon() {
-	for len(c.uploads) > 0 {
-		u := c.uploads[0]
-		c.uploads = c.uploads[1:]
-		if u.to != nil {
-			c.log.Warn().Str("name", u.Name).Int64("received", u.got).Msg("upload not finished")
-			c.drop(u)
-		}
+	if len(c.uploads) == 0 {
+		return
+	}
+	u := c.uploads[0]
+	c.uploads = c.uploads[1:]
+	defer c.abandon() // the others, whatever comes of this one
+	if u.to != nil {
+		c.log.Warn().Str("name", u.Name).Int64("received", u.got).Msg("upload not finished")
+		c.leave(u, u.to.Suspend)
 	}
 }
 

@@ -10,17 +10,18 @@ import (
 
 // The first words of requests and replies.
 const (
-	wordEnd    = "END"
-	wordCancel = "CANCEL"
-	wordOK     = "OK"
-	wordSaved  = "SAVED"
-	wordError  = "ERROR"
-	wordWait   = "WAIT"
+	wordEnd     = "END"
+	wordCancel  = "CANCEL"
+	wordRestart = "RESTART"
+	wordOK      = "OK"
+	wordSaved   = "SAVED"
+	wordError   = "ERROR"
+	wordWait    = "WAIT"
 )
 
 // reserved holds the words that cannot stand for a file name: those of this
 // version, and those kept for later ones.
-var reserved = map[string]bool{wordEnd: true, wordCancel: true, "AUTH": true, "HELLO": true}
+var reserved = map[string]bool{wordEnd: true, wordCancel: true, wordRestart: true, "AUTH": true, "HELLO": true}
 
 // namePrefix may precede a file name that is announced, and must where the
 // name is a reserved word. It is not part of the name.

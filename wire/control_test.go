@@ -115,8 +115,8 @@ func TestRetryable(t *testing.T) {
 	want := map[wire.Code]bool{
 		wire.CodeProtocol: false, wire.CodeUnsupported: false, wire.CodeName: false, wire.CodeExists: false,
 		wire.CodeTooLarge: false, wire.CodeTooMany: true, wire.CodeMismatch: true, wire.CodeCancelled: false,
-		wire.CodeNoSpace: true, wire.CodeReadOnly: false, wire.CodeTimeout: true, wire.CodeShutdown: true,
-		wire.CodeInternal: true, "unheard-of": false,
+		wire.CodeInUse: true, wire.CodeSuperseded: false, wire.CodeNoSpace: false, wire.CodeReadOnly: false, wire.CodeTimeout: true, wire.CodeShutdown: true,
+		wire.CodeInternal: false, "unheard-of": false,
 	}
 	for code, later := range want {
 		if code.Retryable() != later {

@@ -3,6 +3,7 @@ package wire_test
 import (
 	"io"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -37,7 +38,7 @@ var labConversations = []conversation{
 // it is.
 func TestEveryCut(t *testing.T) {
 	raw := conversation{name: "raw text", lab: true, steps: []step{{"żółw and more", nil}}}
-	for _, c := range append(append(append([]conversation{raw}, conversations...), labConversations...), refusals...) {
+	for _, c := range slices.Concat([]conversation{raw}, conversations, labConversations, refusals, resumptions, resumeRefusals, folders) {
 		var sent string
 		for _, s := range c.steps {
 			sent += s.send
@@ -89,7 +90,13 @@ func (w *world) wantHonest(whole map[string]string, replies string) {
 	}
 	for _, reply := range decode(replies) {
 		c, err := wire.ParseControl(strings.ReplaceAll(reply, "|", "\x00"))
-		if err != nil || c.Word != "SAVED" && (c.Word != "OK" || c.Get("crc64nvme") == "") {
+		if err != nil || c.Word != "SAVED" && (c.Word != "OK" || c.Get("size") == "") {
+			continue
+		}
+		if c.Get("size") == "" {
+			if !slices.Contains(w.store.folders, c.Get("name")) {
+				w.t.Errorf("%q is said of %q", reply, w.store.folders)
+			}
 			continue
 		}
 		if body, ok := visible[c.Get("name")]; !ok || c.Get("crc64nvme") != crc(body) && c.Get("sha256") == "" {

@@ -34,6 +34,7 @@
 //	size       bytes in decimal, 0 … 9223372036854775807
 //	offset     likewise
 //	upload     a number in decimal: the n-th announcement of the connection
+//	id         what tells an upload from others: at most 128 bytes of any text
 //	mtime      seconds since 1970-01-01 00:00 UTC, rounded down, and up to nine
 //	           decimals behind a point: 1732285920.123456789
 //	mode       permission bits in octal: 0644
@@ -77,13 +78,13 @@
 // that are empty, begin with a dot or end in a dot or a space, or that mean a
 // device to some system. An empty name asks the server to make one. A "./"
 // before the name is not part of it; it must be there if the name is one of
-// the words END, CANCEL, AUTH and HELLO, which are requests (AUTH and HELLO of
-// later versions).
+// the words END, CANCEL, RESTART, AUTH and HELLO, which are requests (AUTH and
+// HELLO of later versions).
 //
 // The fields of an announcement are size (absent if the client does not know
-// it), mtime, mode, and digest (absent for crc64nvme). The server answers
-// ERROR, or OK with the number of the upload and the offset from which it
-// wants the contents, which is 0 in this version. The client waits for the OK
+// it), id (absent if it cannot be resumed), mtime, mode, and digest (absent for
+// crc64nvme). The server answers ERROR, or OK with the number of the upload and
+// the offset from which it wants the contents. The client waits for the OK
 // before it sends contents. They follow as Data of any sizes, even empty
 // ones, which a client whose source is slow sends to show that it is alive.
 //
@@ -100,14 +101,39 @@
 // which is answered with ERROR, code cancelled. It may come only between two
 // Data; inside one, the client can only close the connection.
 //
+// Resuming. When a connection ends in the middle of an upload that had a size
+// and an id, the server keeps the bytes that it has, for some time. To an
+// announcement with the same id it may then answer with an offset above 0, and
+// the digest of the bytes before it in the digest's field:
+//
+//	OK 0 upload=1 0 offset=3145728 0 crc64nvme=… 0
+//
+// The client compares that with the digest of its own first bytes. If they
+// agree it sends the rest from the offset on; the size and the digest of END are
+// those of the whole file all the same. If not, it first sends
+//
+//	RESTART 0
+//
+// which drops those bytes and has no answer, and then everything. A client
+// makes the id from the file's name, size and modification time, so that a
+// file that was changed is another one.
+//
+// Takeover. An announcement whose id another connection still sends ends that
+// connection, with ERROR, code superseded: a client whose network dropped can
+// come back at once. A client that is superseded must not try again.
+//
+// Folders. An announcement whose name ends in "/" asks for a folder, without
+// contents. It is answered at once with SAVED, which has only the name, when
+// the folder and those above it are durable, or with ERROR.
+//
 // A name that is taken is not overwritten, unless the server was told to: the
 // file is kept under another one, such as "report (2).pdf", which SAVED tells.
 // The same contents again under the same name are not kept twice: SAVED then
 // has unchanged=1.
 //
 // Announcing ahead. A client may announce up to 64 files before the first of
-// them has ended. The OKs come in the order of the announcements. Data, END
-// and CANCEL belong to the oldest file that was accepted and has not ended.
+// them has ended. The OKs come in the order of the announcements. Data, END,
+// CANCEL and RESTART belong to the oldest file that was accepted and has not ended.
 // The answers to END and CANCEL come in their order too, but between the two
 // orders nothing is promised: the field upload tells the file that an OK, a
 // SAVED or an ERROR is about.
@@ -127,8 +153,8 @@
 // # Refusals
 //
 // An ERROR without the field upload is about the message before it. The code
-// is stable. "later" marks those after which the same request may succeed;
-// "ends" those after which the server closes the connection; a server that is
+// is stable. "later" marks those after which the same request may soon succeed
+// by itself, and "ends" those after which the server closes the connection; a server that is
 // going down first lets the files under way on it end. After the others the
 // conversation goes on.
 //
@@ -140,11 +166,13 @@
 //	too-many     later  more than 64 files announced ahead
 //	mismatch     later  size or digest differ from what arrived
 //	cancelled           the client gave the file up
-//	no-space     later  the store is full
+//	in-use       later  this connection sends an upload of that id already
+//	superseded   ends   another connection announced the same id
+//	no-space            the store is full
 //	read-only           the store failed and keeps nothing more
 //	timeout      ends   nothing came for too long; later
 //	shutdown     ends   the server is going down; later
-//	internal     later  the server failed; its log says why
+//	internal            the server failed; its log says why
 //
 // # One port for everything
 //

@@ -19,6 +19,8 @@ const (
 	CodeTooMany     Code = "too-many"    // more files announced ahead than allowed
 	CodeMismatch    Code = "mismatch"    // size or digest differ from what arrived
 	CodeCancelled   Code = "cancelled"   // the client gave the file up
+	CodeInUse       Code = "in-use"      // the connection sends an upload of the same ID already
+	CodeSuperseded  Code = "superseded"  // another connection announced the same ID; this one ends
 	CodeNoSpace     Code = "no-space"    // the store is full
 	CodeReadOnly    Code = "read-only"   // the store failed and keeps nothing more
 	CodeTimeout     Code = "timeout"     // nothing came for too long; the connection ends
@@ -26,10 +28,10 @@ const (
 	CodeInternal    Code = "internal"    // the server failed; its log says why
 )
 
-// Retryable reports whether the same request may succeed later.
+// Retryable reports whether the same request may soon succeed by itself.
 func (c Code) Retryable() bool {
 	switch c {
-	case CodeTooMany, CodeMismatch, CodeNoSpace, CodeTimeout, CodeShutdown, CodeInternal:
+	case CodeTooMany, CodeInUse, CodeMismatch, CodeTimeout, CodeShutdown:
 		return true
 	}
 	return false
@@ -37,7 +39,7 @@ func (c Code) Retryable() bool {
 
 // endsConnection reports whether nothing can follow on the same connection.
 func (c Code) endsConnection() bool {
-	return c == CodeProtocol || c == CodeTimeout || c == CodeShutdown
+	return c == CodeProtocol || c == CodeSuperseded || c == CodeTimeout || c == CodeShutdown
 }
 
 // An Error is a refusal in the words of the peer, or one that a Store wants
@@ -82,6 +84,8 @@ var (
 	// that were sent.
 	ErrKept = errors.New("the server kept other bytes than were sent")
 
+	errName   = &SourceError{fmt.Errorf("name is not valid UTF-8, has a NUL byte or is longer than %d bytes", MaxName)}
+	errID     = &SourceError{fmt.Errorf("ID has a NUL byte or is longer than %d bytes, or the source cannot be rewound", MaxID)}
 	errSilent = errors.New("the server did not answer in time")
 	errReply  = errors.New("the server's answer makes no sense here")
 )

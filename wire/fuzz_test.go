@@ -16,7 +16,7 @@ import (
 // every file that it began, and publish only what an END agreed with, a blob
 // or what came in the lab dialect.
 func FuzzServer(f *testing.F) {
-	for _, cs := range [][]conversation{conversations, refusals, labConversations} {
+	for _, cs := range [][]conversation{conversations, refusals, labConversations, resumptions, resumeRefusals, folders} {
 		for i, c := range cs {
 			var sent string
 			for _, s := range c.steps {

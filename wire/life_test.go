@@ -161,7 +161,9 @@ func TestPanicEndsOneConnection(t *testing.T) {
 		{"Commit", func(w *world) { w.store.onCommit = boom }, upload},
 		{"Commit of a blob", func(w *world) { w.store.onCommit = boom }, data(2, "")},
 		{"Abort", func(w *world) { w.store.onAbort = boom }, str("boom|") + str("CANCEL|")},
-		{"Abort at the end", func(w *world) { w.store.onAbort = boom }, str("boom|") + str("boom|") + "\x00"},
+		{"Suspend", func(w *world) { w.store.onSuspend = boom }, str("boom|") + str("boom|") + str("boom|") + str("other|") + "\x00"},
+		{"Restart", func(w *world) { w.store.onRestart = boom }, str("boom|") + str("RESTART|")},
+		{"MakeFolder", func(w *world) { w.store.onFolder = func(string) error { panic("boom") } }, str("boom/|")},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -1,8 +1,10 @@
 package wire
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"hash"
 	"io"
 	"sync"
 	"time"
@@ -23,85 +25,110 @@ var (
 	errShrunk = errors.New("became shorter while it was read")
 )
 
-// sendContents sends Data until r ends, and END with the last of it.
-func (c *Client) sendContents(ctx context.Context, a Announcement, r io.Reader) (Sum, error) {
-	digest, sent := a.Digest.New(), int64(0)
-	chunks := readChunks(r, a.Size)
-	defer chunks.stop()
-	alive := time.NewTicker(aliveInterval)
-	defer alive.Stop()
-	for {
-		select {
-		case ch := <-chunks.ready:
-			sent += int64(len(ch.data()))
-			if err := ch.trouble(sent, a.Size); err != nil {
-				return Sum{}, c.cancel(ctx, &SourceError{err})
-			}
-			digest.Write(ch.data())
-			var b []byte
-			if len(ch.data()) > 0 {
-				b = ch.after(DataHeader(uint64(len(ch.data()))))
-			}
-			if ch.err != io.EOF {
-				if err := c.write(ctx, b); err != nil {
-					return Sum{}, err
-				}
-				chunks.reuse(ch)
-				continue
-			}
-			sum := Sum{sent, digest.Sum(nil)}
-			b = AppendString(b, Control{Word: wordEnd}.withSum(a.Digest, sum).Text())
-			err := c.write(ctx, b)
-			chunks.reuse(ch)
-			return sum, err
-		case <-alive.C:
-			if err := c.write(ctx, DataHeader(0).Append(nil)); err != nil {
-				return Sum{}, err
-			}
-		case early := <-c.replies:
-			if err := c.early(ctx, early); err != nil {
-				return Sum{}, c.cancel(ctx, err)
-			}
-		}
+// resume reads from r what the server has left of an earlier upload, and
+// returns the digest so far. If the bytes are others, it has the server drop
+// them: left is zero then, and r at its start again.
+func (c *Client) resume(ctx context.Context, a Announcement, r io.Reader, left *Sum) (hash.Hash, error) {
+	digest := a.Digest.New()
+	if left.Size == 0 {
+		return digest, nil
 	}
+	err := c.readSource(ctx, io.LimitReader(r, left.Size), left.Size, true, func(ch chunk, _ int64) error {
+		digest.Write(ch.data())
+		return nil
+	})
+	if err != nil {
+		return nil, c.cancel(ctx, err)
+	}
+	if bytes.Equal(digest.Sum(nil), left.Digest) {
+		return digest, nil
+	}
+	if _, err := r.(io.Seeker).Seek(0, io.SeekStart); err != nil {
+		return nil, c.cancel(ctx, &SourceError{err})
+	}
+	*left = Sum{}
+	digest.Reset()
+	return digest, c.write(ctx, AppendString(nil, Control{Word: wordRestart}.Text()))
+}
+
+// sendContents sends Data from the offset on, where r and digest are, until r
+// ends, and END with the last of it.
+func (c *Client) sendContents(ctx context.Context, a Announcement, r io.Reader, digest hash.Hash, offset int64) (Sum, error) {
+	var sum Sum
+	err := c.readSource(ctx, r, a.Size-offset, true, func(ch chunk, sent int64) error {
+		digest.Write(ch.data())
+		var b []byte
+		if ch.n > 0 {
+			b = ch.after(DataHeader(uint64(ch.n)))
+		}
+		if ch.err == io.EOF {
+			sum = Sum{offset + sent, digest.Sum(nil)}
+			b = AppendString(b, Control{Word: wordEnd}.withSum(a.Digest, sum).Text())
+		}
+		return c.write(ctx, b)
+	})
+	if err != nil {
+		return Sum{}, c.cancel(ctx, err)
+	}
+	return sum, nil
 }
 
 // sendBlob sends one Data of size bytes.
 func (c *Client) sendBlob(ctx context.Context, r io.Reader, size int64) (Sum, error) {
-	digest, sent := digests[0].New(), int64(0)
-	chunks := readChunks(io.LimitReader(r, size), size)
-	defer chunks.stop()
+	digest := digests[0].New()
 	header := DataHeader(uint64(size))
-	if size == 0 {
-		return Sum{0, digest.Sum(nil)}, c.write(ctx, header.Append(nil))
+	var sum Sum
+	err := c.readSource(ctx, io.LimitReader(r, size), size, false, func(ch chunk, sent int64) error {
+		digest.Write(ch.data())
+		sum = Sum{sent, digest.Sum(nil)}
+		if sent == int64(ch.n) { // the first
+			return c.write(ctx, ch.after(header))
+		}
+		return c.write(ctx, ch.data())
+	})
+	if err != nil {
+		// The header promised more: only the end of the stream takes it back.
+		return Sum{}, c.fail(ctx, err)
 	}
-	for sent < size {
-		var err error
+	return sum, nil
+}
+
+// readSource calls do with each chunk of r, and how many bytes that makes with
+// those before it, until r ends. It ends early if r is not of the size that was
+// meant (a negative one is any), or if the server refuses to go on. Between
+// messages, where there is nothing to send for long, it shows the server that
+// the client is alive.
+func (c *Client) readSource(ctx context.Context, r io.Reader, size int64, between bool, do func(ch chunk, read int64) error) error {
+	chunks := readChunks(r, size)
+	defer chunks.stop()
+	var alive <-chan time.Time
+	if between {
+		t := time.NewTicker(aliveInterval)
+		defer t.Stop()
+		alive = t.C
+	}
+	for read := int64(0); ; {
 		select {
 		case ch := <-chunks.ready:
-			sent += int64(len(ch.data()))
-			if err = ch.trouble(sent, size); err != nil {
-				err = &SourceError{err}
-				break
+			read += int64(ch.n)
+			if err := ch.trouble(read, size); err != nil {
+				return &SourceError{err}
 			}
-			digest.Write(ch.data())
-			b := ch.data()
-			if sent == int64(len(b)) {
-				b = ch.after(header)
-			}
-			if err := c.write(ctx, b); err != nil {
-				return Sum{}, err
-			}
+			err := do(ch, read)
 			chunks.reuse(ch)
+			if err != nil || ch.err == io.EOF {
+				return err
+			}
+		case <-alive:
+			if err := c.write(ctx, DataHeader(0).Append(nil)); err != nil {
+				return err
+			}
 		case early := <-c.replies:
-			err = c.early(ctx, early)
-		}
-		if err != nil {
-			// The header promised more: only the end of the stream takes it back.
-			return Sum{}, c.fail(ctx, err)
+			if err := c.early(ctx, early); err != nil {
+				return err
+			}
 		}
 	}
-	return Sum{sent, digest.Sum(nil)}, nil
 }
 
 // early looks at a reply that came before all was sent: the server refuses the

@@ -53,11 +53,12 @@ type Server struct {
 	listeners map[net.Listener]struct{}
 	conns     map[*conn]struct{}
 	running   sync.WaitGroup // connections; none is added once closing is set
+	claims    map[string]*claim
 }
 
 // An Event is one thing that a Server received.
 type Event struct {
-	Op     string `json:"op"`     // "ping", "say", "blob" or "upload"
+	Op     string `json:"op"`     // "ping", "say", "blob", "upload" or "folder"
 	Remote string `json:"remote"` // address and port of the client
 	Lab    bool   `json:"lab,omitempty"`
 	// Text is what was said.

@@ -14,7 +14,11 @@ import (
 type Store interface {
 	// Create accepts a file and begins it, unpublished. The Server ends it
 	// with one Commit or Abort.
+	// With an ID it may go on with what an earlier Upload of the same ID left.
+	// No two Uploads of one ID are in progress at once.
 	Create(ctx context.Context, a Announcement) (Upload, error)
+	// MakeFolder makes a folder and those above it durable.
+	MakeFolder(ctx context.Context, name string) error
 	// Err reports why nothing can be kept, or nil. It is asked at every ping.
 	Err() error
 }
@@ -24,9 +28,17 @@ type Upload interface {
 	// ReadFrom appends what it reads until io.EOF. An error of the reader
 	// comes back as it is.
 	io.ReaderFrom
+	// Resumed returns the size and the digest of the bytes that an earlier
+	// Upload left and this one goes on with; the size is 0 if there are none.
+	Resumed() Sum
+	// Restart drops those bytes.
+	Restart() error
 	// Commit makes the file durable and visible if it is what want says; an
 	// empty digest is not compared. Otherwise it leaves nothing behind.
 	Commit(ctx context.Context, want Sum) (Saved, error)
+	// Suspend ends the work on the file. If it has an ID, its bytes are kept
+	// for a later Create.
+	Suspend() error
 	// Abort drops the file.
 	Abort() error
 }
@@ -35,6 +47,10 @@ type Upload interface {
 type Announcement struct {
 	// Name is slash-separated; empty asks the server to make one.
 	Name string
+	// ID tells this upload from others, so that a later announcement with the
+	// same ID can go on with its bytes; at most MaxID bytes. Empty if it cannot
+	// be resumed.
+	ID string
 	// Size is in bytes; negative if the client does not know it yet.
 	Size int64
 	// ModTime is the time of the last modification; zero if not told.
@@ -56,4 +72,6 @@ type Saved struct {
 	Sum
 	// Unchanged is set when the same contents were there before.
 	Unchanged bool
+	// Resumed is how many bytes an earlier upload had brought.
+	Resumed int64
 }

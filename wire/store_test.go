@@ -19,29 +19,39 @@ import (
 // in its hooks what a test wants it to suffer. The hooks must be set before
 // the server runs.
 type store struct {
-	onCreate func(wire.Announcement) error
-	onBytes  func(f *file) error // after each read of contents
-	onCommit func(f *file) error
-	onAbort  func(f *file) error
-	atEnd    error // of ReadFrom, in place of the reader's own
-	lose     int   // bytes of each ReadFrom that are lost without an error
-	err      error
+	onCreate  func(wire.Announcement) error
+	onBytes   func(f *file) error // after each read of contents
+	onCommit  func(f *file) error
+	onAbort   func(f *file) error
+	onSuspend func(f *file) error
+	onRestart func(f *file) error
+	onResumed func(f *file) error
+	onOpen    func(done <-chan struct{}) error // in Create, with its context
+	onFolder  func(name string) error
+	atEnd     error // of ReadFrom, in place of the reader's own
+	lose      int   // bytes of each ReadFrom that are lost without an error
+	err       error
 
 	mu        sync.Mutex
 	files     map[string]string // what is visible
 	announced []wire.Announcement
 	wants     []wire.Sum
+	folders   []string
+	left      map[string]string // by ID: what Suspend kept
+	busy      map[string]bool   // the IDs in progress
 	created   int
 	ended     int
+	suspended int      // of those that ended
 	faults    []string // breaches of the contract of wire.Store
 }
 
 // A file is one in progress.
 type file struct {
 	wire.Announcement
-	store *store
-	body  bytes.Buffer
-	ended bool
+	store   *store
+	body    bytes.Buffer
+	resumed wire.Sum
+	ended   bool
 }
 
 func (s *store) Err() error { return s.err }
@@ -55,10 +65,80 @@ func (s *store) Create(ctx context.Context, a wire.Announcement) (wire.Upload, e
 			return nil, err
 		}
 	}
+	if s.onOpen != nil {
+		if err := s.onOpen(ctx.Done()); err != nil {
+			return nil, err
+		}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.created++
-	return &file{Announcement: a, store: s}, nil
+	f := &file{Announcement: a, store: s}
+	if a.ID == "" {
+		return f, nil
+	}
+	if s.busy[a.ID] {
+		s.faults = append(s.faults, fmt.Sprintf("two of ID %q at once", a.ID))
+	}
+	if s.busy == nil {
+		s.busy, s.left = map[string]bool{}, map[string]string{}
+	}
+	s.busy[a.ID] = true
+	if left := s.left[a.ID]; left != "" && int64(len(left)) <= a.Size {
+		f.body.WriteString(left)
+		h := a.Digest.New()
+		h.Write([]byte(left))
+		f.resumed = wire.Sum{Size: int64(len(left)), Digest: h.Sum(nil)}
+	}
+	delete(s.left, a.ID)
+	return f, nil
+}
+
+func (s *store) MakeFolder(ctx context.Context, name string) error {
+	if s.onFolder != nil {
+		if err := s.onFolder(name); err != nil {
+			return err
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.folders = append(s.folders, name)
+	return nil
+}
+
+func (f *file) Resumed() wire.Sum {
+	if f.store.onResumed != nil {
+		f.store.onResumed(f)
+	}
+	return f.resumed
+}
+
+func (f *file) Restart() error {
+	if f.store.onRestart != nil {
+		if err := f.store.onRestart(f); err != nil {
+			return err
+		}
+	}
+	f.body.Reset()
+	f.resumed = wire.Sum{}
+	return nil
+}
+
+// Suspend keeps what a later Create of the same ID goes on with.
+func (f *file) Suspend() error {
+	defer f.end("Suspend")
+	if f.store.onSuspend != nil {
+		if err := f.store.onSuspend(f); err != nil {
+			return err
+		}
+	}
+	f.store.mu.Lock()
+	defer f.store.mu.Unlock()
+	f.store.suspended++
+	if f.ID != "" && f.Size >= 0 && !f.ended {
+		f.store.left[f.ID] = f.body.String()
+	}
+	return nil
 }
 
 func (f *file) ReadFrom(r io.Reader) (n int64, err error) {
@@ -89,7 +169,7 @@ func (f *file) ReadFrom(r io.Reader) (n int64, err error) {
 }
 
 func (f *file) Commit(ctx context.Context, want wire.Sum) (wire.Saved, error) {
-	f.end("Commit")
+	defer f.end("Commit")
 	if hook := f.store.onCommit; hook != nil {
 		if err := hook(f); err != nil {
 			return wire.Saved{}, err
@@ -124,7 +204,7 @@ func (f *file) Commit(ctx context.Context, want wire.Sum) (wire.Saved, error) {
 }
 
 func (f *file) Abort() error {
-	f.end("Abort")
+	defer f.end("Abort")
 	if f.store.onAbort != nil {
 		return f.store.onAbort(f)
 	}
@@ -139,6 +219,7 @@ func (f *file) end(how string) {
 		f.store.faults = append(f.store.faults, fmt.Sprintf("%s of %q, which had ended", how, f.Name))
 	}
 	f.ended = true
+	delete(f.store.busy, f.ID)
 }
 
 // visible returns what a user of the store sees.

@@ -115,9 +115,10 @@ var conversations = []conversation{
 		did: []string{"upload #1", "upload END", "upload AUTH", "upload a/b", "upload OK", "upload end"}},
 
 	{name: "reserved words", steps: []step{
+		{str("./RESTART|size=0|") + end(""), hear(ok(1), saved(1, "RESTART", ""))},
 		{str("AUTH|token=x|") + str("HELLO|"), hear("ERROR|code=unsupported|", "ERROR|code=unsupported|")},
-		{str("a|") + end(""), hear(ok(1), saved(1, "a", ""))},
-	}, files: map[string]string{"a": ""}, did: []string{"upload a"}},
+		{str("a|") + end(""), hear(ok(2), saved(2, "a", ""))},
+	}, files: map[string]string{"RESTART": "", "a": ""}, did: []string{"upload RESTART", "upload a"}},
 
 	{name: "field without a key", steps: []step{
 		{str("a|size=1|colour=blue|=|"), hear("ERROR|code=protocol|")},

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,14 +15,17 @@ const (
 	// MaxName is the most bytes of a file's name: it shares a String of
 	// MaxString bytes with the fields.
 	MaxName = 3072
+	// MaxID is the most bytes of an announcement's ID.
+	MaxID = 128
 )
 
 // An upload is a file that a client announced.
 type upload struct {
 	number int // the client's first is 1
 	Announcement
-	to  Upload // nil once the file was refused
-	got int64
+	to    Upload // nil once the file was refused
+	got   int64  // with what an earlier upload brought
+	claim *claim // on its ID
 }
 
 // announce takes an announcement and accepts or refuses it.
@@ -32,15 +36,66 @@ func (c *conn) announce(ctl Control) error {
 	if errors.Is(err, ErrControl) {
 		return err
 	}
+	if folder, ok := strings.CutSuffix(u.Name, "/"); ok && err == nil {
+		return c.makeFolder(folder, u.number)
+	}
 	if err == nil {
-		u.to, err = c.create(u.Announcement)
+		err = c.begin(u)
 	}
 	if err != nil {
 		c.refuse(err, u.number)
 		return nil
 	}
 	c.uploads = append(c.uploads, u)
-	c.out.control(numbered(Control{Word: wordOK}, u.number).with("offset", "0"))
+	left := u.to.Resumed()
+	u.got = left.Size
+	ok := numbered(Control{Word: wordOK}, u.number).with("offset", strconv.FormatInt(left.Size, 10))
+	if left.Size > 0 {
+		ok = ok.with(u.Digest.Name, left.Hex())
+	}
+	c.out.control(ok)
+	return nil
+}
+
+// begin has the store begin a file, or go on with one that no other connection
+// sends any more.
+func (c *conn) begin(u *upload) (err error) {
+	if u.ID != "" {
+		if err := c.allow(u.Announcement); err != nil {
+			return err // before it ends another connection
+		}
+		defer c.working()() // all that was left must be read
+		if u.claim, err = c.srv.claim(c, u.ID); err != nil {
+			return err
+		}
+		defer func() {
+			if u.to == nil {
+				c.srv.release(c, u.claim)
+			}
+		}()
+	}
+	u.to, err = c.create(u.Announcement)
+	if err != nil && c.current.Err() != nil {
+		err = context.Cause(c.current)
+	}
+	return err
+}
+
+// makeFolder makes a folder and answers when it is durable.
+func (c *conn) makeFolder(name string, number int) error {
+	err := func() error {
+		if len(name) > MaxName {
+			return errLongName
+		}
+		defer c.working()()
+		return c.srv.Store.MakeFolder(c.ctx, name)
+	}()
+	if err != nil {
+		c.refuse(err, number)
+		return nil
+	}
+	c.received(Event{Op: "folder", Name: name})
+	c.out.control(numbered(Control{Word: wordSaved}, number).with("name", name))
 	return nil
 }
 
@@ -52,6 +107,9 @@ func (u *upload) parse(ctl Control) (err error) {
 		return &Error{CodeUnsupported, fmt.Sprintf("this server does not know the digest %q", ctl.Get("digest"))}
 	}
 	u.Name = strings.TrimPrefix(ctl.Word, namePrefix)
+	if u.ID = ctl.Get("id"); len(u.ID) > MaxID {
+		return ErrControl
+	}
 	u.Size = -1
 	if s := ctl.Get("size"); s != "" {
 		if u.Size, err = parseSize(s); err != nil {
@@ -75,17 +133,27 @@ func (u *upload) parse(ctl Control) (err error) {
 
 // create begins a file if the server's limits allow it.
 func (c *conn) create(a Announcement) (Upload, error) {
+	if err := c.allow(a); err != nil {
+		return nil, err
+	}
+	return c.srv.Store.Create(c.current, a)
+}
+
+var errLongName = &Error{CodeName, fmt.Sprintf("a name has at most %d bytes", MaxName)}
+
+// allow reports why the server's limits forbid a file, if they do.
+func (c *conn) allow(a Announcement) error {
 	switch limit := c.srv.maxSize(); {
 	case c.srv.isClosing():
-		return nil, &Error{CodeShutdown, "the server is going down"}
+		return &Error{CodeShutdown, "the server is going down"}
 	case len(c.uploads) >= MaxAhead:
-		return nil, &Error{CodeTooMany, fmt.Sprintf("more than %d files announced ahead", MaxAhead)}
+		return &Error{CodeTooMany, fmt.Sprintf("more than %d files announced ahead", MaxAhead)}
 	case len(a.Name) > MaxName:
-		return nil, &Error{CodeName, fmt.Sprintf("a name has at most %d bytes", MaxName)}
+		return errLongName
 	case a.Size > limit:
-		return nil, tooLarge(limit)
+		return tooLarge(limit)
 	}
-	return c.srv.Store.Create(c.ctx, a)
+	return nil
 }
 
 func (s *Server) maxSize() int64 { return orDefault(s.MaxSize, DefaultMaxSize) }
@@ -162,6 +230,25 @@ func (c *conn) cancelUpload() error {
 	return nil
 }
 
+// restartUpload drops what an earlier upload brought of the oldest file.
+func (c *conn) restartUpload() error {
+	if len(c.uploads) == 0 {
+		return fmt.Errorf("%w: RESTART of no upload", ErrControl)
+	}
+	u := c.uploads[0]
+	if u.to == nil {
+		return nil
+	}
+	if u.got != u.to.Resumed().Size {
+		return fmt.Errorf("%w: RESTART behind contents", ErrControl)
+	}
+	if err := u.to.Restart(); err != nil {
+		c.fail(u, err)
+	}
+	u.got = 0
+	return nil
+}
+
 // blob keeps a Data under a name of the store's making.
 func (c *conn) blob(size uint64) error {
 	u := &upload{Announcement: Announcement{Size: -1, Digest: digests[0]}}
@@ -190,7 +277,8 @@ func (c *conn) blob(size uint64) error {
 // commit has the store publish a file, and reports it.
 func (c *conn) commit(u *upload, op string, want Sum) (Saved, error) {
 	to := u.to
-	u.to = nil    // whatever comes of it
+	u.to = nil // whatever comes of it
+	defer c.srv.release(c, u.claim)
 	c.out.flush() // nobody should wait for this file but its sender
 	saved, err := func() (Saved, error) {
 		defer c.working()()
@@ -223,12 +311,16 @@ func (c *conn) fail(u *upload, err error) {
 
 // drop aborts a file unless it has ended.
 func (c *conn) drop(u *upload) {
-	to := u.to
-	u.to = nil
-	if to == nil {
-		return
+	if u.to != nil {
+		c.leave(u, u.to.Abort)
 	}
-	if err := to.Abort(); err != nil {
-		c.log.Error().Err(err).Str("name", u.Name).Msg("cannot remove an unfinished file")
+}
+
+// leave ends the work on a file in a way other than by publishing it.
+func (c *conn) leave(u *upload, way func() error) {
+	u.to = nil
+	defer c.srv.release(c, u.claim)
+	if err := way(); err != nil {
+		c.log.Error().Err(err).Str("name", u.Name).Msg("cannot put an unfinished file away")
 	}
 }
