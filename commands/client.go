@@ -84,6 +84,7 @@ type session struct {
 	clientOptions
 	client    *wire.Client
 	labClient *wire.LabClient
+	reached   bool // the server, at least once
 }
 
 // do holds one conversation.
@@ -97,6 +98,7 @@ func (s *session) do(ctx context.Context, talk func(*wire.Client) error) error {
 			return err
 		}
 		s.client = wire.NewClient(conn, s.timeout)
+		s.reached = true
 	}
 	return s.classify(ctx, talk(s.client))
 }

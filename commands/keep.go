@@ -17,6 +17,7 @@ type keeper struct{ store storage.Store }
 func (k keeper) Create(ctx context.Context, a wire.Announcement) (wire.Upload, error) {
 	partial, err := k.store.Create(ctx, storage.File{
 		Name:    a.Name,
+		ID:      a.ID,
 		Size:    a.Size,
 		ModTime: a.ModTime,
 		Mode:    a.Mode,
@@ -26,6 +27,13 @@ func (k keeper) Create(ctx context.Context, a wire.Announcement) (wire.Upload, e
 		return nil, refusal(err)
 	}
 	return keeping{partial}, nil
+}
+
+func (k keeper) MakeFolder(ctx context.Context, name string) error {
+	if err := k.store.MakeFolder(ctx, name); err != nil {
+		return refusal(err)
+	}
+	return nil
 }
 
 func (k keeper) Err() error {
@@ -59,7 +67,17 @@ func (k keeping) Commit(ctx context.Context, want wire.Sum) (wire.Saved, error) 
 	}, nil
 }
 
-func (k keeping) Abort() error { return k.partial.Abort() }
+func (k keeping) Resumed() wire.Sum { return wire.Sum(k.partial.Resumed()) }
+
+func (k keeping) Restart() error {
+	if err := k.partial.Restart(); err != nil {
+		return refusal(err)
+	}
+	return nil
+}
+
+func (k keeping) Suspend() error { return k.partial.Suspend() }
+func (k keeping) Abort() error   { return k.partial.Abort() }
 
 // A refused error is what the client is told of an error, with what only the
 // log is told.
@@ -79,6 +97,8 @@ func refusal(err error) error {
 	switch {
 	case errors.As(err, &name):
 		code, text = wire.CodeName, name.Error()
+	case errors.Is(err, storage.ErrInUse):
+		code, text = wire.CodeInUse, storage.ErrInUse.Error()
 	case errors.Is(err, storage.ErrNoSpace):
 		code, text = wire.CodeNoSpace, storage.ErrNoSpace.Error()
 	case errors.Is(err, storage.ErrFailed):

@@ -102,7 +102,7 @@ func TestStrangePeers(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			cmd := labnetCommand(t, "upload", "--timeout", "1s", "-a", serveOnce(t, test.answer), "f")
+			cmd := labnetCommand(t, "upload", "--retries", "0", "--timeout", "1s", "-a", serveOnce(t, test.answer), "f")
 			if err := os.WriteFile(filepath.Join(cmd.Dir, "f"), make([]byte, 3_000_000), 0o600); err != nil {
 				t.Fatal(err)
 			}

@@ -24,14 +24,14 @@ const drainTime = 30 * time.Second
 
 // serveOptions are the flags of serve.
 type serveOptions struct {
-	listen     string
-	addrFile   string
-	store      string
-	onConflict storage.Conflict
-	maxSize    int64
-	reply      string
-	lab        wire.Lab
-	level      zerolog.Level
+	listen   string
+	addrFile string
+	store    string
+	keep     storage.DirOptions
+	maxSize  int64
+	reply    string
+	lab      wire.Lab
+	level    zerolog.Level
 }
 
 func serveCommand(con *console) *cli.Command {
@@ -40,6 +40,9 @@ func serveCommand(con *console) *cli.Command {
 		&cli.StringFlag{Name: "store", Value: "received", Usage: "keep files in `FOLDER`"},
 		&cli.StringFlag{Name: "on-conflict", Value: "rename", Usage: "what to do with a file whose name is taken: rename, replace or refuse"},
 		&cli.StringFlag{Name: "max-size", Value: "1TiB", Usage: "refuse files over `SIZE`"},
+		&cli.DurationFlag{Name: "partial-ttl", Value: storage.DefaultPartialTTL, Usage: "keep interrupted uploads for `TIME`, to be resumed"},
+		&cli.IntFlag{Name: "max-partials", Value: storage.DefaultMaxPartials, Usage: "keep at most `N` interrupted uploads"},
+		&cli.StringFlag{Name: "max-partial-size", Value: "1TiB", Usage: "keep at most `SIZE` of interrupted uploads"},
 		&cli.StringFlag{Name: "reply", Value: wire.DefaultReply, Usage: "answer messages with `TEXT`, where {} stands for the message"},
 		&cli.StringFlag{Name: "lab", Usage: "speak only `TASK` of the course: 1 to 6 or extra"},
 		&cli.StringFlag{Name: "addr-file", Usage: "write the address to `FILE` once connections are accepted"},
@@ -73,6 +76,10 @@ func nameEnv(f cli.Flag) {
 	switch f := f.(type) {
 	case *cli.StringFlag:
 		f.EnvVars = env
+	case *cli.IntFlag:
+		f.EnvVars = env
+	case *cli.DurationFlag:
+		f.EnvVars = env
 	case *cli.BoolFlag:
 		f.EnvVars = env
 	}
@@ -85,11 +92,18 @@ func serveOptionsOf(c *cli.Context) (o serveOptions, err error) {
 		store:    c.String("store"),
 		reply:    c.String("reply"),
 	}
-	if o.onConflict, err = storage.ParseConflict(c.String("on-conflict")); err != nil {
+	o.keep.PartialTTL, o.keep.MaxPartials = c.Duration("partial-ttl"), c.Int("max-partials")
+	if o.keep.PartialTTL <= 0 || o.keep.MaxPartials <= 0 {
+		return o, usageError("--partial-ttl and --max-partials must be more than zero")
+	}
+	if o.keep.OnConflict, err = storage.ParseConflict(c.String("on-conflict")); err != nil {
 		return o, usageError("--on-conflict: %w", err)
 	}
-	if o.maxSize, err = parseSize(c.String("max-size")); err != nil || o.maxSize == 0 {
-		return o, usageError("--max-size: %q is not a size such as 500MB or 2GiB", c.String("max-size"))
+	if o.maxSize, err = sizeOf(c, "max-size"); err != nil {
+		return o, err
+	}
+	if o.keep.MaxPartialBytes, err = sizeOf(c, "max-partial-size"); err != nil {
+		return o, err
 	}
 	if c.String("lab") != "" {
 		if o.lab, err = parseLab(c); err != nil {
@@ -100,6 +114,15 @@ func serveOptionsOf(c *cli.Context) (o serveOptions, err error) {
 		return o, usageError("--log-level: %w", err)
 	}
 	return o, nil
+}
+
+// sizeOf reads a flag that is a size, and not zero.
+func sizeOf(c *cli.Context, flag string) (int64, error) {
+	n, err := parseSize(c.String(flag))
+	if err != nil || n == 0 {
+		return 0, usageError("--%s: %q is not a size such as 500MB or 2GiB", flag, c.String(flag))
+	}
+	return n, nil
 }
 
 // parseSize reads a number of bytes, with or without a unit.
@@ -114,11 +137,14 @@ func parseSize(s string) (int64, error) {
 // serve receives until ctx ends.
 func serve(ctx context.Context, con *console, o serveOptions) error {
 	log := newLog(con).Level(o.level)
-	store, err := storage.OpenDir(o.store, storage.DirOptions{OnConflict: o.onConflict})
+	store, err := storage.OpenDir(o.store, o.keep)
 	if err != nil {
 		return err
 	}
 	defer store.Close()
+	for _, left := range store.Leftovers() {
+		log.Info().Str("partial", left.Name).Int64("size", left.Size).Stringer("age", left.Age.Round(time.Second)).Msg("interrupted upload kept, to be resumed")
+	}
 	listener, err := net.Listen("tcp", o.listen)
 	if err != nil {
 		return &itemError{"listen " + o.listen, err}

@@ -54,6 +54,7 @@ type sent struct {
 	Size        int64   `json:"size"`
 	Seconds     float64 `json:"seconds"`
 	Digest      string  `json:"digest,omitempty"`
+	Resumed     int64   `json:"resumed,omitempty"` // bytes that an earlier try had brought
 	Unchanged   bool    `json:"unchanged,omitempty"`
 	Unconfirmed bool    `json:"unconfirmed,omitempty"` // the lab dialect acknowledges nothing
 }
@@ -69,7 +70,7 @@ type failed struct {
 // print shows the outcome under a label, with a remark if there is one.
 func (s sent) print(con *console, label, remark string, took time.Duration) {
 	s.Seconds = took.Seconds()
-	rate := float64(s.Size) / max(took.Seconds(), 1e-6)
+	rate := float64(s.Size-s.Resumed) / max(took.Seconds(), 1e-6)
 	line := fmt.Sprintf("%s  %s  %.1fs  %s/s", printable(label), humanize.IBytes(uint64(s.Size)), s.Seconds, humanize.IBytes(uint64(rate)))
 	for _, more := range []string{s.Digest, remark} {
 		if more != "" {

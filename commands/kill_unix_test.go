@@ -1,0 +1,201 @@
+//go:build unix
+
+package commands_test
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// kills is small so that all tests stay quick. For a hundred of each:
+//
+//	go test ./commands/ -run TestKill -v -kills 100
+var kills = flag.Int("kills", 8, "how often TestKill kills the server, and how often the client")
+
+// A program is labnet as a process that can be killed.
+type program struct {
+	cmd    *exec.Cmd
+	stdout bytes.Buffer // to be read after its end, as is stderr
+	stderr bytes.Buffer
+	once   sync.Once
+	err    error
+}
+
+// launch starts labnet. It is killed with the test at the latest.
+func launch(t *testing.T, cmd *exec.Cmd) *program {
+	t.Helper()
+	p := &program{cmd: cmd}
+	cmd.Stdout, cmd.Stderr = &p.stdout, &p.stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		p.kill()
+		p.wait()
+		if bytes.Contains(p.stderr.Bytes(), []byte("DATA RACE")) {
+			t.Error("a data race")
+		}
+		if t.Failed() {
+			t.Logf("stderr of %s:\n%s", cmd.Args[1:], &p.stderr)
+		}
+	})
+	return p
+}
+
+// launchServe starts a server on a store and returns its address too.
+func launchServe(t *testing.T, store string, args ...string) (*program, string) {
+	t.Helper()
+	addrFile := filepath.Join(t.TempDir(), "addr")
+	args = append([]string{"serve", "-l", "127.0.0.1:0", "--addr-file", addrFile, "--store", store}, args...)
+	return launch(t, labnetCommand(t, args...)), awaitFile(t, addrFile)
+}
+
+// kill is kill -9: the program learns nothing of it.
+func (p *program) kill() { p.cmd.Process.Kill() }
+
+// wait waits for the end of the program, and returns what became of it.
+func (p *program) wait() error {
+	p.once.Do(func() {
+		overdue := time.AfterFunc(2*patience, p.kill)
+		defer overdue.Stop()
+		p.err = p.cmd.Wait()
+	})
+	return p.err
+}
+
+// TestKill kills the server, and the client, at any byte of an upload: nothing
+// torn has a name afterwards, what the client called saved is there, and the
+// file arrives after all.
+func TestKill(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "f")
+	randomFile(t, file, 64<<20)
+	contents := readFile(t, file)
+	rounds := *kills
+	if testing.Short() {
+		rounds = min(rounds, 4)
+	}
+	_, addr := launchServe(t, filepath.Join(t.TempDir(), "store"))
+	whole := startProxy(t, addr)
+	run(t, labnetCommand(t, "upload", "-a", whole.addr, file))
+
+	for _, victim := range []string{"server", "client"} {
+		for round := range rounds {
+			random := rand.New(rand.NewPCG(3, uint64(round)))
+			var at plan
+			switch round % 4 {
+			default: // while contents come
+				at.toServer = fault{do: call, at: random.Int64N(whole.toServer.Load())}
+			case 2: // once all has come, while it is made safe
+				at.toServer = fault{do: call, at: whole.toServer.Load()}
+			case 3: // while the answers go
+				at.toClient = fault{do: call, at: random.Int64N(whole.toClient.Load() + 1)}
+			}
+			name := fmt.Sprintf("%s at byte %d of requests, %d of replies", victim, at.toServer.at, at.toClient.at)
+			t.Run(name, func(t *testing.T) {
+				u := &interrupted{file: file, contents: contents, store: filepath.Join(t.TempDir(), "store")}
+				u.run(t, victim, at)
+			})
+		}
+	}
+}
+
+// An interrupted upload is one during which one side is killed.
+type interrupted struct {
+	file     string
+	contents []byte // of the file
+	store    string
+	proxy    *proxy
+	client   *program
+}
+
+// run kills one side when the upload meets a call of the plan.
+func (u *interrupted) run(t *testing.T, victim string, at plan) {
+	server, addr := launchServe(t, u.store)
+
+	reached, killed := make(chan struct{}), make(chan struct{})
+	release := sync.OnceFunc(func() { close(killed) })
+	defer release()
+	stop := func() {
+		close(reached)
+		<-killed // nothing more is forwarded before
+	}
+	at.toServer.run, at.toClient.run = stop, stop
+	u.proxy = startProxy(t, addr, at)
+	u.client = launch(t, labnetCommand(t, "upload", "-a", u.proxy.addr, u.file))
+	select {
+	case <-reached:
+	case <-time.After(patience):
+		t.Fatalf("only %d bytes went to the server and %d to the client", u.proxy.toServer.Load(), u.proxy.toClient.Load())
+	}
+
+	if victim == "server" {
+		server.kill()
+		server.wait()
+		u.copies(t)
+		_, addr = launchServe(t, u.store)
+		u.proxy.retarget(addr)
+	} else {
+		u.client.kill()
+		u.client.wait()
+	}
+	release()
+	u.copies(t)
+	u.expectFewSentTwice(t, u.finish(t, victim))
+	if names := u.copies(t); !slices.Equal(names, []string{"f"}) {
+		t.Errorf("the server keeps %q", names)
+	}
+}
+
+// finish has the file arrive after all: a client that lost its server goes on
+// by itself, and one that was killed is started again. It returns the result.
+func (u *interrupted) finish(t *testing.T, victim string) string {
+	t.Helper()
+	if victim == "client" {
+		return run(t, labnetCommand(t, "upload", "-a", u.proxy.addr, u.file))
+	}
+	if err := u.client.wait(); err != nil {
+		t.Errorf("the client did not finish by itself: %v", err)
+	}
+	return u.client.stdout.String()
+}
+
+// expectFewSentTwice bounds what crosses the network again: what the kernel
+// and the server had not yet given to the disk, or, if the file was already
+// published and only the answer was lost, everything.
+func (u *interrupted) expectFewSentTwice(t *testing.T, result string) {
+	t.Helper()
+	size := int64(len(u.contents))
+	twice := u.proxy.toServer.Load() - size
+	limit := int64(16 << 20)
+	if strings.Contains(result, "unchanged") {
+		limit += size
+	}
+	t.Logf("%d KiB sent twice", twice>>10)
+	if twice > limit {
+		t.Errorf("%d bytes sent twice, more than %d", twice, limit)
+	}
+}
+
+// copies lists the visible files of the store, each of which must be a copy of
+// the file.
+func (u *interrupted) copies(t *testing.T) (names []string) {
+	t.Helper()
+	if err := visibleFiles(u.store, func(name string, contents []byte) {
+		names = append(names, name)
+		if !bytes.Equal(contents, u.contents) {
+			t.Errorf("%s is torn: %d bytes", name, len(contents))
+		}
+	}); err != nil {
+		t.Error(err)
+	}
+	return names
+}

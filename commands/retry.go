@@ -1,0 +1,93 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/labnet/labnet/wire"
+)
+
+// A retrier says how often, and for how long, to try again what failed by
+// itself and may succeed later.
+type retrier struct {
+	retries int           // in a row, without progress
+	limit   time.Duration // for each thing, without progress
+	always  bool          // also if the server was never reached
+}
+
+const (
+	defaultRetries  = 8
+	defaultRetryFor = time.Minute
+
+	// Full jitter: a random time up to a bound that doubles, so that many
+	// clients of a server that comes back do not come back together.
+	firstBackoff = 200 * time.Millisecond
+	maxBackoff   = 10 * time.Second
+)
+
+func retryFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.IntFlag{Name: "retries", Value: defaultRetries, Usage: "try again at most `N` times in a row"},
+		&cli.DurationFlag{Name: "retry-for", Value: defaultRetryFor, Usage: "try again for at most `TIME`"},
+	}
+}
+
+func retrierOf(c *cli.Context) (retrier, error) {
+	r := retrier{c.Int("retries"), c.Duration("retry-for"), c.IsSet("retries") || c.IsSet("retry-for")}
+	if r.retries < 0 || r.limit < 0 {
+		return r, usageError("--retries and --retry-for must not be negative")
+	}
+	return r, nil
+}
+
+// backoff is the pause before the n-th retry.
+func backoff(n int) time.Duration {
+	bound := maxBackoff
+	if n < 10 {
+		bound = min(bound, firstBackoff<<(n-1))
+	}
+	return rand.N(bound)
+}
+
+// passes reports whether what failed with err may succeed later.
+func passes(err error, reached bool) bool {
+	if refused, ok := errors.AsType[*wire.Error](err); ok {
+		return refused.Code.Retryable()
+	}
+	if _, ok := errors.AsType[*unreachable](err); ok {
+		return reached
+	}
+	_, ok := errors.AsType[*lost](err)
+	return ok
+}
+
+// persist calls try until it succeeds or there is no use in it, and tells of
+// each time, with the item's name. try returns how far the server had got
+// before it: a try after one that helped is as good as a first. again prepares
+// for another one, or reports that there can be none.
+func (r retrier) persist(ctx context.Context, con *console, s *session, item string, try func() (int64, error), again func() bool) error {
+	since, before := time.Now(), int64(0)
+	for n := 1; ; n++ {
+		at, err := try()
+		if err == nil || ctx.Err() != nil || !passes(err, s.reached || r.always) {
+			return err
+		}
+		if at > before {
+			since, before, n = time.Now(), at, 1
+		}
+		pause := backoff(n)
+		if n > r.retries || time.Since(since)+pause > r.limit || !again() {
+			return err
+		}
+		con.note("%s: %s; retry %d of %d in %.1fs", printable(item), describe(err).message, n, r.retries, pause.Seconds())
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
