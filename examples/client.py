@@ -8,7 +8,7 @@ import os
 import socket
 import sys
 
-RESERVED = {"END", "CANCEL", "AUTH", "HELLO"}  # no file names: words of the client's
+RESERVED = {"END", "CANCEL", "RESTART", "AUTH", "HELLO"}  # words of clients, not file names
 CRC_TABLE = []
 for crc in range(256):
     for _ in range(8):
