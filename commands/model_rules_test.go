@@ -1,0 +1,364 @@
+package commands_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"math/rand/v2"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/labnet/labnet/storage"
+	"github.com/labnet/labnet/wire"
+)
+
+// A model is what TestModel expects of a server and its store, in the words of
+// their documentation: what is visible, and what interrupted uploads have left.
+type model struct {
+	policy  storage.Conflict
+	files   map[string][]byte
+	folders map[string]bool
+	left    map[string][]byte // by ID
+	open    []*sending        // accepted and not yet ended, in the order of acceptance
+}
+
+// A contents is so many bytes that a counterexample can be read with: "A×100".
+type contents struct {
+	letter byte
+	size   int
+}
+
+// Every letter is a stream of bytes of its own, so that a byte in the wrong
+// place shows. C begins like A: a file that was changed behind its beginning.
+var streams = func() map[byte][]byte {
+	m := map[byte][]byte{}
+	for _, letter := range []byte("ABC") {
+		m[letter] = make([]byte, 1<<20+100)
+		rand.NewChaCha8([32]byte{letter}).Read(m[letter])
+	}
+	copy(m['C'], m['A'][:7])
+	return m
+}()
+
+func (c contents) bytes() []byte    { return streams[c.letter][:c.size:c.size] }
+func (c contents) GoString() string { return fmt.Sprintf("%c×%d", c.letter, c.size) }
+
+// nameOf is the reverse of contents.bytes.
+func nameOf(b []byte) string {
+	for _, letter := range []byte("ABC") {
+		if c := (contents{letter, len(b)}); len(b) <= len(streams[letter]) && bytes.Equal(b, c.bytes()) {
+			return c.GoString()
+		}
+	}
+	return fmt.Sprintf("%d other bytes", len(b))
+}
+
+// A word is a text that is shortened where it is printed.
+type word string
+
+func (w word) GoString() string { return fmt.Sprintf("%.40q", string(w)) }
+
+// What becomes of the source of an upload while it is sent.
+const (
+	whole   = "" // it is what was announced
+	fails   = "fails"
+	shrinks = "ends a byte early"
+	grows   = "goes on for a byte"
+)
+
+// An order is what a client is told to send.
+type order struct {
+	blob     bool
+	name     string
+	contents contents
+	id       string
+	stream   bool
+	digest   string
+	source   string
+}
+
+func (o order) GoString() string {
+	s := fmt.Sprintf("%.40q %#v", o.name, o.contents)
+	if o.blob {
+		s = fmt.Sprintf("blob %#v", o.contents)
+	}
+	for _, detail := range []struct {
+		is   bool
+		text string
+	}{
+		{o.id != "", " id=" + o.id}, {o.stream, " stream"}, {o.digest == "sha256", " sha256"},
+		{o.source != whole, ", the source " + o.source},
+	} {
+		if detail.is {
+			s += detail.text
+		}
+	}
+	return s
+}
+
+// size is what is announced.
+func (o order) size() int {
+	switch {
+	case o.stream:
+		return -1
+	case o.source == shrinks:
+		return o.contents.size + 1
+	case o.source == grows:
+		return o.contents.size - 1
+	}
+	return o.contents.size
+}
+
+func (o order) announcement() wire.Announcement {
+	digest, _ := wire.DigestByName(o.digest)
+	return wire.Announcement{Name: o.name, ID: o.id, Size: int64(o.size()), Digest: digest}
+}
+
+// sum is what a server must tell of the contents.
+func (o order) sum() wire.Sum {
+	h := o.announcement().Digest.New()
+	h.Write(o.contents.bytes())
+	return wire.Sum{Size: int64(o.contents.size), Digest: h.Sum(nil)}
+}
+
+// resumable reports whether the server keeps what arrived if the connection ends.
+func (o order) resumable() bool { return o.id != "" && !o.stream }
+
+// A sending is a blob or an upload as the model sees it.
+type sending struct {
+	order
+	on any // which connection
+
+	announced  bool
+	offered    []byte // what the server had of it
+	has        []byte // the same, unless it was dropped since
+	got        int    // bytes that came behind has
+	superseded bool
+
+	// What the client must be told, once it is over.
+	over  bool
+	code  wire.Code
+	saved wire.Saved
+}
+
+// announce begins an upload and ends another connection's of the same ID.
+func (m *model) announce(s *sending) {
+	s.announced = true
+	for _, o := range slices.Clone(m.open) {
+		if s.id != "" && o.id == s.id && o.on == s.on {
+			s.over, s.code = true, wire.CodeInUse
+			return
+		}
+		if s.id != "" && o.id == s.id {
+			m.leave(o, false)
+			o.superseded = true
+		}
+	}
+	if s.code = m.collision(s.order); s.code != "" {
+		s.over = true
+		return
+	}
+	m.resume(s)
+	m.open = append(m.open, s)
+}
+
+// collision returns why an announcement is refused, or "".
+func (m *model) collision(o order) wire.Code {
+	if slices.Contains(hostileNames, word(o.name)) {
+		return wire.CodeName
+	}
+	for _, folder := range foldersAbove(o.name) {
+		if m.files[folder] != nil {
+			return wire.CodeName
+		}
+	}
+	file := m.files[o.name]
+	switch {
+	case m.folders[o.name]:
+		return wire.CodeName
+	case m.policy == storage.Refuse && file != nil && !o.stream && len(file) != o.size():
+		return wire.CodeExists
+	}
+	return ""
+}
+
+// resume finds out what an earlier upload of the ID has left. What nobody could
+// go on with is gone.
+func (m *model) resume(s *sending) {
+	if !s.resumable() || len(m.left[s.id]) > s.size() {
+		delete(m.left, s.id)
+	}
+	s.offered = m.left[s.id]
+	s.has = s.offered
+}
+
+// right reports whether the client can go on with what it is offered.
+func (s *sending) right() bool { return bytes.HasPrefix(s.contents.bytes(), s.offered) }
+
+// restart drops what the server had.
+func (s *sending) restart() { s.has = nil }
+
+// received is all that the server has of the file.
+func (s *sending) received() []byte {
+	rest := s.contents.bytes()
+	return slices.Concat(s.has, rest[min(len(s.has), len(rest)):][:s.got])
+}
+
+// leave ends a connection, or the server, in the middle of an upload. Who is
+// killed cannot put away what nobody could resume.
+func (m *model) leave(s *sending, killed bool) {
+	m.drop(s)
+	keeps := s.resumable() || killed && s.id != ""
+	if b := s.received(); keeps && len(b) > 0 {
+		m.left[s.id] = b
+	}
+}
+
+// drop ends an upload for good.
+func (m *model) drop(s *sending) {
+	s.over = true
+	delete(m.left, s.id)
+	m.open = slices.DeleteFunc(m.open, func(o *sending) bool { return o == s })
+}
+
+// cancel ends an upload because the client wants it.
+func (m *model) cancel(s *sending) {
+	m.drop(s)
+	s.code = wire.CodeCancelled
+}
+
+// commit ends an upload of which everything came, or not what END said. The
+// server tells the name that it made, if it was asked for one.
+func (m *model) commit(s *sending, good bool, made string) {
+	m.drop(s)
+	s.saved = wire.Saved{Name: s.name, Sum: s.sum(), Resumed: int64(len(s.has))}
+	switch {
+	case !good:
+		s.code = wire.CodeMismatch
+	case s.name == "":
+		s.saved.Name = made
+		m.put(made, s.contents.bytes())
+	default:
+		m.publish(s)
+	}
+}
+
+// publish gives a file its name, by the rules of conflict.
+func (m *model) publish(s *sending) {
+	for n := 1; ; n++ {
+		name := storage.NumberedName(s.name, n)
+		file := m.files[name]
+		blocked := m.folders[name] || slices.ContainsFunc(foldersAbove(name), func(f string) bool { return m.files[f] != nil })
+		s.saved.Name = name
+		switch {
+		case blocked:
+			s.code = wire.CodeName
+		case file == nil:
+			m.put(name, s.contents.bytes())
+		case bytes.Equal(file, s.contents.bytes()):
+			s.saved.Unchanged = true
+		case m.policy == storage.Refuse:
+			s.code = wire.CodeExists
+		case m.policy == storage.Replace:
+			m.put(name, s.contents.bytes())
+		default:
+			continue
+		}
+		return
+	}
+}
+
+func (m *model) put(name string, b []byte) {
+	m.files[name] = b
+	for _, folder := range foldersAbove(name) {
+		m.folders[folder] = true
+	}
+}
+
+// makeFolder returns why a folder is refused, or "".
+func (m *model) makeFolder(name string) wire.Code {
+	folders := append(foldersAbove(name), name)
+	for _, folder := range folders {
+		if m.files[folder] != nil || slices.Contains(hostileNames, word(name)) {
+			return wire.CodeName
+		}
+	}
+	for _, folder := range folders {
+		m.folders[folder] = true
+	}
+	return ""
+}
+
+// foldersAbove lists the folders that lead to name, outermost first.
+func foldersAbove(name string) (folders []string) {
+	for i := range name {
+		if name[i] == '/' {
+			folders = append(folders, name[:i])
+		}
+	}
+	return folders
+}
+
+// visible is what a walk of the store must see: files and, ending in a slash,
+// folders.
+func (m *model) visible() map[string][]byte {
+	tree := map[string][]byte{}
+	for name, file := range m.files {
+		tree[name] = file
+	}
+	for name := range m.folders {
+		tree[name+"/"] = nil
+	}
+	return tree
+}
+
+// hidden is what the store's own folder must hold, with nil for what cannot be
+// known while it is written. Of uploads without an ID only the number is known.
+func (m *model) hidden() (tree map[string][]byte, nameless int) {
+	tree = map[string][]byte{"lock": nil}
+	for id, b := range m.left {
+		tree[partialOf(id)] = b
+	}
+	for _, s := range m.open {
+		if s.id == "" {
+			nameless++
+		} else {
+			tree[partialOf(s.id)] = nil
+		}
+	}
+	return tree, nameless
+}
+
+// partialOf is the name of the file that an interrupted upload leaves.
+func partialOf(id string) string {
+	return fmt.Sprintf("%x.resumable", sha256.Sum256([]byte(id)))
+}
+
+var madeName = regexp.MustCompile(`\b[a-z0-9]{8}\.bin\b`)
+
+// readable leaves out what the server made up: rapid shrinks only failures whose
+// words are the same each time.
+func readable(name string) string { return madeName.ReplaceAllString(name, "(made).bin") }
+
+// compare describes how trees differ, one line each.
+func compare(got, want map[string][]byte) string {
+	var lines []string
+	for name, b := range got {
+		expected, known := want[name]
+		told := readable(name)
+		switch {
+		case !known:
+			lines = append(lines, fmt.Sprintf("%s (%s) should not be there", told, nameOf(b)))
+		case expected != nil && !bytes.Equal(b, expected):
+			lines = append(lines, fmt.Sprintf("%s is %s, want %s", told, nameOf(b), nameOf(expected)))
+		}
+	}
+	for name := range want {
+		if _, there := got[name]; !there {
+			lines = append(lines, readable(name)+" is missing")
+		}
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
+}
