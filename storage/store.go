@@ -89,8 +89,8 @@ type Partial interface {
 	// ReadFrom appends what r yields until io.EOF and returns how many bytes
 	// it took. It may be called again and again. It returns an error of r
 	// unchanged; any other error is the store's, and then the file can only
-	// be aborted, which frees its space: ErrNoSpace if the medium is full, ErrTooLong past the
-	// declared size.
+	// be aborted, which frees its space: ErrNoSpace if the medium is full,
+	// ErrTooLong past the declared size.
 	io.ReaderFrom
 
 	// Resumed returns the length, and the digest by File.Digest, of what an

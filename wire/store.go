@@ -13,9 +13,9 @@ import (
 // are called by many goroutines at once.
 type Store interface {
 	// Create accepts a file and begins it, unpublished. The Server ends it
-	// with one Commit or Abort.
-	// With an ID it may go on with what an earlier Upload of the same ID left.
-	// No two Uploads of one ID are in progress at once.
+	// with one Commit, Suspend or Abort. With an ID it may go on with what an
+	// earlier Upload of the same ID left; no two Uploads of one ID are in
+	// progress at once.
 	Create(ctx context.Context, a Announcement) (Upload, error)
 	// MakeFolder makes a folder and those above it durable.
 	MakeFolder(ctx context.Context, name string) error
