@@ -323,25 +323,32 @@ func (m *machine) verify(t *rapid.T, f *flight) {
 	switch {
 	case f.code != "" && f.code != wire.CodeCancelled:
 		if code != f.code {
-			t.Errorf("%#v: %v, want code %s", f.order, f.err, f.code)
+			t.Errorf("%#v: %s, want code %s", f.order, errorText(f.err), f.code)
 		}
 	case f.source != whole:
 		if !source {
-			t.Errorf("%#v: %v, want an error of the source", f.order, f.err)
+			t.Errorf("%#v: %s, want an error of the source", f.order, errorText(f.err))
 		}
 	case f.err != nil:
-		t.Errorf("%#v: %v", f.order, f.err)
+		t.Errorf("%#v: %s", f.order, errorText(f.err))
 	case f.told.Name != want.Name || f.told.Size != want.Size || !bytes.Equal(f.told.Digest, want.Digest) ||
 		f.told.Unchanged != want.Unchanged || f.told.Resumed != want.Resumed:
 		t.Errorf("%#v: the client was told %s, want %s", f.order, savedText(f.told), savedText(want))
 	case f.name == "" && !serverMade.MatchString(f.told.Name):
-		t.Errorf("%#v: the server made the name %q", f.order, f.told.Name)
+		t.Errorf("%#v: the server made the name %q", f.order, readable(f.told.Name))
 	}
 }
 
 func savedText(s wire.Saved) string {
 	return fmt.Sprintf("%s, %d bytes, %s, unchanged %t, resumed at %d",
 		readable(s.Name), s.Size, s.Hex(), s.Unchanged, s.Resumed)
+}
+
+func errorText(err error) string {
+	if err == nil {
+		return "no error"
+	}
+	return readable(err.Error())
 }
 
 // land forgets a flight and ends its connection, unless others need it.
@@ -371,7 +378,7 @@ func (m *machine) reap(t *rapid.T, f *flight) {
 	case f.err == nil && f.saved.Name != "": // the last reply was on its way
 		m.verify(t, f)
 	case f.err == nil, mustBeTold && (refused == nil || refused.Code != wire.CodeSuperseded):
-		t.Errorf("%#v: %v, though its connection was ended (superseded: %t)", f.order, f.err, f.superseded)
+		t.Errorf("%#v: %s, though its connection was ended (superseded: %t)", f.order, errorText(f.err), f.superseded)
 	}
 	m.land(f)
 }

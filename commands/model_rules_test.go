@@ -20,7 +20,19 @@ type model struct {
 	files   map[string][]byte
 	folders map[string]bool
 	left    map[string][]byte // by ID
-	open    []*sending        // accepted and not yet ended, in the order of acceptance
+	leftBy  map[string]order
+	open    []*sending // accepted and not yet ended, in the order of acceptance
+}
+
+func newModel(policy string) model {
+	conflict, err := storage.ParseConflict(policy)
+	if err != nil {
+		panic(err)
+	}
+	return model{
+		policy: conflict, files: map[string][]byte{}, folders: map[string]bool{},
+		left: map[string][]byte{}, leftBy: map[string]order{},
+	}
 }
 
 // A contents is so many bytes that a counterexample can be read with: "A×100".
@@ -159,7 +171,7 @@ func (m *model) announce(s *sending) {
 		s.over = true
 		return
 	}
-	m.resume(s)
+	m.offer(s)
 	m.open = append(m.open, s)
 }
 
@@ -183,9 +195,9 @@ func (m *model) collision(o order) wire.Code {
 	return ""
 }
 
-// resume finds out what an earlier upload of the ID has left. What nobody could
+// offer finds out what an earlier upload of the ID has left. What nobody could
 // go on with is gone.
-func (m *model) resume(s *sending) {
+func (m *model) offer(s *sending) {
 	if !s.resumable() || len(m.left[s.id]) > s.size() {
 		delete(m.left, s.id)
 	}
@@ -211,7 +223,7 @@ func (m *model) leave(s *sending, killed bool) {
 	m.drop(s)
 	keeps := s.resumable() || killed && s.id != ""
 	if b := s.received(); keeps && len(b) > 0 {
-		m.left[s.id] = b
+		m.left[s.id], m.leftBy[s.id] = b, s.order
 	}
 }
 
@@ -335,23 +347,28 @@ func partialOf(id string) string {
 	return fmt.Sprintf("%x.resumable", sha256.Sum256([]byte(id)))
 }
 
-var madeName = regexp.MustCompile(`\b[a-z0-9]{8}\.bin\b`)
+// madeUp matches the names that are made by chance.
+var madeUp = regexp.MustCompile(`\b[a-z0-9]{8}\.bin\b|\b[A-Z2-7]{26}\b`)
 
-// readable leaves out what the server made up: rapid shrinks only failures whose
-// words are the same each time.
-func readable(name string) string { return madeName.ReplaceAllString(name, "(made).bin") }
+// readable replaces names that no person knows, and those made by chance: rapid
+// shrinks only failures whose words are the same each time.
+func readable(text string) string {
+	for _, id := range ids {
+		text = strings.ReplaceAll(text, partialOf(id), "what upload "+id+" left")
+	}
+	return madeUp.ReplaceAllString(text, "(made up)")
+}
 
 // compare describes how trees differ, one line each.
 func compare(got, want map[string][]byte) string {
 	var lines []string
 	for name, b := range got {
 		expected, known := want[name]
-		told := readable(name)
 		switch {
 		case !known:
-			lines = append(lines, fmt.Sprintf("%s (%s) should not be there", told, nameOf(b)))
+			lines = append(lines, fmt.Sprintf("%s (%s) should not be there", readable(name), nameOf(b)))
 		case expected != nil && !bytes.Equal(b, expected):
-			lines = append(lines, fmt.Sprintf("%s is %s, want %s", told, nameOf(b), nameOf(expected)))
+			lines = append(lines, fmt.Sprintf("%s is %s, want %s", readable(name), nameOf(b), nameOf(expected)))
 		}
 	}
 	for name := range want {

@@ -31,6 +31,8 @@ import (
 //
 //	go test ./commands/ -run TestModel -rapid.checks 10000 -rapid.steps 60 -timeout 1h
 //
+// and with -rapid.log to see the steps that led to one that hangs.
+//
 // Each run is in a bubble, over pipes: nothing is in flight when a step is
 // over, so that a step can be repeated, and a goroutine that is left over at
 // the end is found as a deadlock.
@@ -38,9 +40,7 @@ func TestModel(t *testing.T) {
 	base := memoryDir(t)
 	rapid.Check(t, func(t *rapid.T) {
 		rapid.SyncTest(t, func(t *rapid.T) {
-			m := &machine{base: base}
-			m.policy, _ = storage.ParseConflict(rapid.SampledFrom([]string{"rename", "replace", "refuse"}).Draw(t, "on conflict"))
-			m.files, m.folders, m.left = map[string][]byte{}, map[string]bool{}, map[string][]byte{}
+			m := &machine{base: base, model: newModel(rapid.SampledFrom([]string{"rename", "replace", "refuse"}).Draw(t, "on conflict"))}
 			m.newDir(t)
 			m.start(t)
 			t.Cleanup(m.tearDown)
@@ -50,6 +50,7 @@ func TestModel(t *testing.T) {
 				"folder":  m.makeFolder,
 				"send":    m.send,
 				"begin":   m.begin,
+				"resume":  m.resume,
 				"finish":  m.finish,
 				"cut":     m.cut,
 				"ahead":   m.ahead,
@@ -80,6 +81,9 @@ var (
 	names       = []string{"f", "f.txt", "f (2)", "a/f", "a", "a/b/f.txt", "f/x", "END", ""}
 	folderNames = []string{"a", "a/b", "f", "empty/folder"}
 	ids         = []string{"", "1", "2"}
+	// On both sides of what is a small file to the store, and of what is one
+	// Data to a client. The largest is rare because it costs most of the time.
+	sizes = []int{100, 10, 0, 1, 99, 100, 10, 5000, 70_000, 100, 10, 5000, 70_000, 1<<20 + 10}
 
 	hostileNames = []word{
 		"../f", "/f", "a/../f", "a//f", "./../f", "..", ".labnet/lock", ".labnet/f", ".f", "a/.f", "f.", "f ",
@@ -89,7 +93,7 @@ var (
 	someContents = rapid.Custom(func(t *rapid.T) contents {
 		return contents{
 			rapid.SampledFrom([]byte("ABC")).Draw(t, "letter"),
-			rapid.SampledFrom([]int{100, 10, 0, 1, 99, 5000, 70_000, 1<<20 + 10}).Draw(t, "size"),
+			rapid.SampledFrom(sizes).Draw(t, "size"),
 		}
 	})
 	orders = rapid.Custom(func(t *rapid.T) order {
@@ -316,13 +320,39 @@ func (m *machine) send(t *rapid.T) {
 
 // begin sends something on a connection of its own, and holds it back.
 func (m *machine) begin(t *rapid.T) {
-	if len(m.flights) == 3 {
+	if len(m.flights) == maxFlights {
 		t.SkipNow()
 	}
-	o := orders.Draw(t, "order")
+	m.hold(t, orders.Draw(t, "order"))
+}
+
+func (m *machine) hold(t *rapid.T, o order) {
 	h := holds(o).Draw(t, "hold")
 	m.launch(t, m.converse(h), o, h)
 }
+
+// resume sends again what was interrupted, from a source that may have changed.
+func (m *machine) resume(t *rapid.T) {
+	if len(m.left) == 0 {
+		t.SkipNow()
+	}
+	o := m.leftBy[rapid.SampledFrom(slices.Sorted(maps.Keys(m.left))).Draw(t, "upload")]
+	o.stream, o.source = false, whole
+	switch rapid.SampledFrom([]string{"as it was", "as it was", "changed", "shorter"}).Draw(t, "source") {
+	case "changed":
+		o.contents.letter = 'A' + 'B' - min(o.contents.letter, 'B')
+	case "shorter":
+		o.contents.size /= 2
+	}
+	if len(m.flights) < maxFlights && rapid.Bool().Draw(t, "held back") {
+		m.hold(t, o)
+	} else {
+		m.launch(t, m.standing, o, notHeld)
+	}
+}
+
+// maxFlights is how many clients are held back at most.
+const maxFlights = 3
 
 // flying draws a flight that is held back.
 func (m *machine) flying(t *rapid.T) *flight {
