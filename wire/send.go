@@ -97,7 +97,8 @@ func (c *Client) sendBlob(ctx context.Context, r io.Reader, size int64) (Sum, er
 // those before it, until r ends. It ends early if r is not of the size that was
 // meant (a negative one is any), or if the server refuses to go on. Between
 // messages, where there is nothing to send for long, it shows the server that
-// the client is alive.
+// the client is alive. Inside one, its last byte is the end: the answer may come
+// before r says that it has ended, too.
 func (c *Client) readSource(ctx context.Context, r io.Reader, size int64, between bool, do func(ch chunk, read int64) error) error {
 	chunks := readChunks(r, size)
 	defer chunks.stop()
@@ -116,7 +117,7 @@ func (c *Client) readSource(ctx context.Context, r io.Reader, size int64, betwee
 			}
 			err := do(ch, read)
 			chunks.reuse(ch)
-			if err != nil || ch.err == io.EOF {
+			if err != nil || ch.err == io.EOF || !between && read == size {
 				return err
 			}
 		case <-alive:

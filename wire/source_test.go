@@ -95,6 +95,26 @@ func TestBlobSourceFails(t *testing.T) {
 	}
 }
 
+// TestBlobOfWholeChunks has the answer come while the client might still ask
+// its source for more than the blob's last byte.
+func TestBlobOfWholeChunks(t *testing.T) {
+	const size, blobs = 1 << 20, 50
+	answer := kept("a.bin", strings.Repeat("x", size))
+	talk(t, func(s *script) {
+		for range blobs {
+			s.want("Data 1048576")
+			s.say(answer)
+		}
+	}, func(t *testing.T, c *wire.Client) {
+		for n := range blobs {
+			if _, err := c.Blob(bg, xs(size), size); err != nil {
+				t.Errorf("Blob %d: %v", n, err)
+				return
+			}
+		}
+	})
+}
+
 // TestSlowSource checks that a client whose source is slow shows that it is
 // alive.
 func TestSlowSource(t *testing.T) {
