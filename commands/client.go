@@ -87,20 +87,29 @@ type session struct {
 	reached   bool // the server, at least once
 }
 
-// do holds one conversation.
-func (s *session) do(ctx context.Context, talk func(*wire.Client) error) error {
-	if s.client != nil && !s.client.Usable() {
+// connect returns a client that can be used.
+func (s *session) connect(ctx context.Context) (*wire.Client, error) {
+	if s.client != nil && s.client.Err() != nil {
 		s.close()
 	}
 	if s.client == nil {
 		conn, err := s.dial(ctx)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		s.client = wire.NewClient(conn, s.timeout)
 		s.reached = true
 	}
-	return s.classify(ctx, talk(s.client))
+	return s.client, nil
+}
+
+// do holds one conversation.
+func (s *session) do(ctx context.Context, talk func(*wire.Client) error) error {
+	client, err := s.connect(ctx)
+	if err != nil {
+		return err
+	}
+	return s.classify(ctx, talk(client))
 }
 
 // labDo holds one conversation in the lab dialect. But for the task that is

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -16,39 +17,132 @@ import (
 	"github.com/labnet/labnet/wire"
 )
 
-// errChanged means that a file was written to while it was sent.
-var errChanged = errors.New("changed while it was read")
+var (
+	// errChanged means that a file was written to while it was sent.
+	errChanged = errors.New("changed while it was read")
+	// errNoStreams is about the protocol of the course.
+	errNoStreams = errors.New("the course's protocol has no files of unknown size")
+)
 
 // unconfirmed is the remark on what was sent in the lab dialect.
 const unconfirmed = "sent, not confirmed by the server"
 
-// minResumable is the size in bytes from which a file is worth resuming: below,
-// it is sent sooner than the server could look for what it has of it.
-const minResumable = 1 << 20
+const (
+	// minResumable is the size in bytes from which a file is worth resuming:
+	// below, it is sent sooner than the server could look for what it has of it.
+	minResumable = 1 << 20
+	// maxReadAhead is the most bytes of a file that is read before it is its
+	// turn. Larger ones are only opened then, so that few are open at once.
+	maxReadAhead = 16 << 10
+)
 
-// file sends one regular file.
-func (u *uploader) file(ctx context.Context, file, name string) error {
-	f, err := os.Open(file)
+// An item is one thing that upload was told to send.
+type item struct {
+	file   string    // as the user knows it
+	name   string    // for the server
+	folder bool      // an empty one
+	stream io.Reader // if it is one: it can be read once
+	note   string    // why it is not sent, if that is no error
+
+	// What prepare finds out.
+	ready        chan struct{} // closed when it has
+	announcement wire.Announcement
+	info         fs.FileInfo
+	contents     []byte // of a file that was read ahead
+	err          error  // why it cannot be sent
+
+	// What becomes of it on a connection.
+	transfer *wire.Transfer
+	start    time.Time
+	begun    bool
+	failure  error // for which it may go again
+	reached  int64 // the most bytes that the server ever had before a try
+}
+
+// prepare looks at what is to be sent, and reads it if it is small.
+func (u *uploader) prepare(it *item) {
+	// Some systems spell accented letters in two characters; servers keep names
+	// in one spelling.
+	a := wire.Announcement{Name: norm.NFC.String(it.name), Size: -1, Digest: u.digest}
+	if it.err == nil && it.note == "" && !it.folder && it.stream == nil {
+		it.err = it.look()
+		if it.err == nil {
+			a.Size = it.info.Size()
+			if a.Size >= minResumable {
+				a.ID = uploadID(it.name, it.info)
+			}
+			if !u.noTimes {
+				a.ModTime = it.info.ModTime()
+			}
+			if !u.noPerms {
+				a.Mode = it.info.Mode().Perm()
+			}
+		}
+	}
+	it.announcement = a
+}
+
+// look finds out about a regular file, and reads it if it is small.
+func (it *item) look() (err error) {
+	if it.info, err = os.Stat(it.file); err != nil {
+		return err
+	}
+	if it.contents = nil; it.info.Size() > maxReadAhead {
+		return nil
+	}
+	f, err := it.open()
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
+	it.contents = make([]byte, it.info.Size())
+	if _, err = io.ReadFull(f, it.contents); err == nil {
+		_, err = f.Read(make([]byte, 1))
 	}
-	a := wire.Announcement{Name: name, Size: info.Size(), Digest: u.digest}
-	if a.Size >= minResumable {
-		a.ID = uploadID(name, info)
+	switch err {
+	case io.EOF:
+		return nil
+	case nil, io.ErrUnexpectedEOF:
+		return errChanged
 	}
-	if !u.noTimes {
-		a.ModTime = info.ModTime()
-	}
-	if !u.noPerms {
-		a.Mode = info.Mode().Perm()
-	}
-	return u.send(ctx, file, a, &steadyFile{f, info})
+	return err
 }
+
+// open opens a regular file, which must still be the one that was looked at.
+func (it *item) open() (*steadyFile, error) {
+	f, err := os.Open(it.file)
+	if err != nil {
+		return nil, err
+	}
+	steady := &steadyFile{f, it.info}
+	if err := steady.check(); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return steady, nil
+}
+
+// source is what is sent of a file or stream. The caller must close it.
+func (it *item) source() io.ReadCloser {
+	switch {
+	case it.stream != nil:
+		return io.NopCloser(it.stream)
+	case it.contents != nil:
+		return io.NopCloser(bytes.NewReader(it.contents))
+	}
+	f, err := it.open()
+	if err != nil {
+		return failing{err}
+	}
+	return f
+}
+
+// failing is the source of a file that cannot be read after all.
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error)       { return 0, f.err }
+func (f failing) Seek(int64, int) (int64, error) { return 0, f.err }
+func (f failing) Close() error                   { return nil }
 
 // uploadID tells a file from others and from its own earlier contents. It need
 // not be certain: what the server has of it is compared before it is continued.
@@ -57,55 +151,48 @@ func uploadID(name string, info fs.FileInfo) string {
 	return fmt.Sprintf("%.16x", sha256.Sum256([]byte(facts)))
 }
 
-// stream sends what comes until its end. Without a name the server makes one.
-func (u *uploader) stream(ctx context.Context, file string, r io.Reader, name string) error {
-	if u.lab != 0 {
-		return errors.New("the course's protocol has no files of unknown size")
+// labSend sends one item in the lab dialect.
+func (u *uploader) labSend(ctx context.Context, it *item) error {
+	u.prepare(it)
+	switch {
+	case it.err != nil:
+		return it.err
+	case it.stream != nil:
+		return errNoStreams
 	}
-	return u.send(ctx, file, wire.Announcement{Name: name, Size: -1, Digest: u.digest}, r)
-}
-
-// send sends one file, in more than one try if need be.
-func (u *uploader) send(ctx context.Context, file string, a wire.Announcement, r io.Reader) error {
-	// Some systems spell accented letters in two characters; servers keep names
-	// in one spelling.
-	a.Name = norm.NFC.String(a.Name)
-	start := time.Now()
-	done := sent{Op: "upload", Addr: u.addr, File: file, Name: a.Name, Size: a.Size}
-	if u.lab != 0 {
-		err := u.labDo(ctx, func(c *wire.LabClient) error { return c.Upload(ctx, a.Name, r, a.Size) })
-		if err != nil {
-			return err
-		}
-		done.Unconfirmed = true
-		done.print(u.con, file, unconfirmed, time.Since(start))
-		return nil
-	}
-	var saved wire.Saved
-	begun := false
-	try := func() (int64, error) {
-		err := u.do(ctx, func(c *wire.Client) (err error) {
-			begun = true
-			saved, err = c.Upload(ctx, a, r)
-			return err
-		})
-		return saved.Resumed, err
-	}
-	again := func() bool {
-		source, seekable := r.(*steadyFile)
-		if !seekable {
-			return !begun // a stream comes once
-		}
-		_, err := source.Seek(0, io.SeekStart)
-		return err == nil
-	}
-	if err := u.persist(ctx, u.con, &u.session, file, try, again); err != nil {
+	r := it.source()
+	defer r.Close()
+	it.start = time.Now()
+	a := it.announcement
+	err := u.labDo(ctx, func(c *wire.LabClient) error { return c.Upload(ctx, a.Name, r, a.Size) })
+	if err != nil {
 		return err
 	}
-	done.Name, done.Size, done.Resumed, done.Unchanged = saved.Name, saved.Size, saved.Resumed, saved.Unchanged
-	done.Digest = a.Digest.Name + ":" + saved.Hex()
-	done.print(u.con, file, remark(a, saved), time.Since(start))
+	done := sent{Op: "upload", Addr: u.addr, File: it.file, Name: a.Name, Size: a.Size, Unconfirmed: true}
+	done.print(u.con, it.file, unconfirmed, time.Since(it.start))
 	return nil
+}
+
+// made is the outcome of one empty folder.
+type made struct {
+	Op   string `json:"op"`
+	Addr string `json:"addr"`
+	File string `json:"file"`
+	Name string `json:"name"`
+}
+
+// print shows that an item was kept.
+func (u *uploader) print(it *item, saved wire.Saved) {
+	if it.folder {
+		u.con.result(made{"folder", u.addr, it.file, saved.Name}, "%s  empty folder", printable(it.file+string(os.PathSeparator)))
+		return
+	}
+	done := sent{
+		Op: "upload", Addr: u.addr, File: it.file, Name: saved.Name, Size: saved.Size,
+		Digest:  it.announcement.Digest.Name + ":" + saved.Hex(),
+		Resumed: saved.Resumed, Unchanged: saved.Unchanged,
+	}
+	done.print(u.con, it.file, remark(it.announcement, saved), time.Since(it.start))
 }
 
 // remark says what is special about a file that was kept, or "".
@@ -131,13 +218,17 @@ type steadyFile struct {
 func (f *steadyFile) Read(p []byte) (int, error) {
 	n, err := f.File.Read(p)
 	if err == io.EOF {
-		now, statErr := f.Stat()
-		if statErr != nil {
-			return n, statErr
-		}
-		if now.Size() != f.before.Size() || !now.ModTime().Equal(f.before.ModTime()) {
-			return n, errChanged
+		if changed := f.check(); changed != nil {
+			err = changed
 		}
 	}
 	return n, err
+}
+
+func (f *steadyFile) check() error {
+	now, err := f.Stat()
+	if err == nil && (now.Size() != f.before.Size() || !now.ModTime().Equal(f.before.ModTime()) || !os.SameFile(now, f.before)) {
+		err = errChanged
+	}
+	return err
 }

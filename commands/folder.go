@@ -1,98 +1,121 @@
 package commands
 
 import (
-	"context"
 	"errors"
 	"io/fs"
+	"iter"
 	"os"
 	"path"
 	"path/filepath"
 	"slices"
-
-	"golang.org/x/text/unicode/norm"
-
-	"github.com/labnet/labnet/wire"
 )
 
-// errLoop means that a link leads to a folder that it is in.
-var errLoop = errors.New("leads back to a folder above it")
+var (
+	// errLoop means that a link leads to a folder that it is in.
+	errLoop = errors.New("leads back to a folder above it")
+	// errKind means that there is nothing in it that could be sent.
+	errKind = errors.New("neither a file nor a folder")
+)
 
-// folder sends what is in dir and below it, and dir itself if that is nothing.
+// items finds what the arguments name, in order.
+func (u *uploader) items(args []string) iter.Seq[*item] {
+	return func(yield func(*item) bool) {
+		for _, arg := range args {
+			if !u.argument(arg, yield) {
+				return
+			}
+		}
+	}
+}
+
+// argument yields what one argument names, as the functions below do until
+// yield returns false.
+func (u *uploader) argument(arg string, yield func(*item) bool) bool {
+	if arg == "-" {
+		return yield(&item{file: arg, name: u.name, stream: u.con.in})
+	}
+	name := u.name
+	if name == "" {
+		name = baseName(arg)
+	}
+	info, err := os.Stat(arg)
+	switch {
+	case err != nil:
+		return yield(&item{file: arg, err: err})
+	case info.IsDir():
+		return u.folder(arg, name, []fs.FileInfo{info}, yield)
+	case info.Mode().IsRegular():
+		return yield(&item{file: arg, name: name})
+	case info.Mode()&fs.ModeNamedPipe != 0: // such as bash's <(command)
+		f, err := os.Open(arg)
+		return yield(&item{file: arg, name: name, stream: f, err: err})
+	}
+	return yield(&item{file: arg, err: errKind})
+}
+
+// baseName is the last part of a path, even of one such as "." or "..".
+func baseName(arg string) string {
+	if abs, err := filepath.Abs(arg); err == nil {
+		arg = abs
+	}
+	return filepath.Base(arg)
+}
+
+// folder yields what is in dir and below it, and dir itself if that is nothing.
 // It knows the folders above, dir included.
-func (u *uploader) folder(ctx context.Context, dir, name string, above []fs.FileInfo) error {
+func (u *uploader) folder(dir, name string, above []fs.FileInfo, yield func(*item) bool) bool {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return u.count(ctx, dir, err)
+		return yield(&item{file: dir, err: err})
 	}
 	empty := true
 	for _, entry := range entries {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		file := filepath.Join(dir, entry.Name())
-		info, err := u.lookAt(file)
-		if err == nil && info == nil {
+		it := &item{file: filepath.Join(dir, entry.Name()), name: path.Join(name, entry.Name())}
+		info := u.lookAt(it, entry)
+		empty = empty && it.note != ""
+		if info == nil || !info.IsDir() {
+			if !yield(it) {
+				return false
+			}
 			continue
 		}
-		empty = false
-		if err := u.entry(ctx, file, path.Join(name, entry.Name()), info, err, above); err != nil {
-			return err
+		if slices.ContainsFunc(above, func(a fs.FileInfo) bool { return os.SameFile(a, info) }) {
+			it.err = errLoop
+			if !yield(it) {
+				return false
+			}
+			continue
+		}
+		if !u.folder(it.file, it.name, append(above, info), yield) {
+			return false
 		}
 	}
-	if empty && u.lab == 0 {
-		return u.count(ctx, dir, u.makeFolder(ctx, dir, name))
-	}
-	return nil
+	return !empty || yield(&item{file: dir, name: name, folder: true})
 }
 
-// lookAt returns what is behind the name of a folder's entry, or nil, after a
-// word about it, if that is not sent.
-func (u *uploader) lookAt(file string) (fs.FileInfo, error) {
-	info, err := os.Lstat(file)
-	if err == nil && info.Mode()&fs.ModeSymlink != 0 {
+// lookAt returns what is behind a folder's entry if it is a folder. Otherwise
+// it notes in the item what keeps it from being sent, if anything does.
+func (u *uploader) lookAt(it *item, entry fs.DirEntry) fs.FileInfo {
+	kind := entry.Type()
+	var info fs.FileInfo
+	if kind&fs.ModeSymlink != 0 {
 		if !u.follow {
-			u.con.note("%s: symbolic link, skipped: -L follows it", printable(file))
-			return nil, nil
+			it.note = "symbolic link, skipped: -L follows it"
+			return nil
 		}
-		info, err = os.Stat(file)
+		if info, it.err = os.Stat(it.file); it.err != nil {
+			return nil
+		}
+		kind = info.Mode().Type()
 	}
-	if err == nil && !info.IsDir() && !info.Mode().IsRegular() {
-		u.con.note("%s: neither a file nor a folder, skipped", printable(file))
-		return nil, nil
-	}
-	return info, err
-}
-
-// entry sends an entry of a folder, unless err tells that it cannot be read.
-func (u *uploader) entry(ctx context.Context, file, name string, info fs.FileInfo, err error, above []fs.FileInfo) error {
 	switch {
-	case err != nil:
-		return u.count(ctx, file, err)
-	case !info.IsDir():
-		return u.count(ctx, file, u.file(ctx, file, name))
-	case slices.ContainsFunc(above, func(a fs.FileInfo) bool { return os.SameFile(a, info) }):
-		return u.count(ctx, file, errLoop)
+	case kind.IsDir():
+		if info == nil {
+			info, it.err = os.Lstat(it.file)
+		}
+		return info
+	case !kind.IsRegular():
+		it.note = "neither a file nor a folder, skipped"
 	}
-	return u.folder(ctx, file, name, append(above, info))
-}
-
-// made is the outcome of one empty folder.
-type made struct {
-	Op   string `json:"op"`
-	Addr string `json:"addr"`
-	File string `json:"file"`
-	Name string `json:"name"`
-}
-
-// makeFolder makes an empty folder at the server.
-func (u *uploader) makeFolder(ctx context.Context, dir, name string) error {
-	name = norm.NFC.String(name)
-	err := u.persist(ctx, u.con, &u.session, dir, func() (int64, error) {
-		return 0, u.do(ctx, func(c *wire.Client) error { return c.MakeFolder(ctx, name) })
-	}, func() bool { return true })
-	if err != nil {
-		return err
-	}
-	u.con.result(made{"folder", u.addr, dir, name}, "%s  empty folder", printable(dir+string(filepath.Separator)))
 	return nil
 }

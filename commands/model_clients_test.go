@@ -354,7 +354,7 @@ func errorText(err error) string {
 // land forgets a flight and ends its connection, unless others need it.
 func (m *machine) land(f *flight) {
 	m.flights = slices.DeleteFunc(m.flights, func(o *flight) bool { return o == f })
-	if f.conversation == m.standing && f.client.Usable() {
+	if f.conversation == m.standing && f.client.Err() == nil {
 		return
 	}
 	f.client.Close()

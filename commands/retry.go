@@ -65,29 +65,28 @@ func passes(err error, reached bool) bool {
 	return ok
 }
 
-// persist calls try until it succeeds or there is no use in it, and tells of
-// each time, with the item's name. try returns how far the server had got
-// before it: a try after one that helped is as good as a first. again prepares
-// for another one, or reports that there can be none.
-func (r retrier) persist(ctx context.Context, con *console, s *session, item string, try func() (int64, error), again func() bool) error {
-	since, before := time.Now(), int64(0)
-	for n := 1; ; n++ {
-		at, err := try()
-		if err == nil || ctx.Err() != nil || !passes(err, s.reached || r.always) {
-			return err
-		}
-		if at > before {
-			since, before, n = time.Now(), at, 1
-		}
-		pause := backoff(n)
-		if n > r.retries || time.Since(since)+pause > r.limit || !again() {
-			return err
-		}
-		con.note("%s: %s; retry %d of %d in %.1fs", printable(item), describe(err).message, n, r.retries, pause.Seconds())
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
+// patience is what is left of it: it begins anew after every try that helped.
+type patience struct {
+	retrier
+	since time.Time
+	tries int
+}
+
+func (r retrier) patience() *patience { return &patience{retrier: r, since: time.Now()} }
+
+// wait waits before another try after one of item failed with err, and tells of
+// it, or reports that there is to be none.
+func (p *patience) wait(ctx context.Context, con *console, item string, err error) (again bool, _ error) {
+	p.tries++
+	pause := backoff(p.tries)
+	if p.tries > p.retries || time.Since(p.since)+pause > p.limit {
+		return false, nil
+	}
+	con.note("%s: %s; retry %d of %d in %.1fs", printable(item), describe(err).message, p.tries, p.retries, pause.Seconds())
+	select {
+	case <-time.After(pause):
+		return true, nil
+	case <-ctx.Done():
+		return false, context.Cause(ctx)
 	}
 }

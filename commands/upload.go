@@ -3,9 +3,6 @@ package commands
 import (
 	"context"
 	"errors"
-	"io/fs"
-	"os"
-	"path/filepath"
 
 	"github.com/urfave/cli/v2"
 
@@ -78,10 +75,8 @@ type uploader struct {
 }
 
 func (u *uploader) uploadAll(ctx context.Context, args []string) error {
-	for _, arg := range args {
-		if err := u.upload(ctx, arg); err != nil {
-			return err
-		}
+	if err := u.sendAll(ctx, u.items(args)); err != nil {
+		return err
 	}
 	return u.tally.err("files not uploaded")
 }
@@ -98,48 +93,10 @@ func (u *uploader) ask(ctx context.Context) error {
 		if name == "" {
 			continue
 		}
-		if err := u.upload(ctx, name); err != nil {
+		if err := u.sendAll(ctx, u.items([]string{name})); err != nil {
 			return err
 		}
 	}
-}
-
-// upload sends what one argument names. It returns an error only if no other
-// can be sent either.
-func (u *uploader) upload(ctx context.Context, arg string) error {
-	if arg == "-" {
-		return u.count(ctx, arg, u.stream(ctx, arg, u.con.in, u.name))
-	}
-	info, err := os.Stat(arg)
-	if err != nil {
-		return u.count(ctx, arg, err)
-	}
-	name := u.name
-	if name == "" {
-		name = baseName(arg)
-	}
-	switch {
-	case info.IsDir():
-		return u.folder(ctx, arg, name, []fs.FileInfo{info})
-	case info.Mode().IsRegular():
-		return u.count(ctx, arg, u.file(ctx, arg, name))
-	case info.Mode()&fs.ModeNamedPipe != 0: // such as bash's <(command)
-		f, err := os.Open(arg)
-		if err == nil {
-			err = u.stream(ctx, arg, f, name)
-			f.Close()
-		}
-		return u.count(ctx, arg, err)
-	}
-	return u.count(ctx, arg, errors.New("neither a file nor a folder"))
-}
-
-// baseName is the last part of a path, even of one such as "." or "..".
-func baseName(arg string) string {
-	if abs, err := filepath.Abs(arg); err == nil {
-		arg = abs
-	}
-	return filepath.Base(arg)
 }
 
 // count notes the outcome of one file. Its error ends all.

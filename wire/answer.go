@@ -3,27 +3,72 @@ package wire
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
-	"strings"
+	"strconv"
 	"time"
 )
 
-// A reply is a String of the server or the end of its stream.
-type reply struct {
-	text string
-	err  error
+// A pending is a request that waits for its answers.
+type pending struct {
+	client *Client
+	// replies has room for all that may come, an OK and a last one. It is
+	// closed when the connection ends.
+	replies  chan reply
+	answered chan struct{} // closed at the first of them, or with replies
+	woken    bool          // it is
 }
 
-// listen passes the server's replies on until its stream ends, and that too.
+// A reply is a String of the server. The Word of a text is empty.
+type reply struct {
+	text string
+	Control
+}
+
+func newPending(c *Client) *pending {
+	return &pending{client: c, replies: make(chan reply, 2), answered: make(chan struct{})}
+}
+
+// expectPlain notes a text or blob that is about to be sent.
+func (c *Client) expectPlain() (*pending, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := cmp.Or(c.broken, c.leaving); err != nil {
+		return nil, err
+	}
+	p := newPending(c)
+	c.plain = append(c.plain, p)
+	return p, nil
+}
+
+// expectUpload notes an announcement that is about to be sent.
+func (c *Client) expectUpload() (*pending, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := cmp.Or(c.broken, c.leaving); err != nil {
+		return nil, err
+	}
+	p := newPending(c)
+	c.number++
+	c.uploads[strconv.Itoa(c.number)] = p
+	return p, nil
+}
+
+// listen passes the server's replies on until its stream ends, whether anybody
+// waits for them or not: a server that cannot send stops receiving.
 func (c *Client) listen() {
-	defer close(c.replies)
+	defer close(c.ended)
 	r := bufio.NewReaderSize(c.link, readAhead)
 	for {
 		text, err := readReply(r)
-		c.replies <- reply{text, err}
+		if err == nil {
+			c.heard.Store(time.Now().UnixNano())
+			err = c.deliver(text)
+		}
 		if err != nil {
+			c.hangUp(err)
 			return
 		}
 	}
@@ -45,9 +90,173 @@ func readReply(r *bufio.Reader) (string, error) {
 	return text, err
 }
 
+// deliver gives a reply to the request that it answers.
+func (c *Client) deliver(text string) error {
+	r := reply{text: text}
+	if IsControl(text) {
+		var err error
+		if r.Control, err = ParseControl(text); err != nil || r.Word == "" {
+			return errReply
+		}
+		if r.Word == wordWait { // it was heard: that is all
+			return nil
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e := r.refusal(); e != nil && e.Code.endsConnection() {
+		c.leaving = e
+		if e.Code == CodeSuperseded && r.Get("upload") != "" {
+			c.leaving = ErrNoAnswer // the others may go on elsewhere
+		}
+	}
+	p := c.addressee(r)
+	if p == nil {
+		if c.leaving != nil {
+			return nil // it is about the connection, which ends now
+		}
+		return errReply
+	}
+	select {
+	case p.replies <- r:
+		p.wake()
+		return nil
+	default:
+		return errReply
+	}
+}
+
+// addressee returns the request that r answers, and forgets it if that is the
+// last answer. A server that has forgotten the numbers answers in order.
+func (c *Client) addressee(r reply) *pending {
+	number := r.Get("upload")
+	if number == "" && len(c.plain) > 0 {
+		p := c.plain[0]
+		c.plain = c.plain[1:]
+		return p
+	}
+	for n := 1; number == "" && n <= c.number; n++ {
+		s := strconv.Itoa(n)
+		if p := c.uploads[s]; p != nil && !(r.Word == wordOK && p.woken) {
+			number = s
+		}
+	}
+	p := c.uploads[number]
+	if r.Word != wordOK {
+		delete(c.uploads, number)
+	}
+	return p
+}
+
+// refusal returns the refusal that r is, or nil.
+func (r reply) refusal() *Error {
+	if r.Word != wordError {
+		return nil
+	}
+	return &Error{Code(r.Get("code")), r.Get("text")}
+}
+
+// hangUp ends all that waits for an answer because of err.
+func (c *Client) hangUp(err error) {
+	if err == io.EOF {
+		err = ErrNoAnswer
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.broken = cmp.Or(c.broken, c.leaving, err)
+	c.link.Close()
+	for _, p := range c.plain {
+		p.end()
+	}
+	for _, p := range c.uploads {
+		p.end()
+	}
+	c.plain, c.uploads = nil, nil
+}
+
+// end says that nothing more is to come.
+func (p *pending) end() {
+	close(p.replies)
+	p.wake()
+}
+
+func (p *pending) wake() {
+	if !p.woken {
+		p.woken = true
+		close(p.answered)
+	}
+}
+
+// failure returns why the connection cannot be used any more, if so.
+func (c *Client) failure() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.broken
+}
+
+// next waits for the next answer. A server that is heard of gets more time.
+func (p *pending) next(ctx context.Context) (reply, error) {
+	select {
+	case r, ok := <-p.replies:
+		return p.received(ctx, r, ok)
+	default:
+	}
+	c := p.client
+	defer c.link.closeWhenDone(ctx)()
+	t := time.NewTimer(c.timeout)
+	defer t.Stop()
+	for {
+		select {
+		case r, ok := <-p.replies:
+			return p.received(ctx, r, ok)
+		case <-t.C:
+			quiet := time.Since(time.Unix(0, c.heard.Load()))
+			if quiet >= c.timeout {
+				return reply{}, c.fail(ctx, errSilent)
+			}
+			t.Reset(c.timeout - quiet)
+		}
+	}
+}
+
+// received returns an answer, or why there is none.
+func (p *pending) received(ctx context.Context, r reply, ok bool) (reply, error) {
+	if !ok {
+		return r, cause(ctx, p.client.failure())
+	}
+	return r, nil
+}
+
+// reason returns what the server said in place of the error of a connection.
+func (p *pending) reason(err error) error {
+	if _, local := errors.AsType[*SourceError](err); err == nil || local {
+		return err
+	}
+	select {
+	case r := <-p.replies:
+		if e := r.refusal(); e != nil {
+			return e
+		}
+	default:
+	}
+	return err
+}
+
+// expect returns a reply of the given word, or the refusal that came in its
+// place.
+func (c *Client) expect(r reply, word string) (Control, error) {
+	if e := r.refusal(); e != nil {
+		return r.Control, e
+	}
+	if r.Word != word {
+		return r.Control, c.fail(context.Background(), errReply)
+	}
+	return r.Control, nil
+}
+
 // saved waits for the reply that contents are kept, and compares them.
-func (c *Client) saved(ctx context.Context, word string, d Digest, sent Sum) (Saved, error) {
-	answer, err := c.next(ctx)
+func (c *Client) saved(ctx context.Context, p *pending, word string, d Digest, sent Sum) (Saved, error) {
+	answer, err := p.next(ctx)
 	if err != nil {
 		return Saved{}, err
 	}
@@ -60,79 +269,54 @@ func (c *Client) saved(ctx context.Context, word string, d Digest, sent Sum) (Sa
 		return Saved{}, c.fail(ctx, errReply)
 	}
 	if kept.Size != sent.Size || !bytes.Equal(kept.Digest, sent.Digest) {
-		return Saved{}, c.fail(ctx, ErrKept)
+		c.fail(ctx, errReply) // for others, which may go on elsewhere
+		return Saved{}, cause(ctx, ErrKept)
 	}
 	return Saved{Name: ctl.Get("name"), Sum: kept, Unchanged: ctl.Get("unchanged") != ""}, nil
 }
 
-// expect decodes a reply of the given word, or returns the refusal that came
-// in its place.
-func (c *Client) expect(answer, word string) (Control, error) {
-	ctl, err := ParseControl(answer)
-	switch {
-	case err != nil || ctl.Word != wordError && ctl.Word != word:
-		c.broken = errReply
-		return ctl, errReply
-	case ctl.Word == wordError:
-		e := &Error{Code(ctl.Get("code")), ctl.Get("text")}
-		if e.Code.endsConnection() {
-			c.broken = e
-		}
-		return ctl, e
+// spill sends what was gathered if it is enough.
+func (c *Client) spill(ctx context.Context) error {
+	if len(c.out) < gathered {
+		return nil
 	}
-	return ctl, nil
+	defer c.link.closeWhenDone(ctx)()
+	return c.flush(ctx)
 }
 
-// next waits for a reply. A server that says that it is at work gets more time.
-func (c *Client) next(ctx context.Context) (string, error) {
-	t := time.NewTimer(c.timeout)
-	defer t.Stop()
-	for {
-		select {
-		case r := <-c.replies:
-			if r.err != nil {
-				return "", c.fail(ctx, r.err)
-			}
-			if !r.isWait() {
-				return r.text, nil
-			}
-			t.Reset(c.timeout)
-		case <-t.C:
-			return "", c.fail(ctx, errSilent)
-		}
+func (c *Client) flush(ctx context.Context) error {
+	if len(c.out) == 0 {
+		return cause(ctx, c.failure())
 	}
+	out := c.out
+	c.out = c.out[:0]
+	return c.write(ctx, out)
 }
-
-func (r reply) isWait() bool { return strings.HasPrefix(r.text, wordWait+"\x00") }
 
 // write sends bytes. If the connection fails, what the server said before it
 // closed it is the better reason.
 func (c *Client) write(ctx context.Context, b []byte) error {
-	if c.broken != nil {
-		return c.broken
+	if err := c.failure(); err != nil {
+		return cause(ctx, err)
 	}
 	_, err := c.link.Write(b)
 	if err == nil {
 		return nil
 	}
 	c.link.SetReadDeadline(time.Now().Add(lingerTime))
-	for r := range c.replies {
-		if r.err == nil && !r.isWait() {
-			if _, refusal := c.expect(r.text, wordError); refusal != nil {
-				c.broken = err
-				return refusal
-			}
-		}
+	<-c.ended
+	if said := c.failure(); !timedOut(said) {
+		err = said
 	}
-	return c.fail(ctx, err)
+	return cause(ctx, err)
 }
 
 // fail ends a conversation that cannot go on, and notes why.
 func (c *Client) fail(ctx context.Context, err error) error {
-	if err == io.EOF {
-		err = ErrNoAnswer
-	}
-	c.broken = cause(ctx, err)
+	err = cause(ctx, err)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.broken = cmp.Or(c.broken, err)
 	c.link.Close()
-	return c.broken
+	return err
 }

@@ -1,30 +1,49 @@
 package wire
 
 import (
+	"cmp"
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"strconv"
+	"sync"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 )
 
 // A Client holds a conversation with a server: any number of texts, blobs and
-// files, one after the other. It is used by one goroutine at a time.
+// files.
 //
-// Its methods return an *Error if the server refused, a *SourceError if what
+// Say, Blob, Upload and MakeFolder do one thing and wait until it is done. Ask,
+// Announce and AnnounceFolder only say what is wanted, so that many things are
+// under way at once; their answers can be waited for later, and by other
+// goroutines. What they send may be gathered: whoever waits for anything but
+// Transfer.Send calls Flush first. All methods of a Client, and Transfer.Send,
+// are used by one goroutine at a time.
+//
+// The methods return an *Error if the server refused, a *SourceError if what
 // was to be sent could not be read, a *ForeignError if the peer speaks
 // something else, the context's error if that ended, and otherwise an error
-// of the connection. Usable tells whether the conversation can go on after it.
+// of the connection. Err tells whether the conversation can go on after it.
 type Client struct {
 	link    *link
 	timeout time.Duration
-	replies chan reply
-	broken  error // why the connection cannot be used any more
+	out     []byte       // gathered to be sent
+	number  int          // of the last announcement
+	heard   atomic.Int64 // when the last reply came, in Unix nanoseconds
+	ended   chan struct{}
+
+	mu      sync.Mutex
+	plain   []*pending          // texts and blobs, oldest first
+	uploads map[string]*pending // by number
+	leaving error               // why the server will end the connection
+	broken  error               // why the connection cannot be used any more
 }
+
+// gathered is how many bytes a Client sends at once, where it need not hurry.
+const gathered = 64 << 10
 
 // NewClient takes over a connection. Nothing that the client waits for may
 // take longer than timeout without progress; zero stands for
@@ -34,7 +53,8 @@ func NewClient(nc net.Conn, timeout time.Duration) *Client {
 	c := &Client{
 		link:    &link{Conn: nc, writeStall: timeout},
 		timeout: timeout,
-		replies: make(chan reply, 1),
+		ended:   make(chan struct{}),
+		uploads: map[string]*pending{},
 	}
 	go c.listen()
 	return c
@@ -43,164 +63,103 @@ func NewClient(nc net.Conn, timeout time.Duration) *Client {
 // Close ends the conversation.
 func (c *Client) Close() error {
 	err := c.link.Close()
-	for range c.replies { // until listen has ended
-	}
+	<-c.ended
 	if errors.Is(err, net.ErrClosed) { // by fail, or with a context
 		return nil
 	}
 	return err
 }
 
-// Usable reports whether the conversation can go on, after an error or a pause.
-func (c *Client) Usable() bool {
-	if c.broken != nil {
-		return false
-	}
-	select {
-	case r := <-c.replies: // nobody asked: the server ends the connection
-		c.broken = orDefault(r.err, errReply)
-	default:
-	}
-	return c.broken == nil
+// Err returns why nothing new can be asked of the server, or nil if the
+// conversation can go on, after an error or a pause.
+func (c *Client) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return cmp.Or(c.broken, c.leaving)
+}
+
+// Flush sends what was gathered.
+func (c *Client) Flush(ctx context.Context) error {
+	defer c.link.closeWhenDone(ctx)()
+	return c.flush(ctx)
 }
 
 // Say sends a text, at most MaxString bytes of UTF-8 without NUL, and returns
 // the reply.
 func (c *Client) Say(ctx context.Context, text string) (string, error) {
-	if len(text) > MaxString || IsControl(text) || !utf8.ValidString(text) {
-		return "", &SourceError{fmt.Errorf("text is not valid UTF-8, has a NUL byte or is longer than %d bytes", MaxString)}
+	q, err := c.Ask(ctx, text)
+	if err == nil {
+		err = c.Flush(ctx)
 	}
-	defer c.link.closeWhenDone(ctx)()
-	if err := c.write(ctx, AppendString(nil, text)); err != nil {
+	if err != nil {
 		return "", err
 	}
-	answer, err := c.next(ctx)
-	if err != nil || !IsControl(answer) {
-		return answer, err
+	return q.Answer(ctx)
+}
+
+// A Question is a text that was sent.
+type Question struct{ *pending }
+
+// Ask is Say that does not wait.
+func (c *Client) Ask(ctx context.Context, text string) (Question, error) {
+	if len(text) > MaxString || IsControl(text) || !utf8.ValidString(text) {
+		return Question{}, &SourceError{fmt.Errorf("text is not valid UTF-8, has a NUL byte or is longer than %d bytes", MaxString)}
 	}
-	_, err = c.expect(answer, wordError)
+	p, err := c.expectPlain()
+	if err == nil {
+		c.out = AppendString(c.out, text)
+		err = c.spill(ctx)
+	}
+	return Question{p}, err
+}
+
+// Answer waits for the reply. It may be called once, by any goroutine.
+func (q Question) Answer(ctx context.Context) (string, error) {
+	r, err := q.next(ctx)
+	if err != nil || r.Word == "" {
+		return r.text, err
+	}
+	_, err = q.client.expect(r, wordError)
 	return "", err
 }
 
 // Blob sends size bytes of r and returns what the server kept them as, after
 // comparing the digests.
 func (c *Client) Blob(ctx context.Context, r io.Reader, size int64) (Saved, error) {
-	if c.broken != nil {
-		return Saved{}, c.broken
-	}
-	defer c.link.closeWhenDone(ctx)()
-	sum, err := c.sendBlob(ctx, r, size)
+	p, err := c.expectPlain()
 	if err != nil {
 		return Saved{}, err
 	}
-	return c.saved(ctx, wordOK, digests[0], sum)
+	defer c.link.closeWhenDone(ctx)()
+	sum, err := c.sendBlob(ctx, p, r, size)
+	if err != nil {
+		return Saved{}, p.reason(err)
+	}
+	return c.saved(ctx, p, wordOK, digests[0], sum)
 }
 
 // Upload sends the bytes of r, up to io.EOF, as the file that a announces and
-// returns what the server kept it as, after comparing the digests. If the size
-// was announced and r turns out to be longer or shorter, nothing is kept.
-//
-// With an ID, r must also be an io.Seeker, at its start. If the server has the
-// beginning of the file from an earlier upload of the same ID, only the rest is
-// sent, provided that the digest shows that beginning to be that of r. Its
-// length is in Saved.Resumed, also beside an error.
-//
-// A stream (a.Size < 0) is sent as it comes; its r may still be waiting in a
-// Read when Upload returns with an error.
+// returns what the server kept it as. See Announce, Transfer.Send and
+// Transfer.Saved.
 func (c *Client) Upload(ctx context.Context, a Announcement, r io.Reader) (Saved, error) {
-	defer c.link.closeWhenDone(ctx)()
-	if a.Digest.New == nil {
-		a.Digest = digests[0]
-	}
-	text := a.control().Text()
-	if len(a.Name) > MaxName || IsControl(a.Name) || !utf8.ValidString(text) {
-		return Saved{}, errName
-	}
-	if _, again := r.(io.Seeker); a.ID != "" && (len(a.ID) > MaxID || IsControl(a.ID) || !again) {
-		return Saved{}, errID
-	}
-	if err := c.write(ctx, AppendString(nil, text)); err != nil {
-		return Saved{}, err
-	}
-	answer, err := c.next(ctx)
+	t, err := c.Announce(ctx, a)
 	if err != nil {
 		return Saved{}, err
 	}
-	ok, err := c.expect(answer, wordOK)
-	if err != nil {
-		return Saved{}, err
-	}
-	left, err := ok.left(a)
-	if err != nil {
-		return Saved{}, c.fail(ctx, err)
-	}
-	digest, err := c.resume(ctx, a, r, &left)
-	if err != nil {
-		return Saved{Resumed: left.Size}, err
-	}
-	sum, err := c.sendContents(ctx, a, r, digest, left.Size)
-	if err != nil {
-		return Saved{Resumed: left.Size}, err
-	}
-	saved, err := c.saved(ctx, wordSaved, a.Digest, sum)
-	saved.Resumed = left.Size
-	return saved, err
-}
-
-// left reads from an OK what the server has left of an earlier upload.
-func (c Control) left(a Announcement) (Sum, error) {
-	offset, err := parseSize(c.Get("offset"))
-	if err != nil || offset > 0 && (a.ID == "" || offset > a.Size) {
-		return Sum{}, errReply
-	}
-	if offset == 0 {
-		return Sum{}, nil
-	}
-	digest, err := hex.DecodeString(c.Get(a.Digest.Name))
-	if err != nil || len(digest) != a.Digest.New().Size() {
-		return Sum{}, errReply
-	}
-	return Sum{offset, digest}, nil
+	t.Send(ctx, r) // an error comes again
+	c.Flush(ctx)   // and so does this
+	return t.Saved(ctx)
 }
 
 // MakeFolder has the server make a folder and those above it, and returns when
 // they are durable.
 func (c *Client) MakeFolder(ctx context.Context, name string) error {
-	defer c.link.closeWhenDone(ctx)()
-	text := Control{Word: name + "/"}.Text()
-	if len(name) > MaxName || IsControl(name) || !utf8.ValidString(text) {
-		return errName
-	}
-	if err := c.write(ctx, AppendString(nil, text)); err != nil {
-		return err
-	}
-	answer, err := c.next(ctx)
+	t, err := c.AnnounceFolder(ctx, name)
 	if err == nil {
-		_, err = c.expect(answer, wordSaved)
+		err = c.Flush(ctx)
+	}
+	if err == nil {
+		_, err = t.Saved(ctx)
 	}
 	return err
-}
-
-// control encodes an announcement.
-func (a Announcement) control() Control {
-	ctl := Control{Word: a.Name}
-	if reserved[a.Name] {
-		ctl.Word = namePrefix + a.Name
-	}
-	if a.ID != "" {
-		ctl = ctl.with("id", a.ID)
-	}
-	if a.Size >= 0 {
-		ctl = ctl.with("size", strconv.FormatInt(a.Size, 10))
-	}
-	if !a.ModTime.IsZero() {
-		ctl = ctl.with("mtime", formatTime(a.ModTime))
-	}
-	if a.Mode != 0 {
-		ctl = ctl.with("mode", fmt.Sprintf("%04o", a.Mode.Perm()))
-	}
-	if a.Digest.Name != digests[0].Name {
-		ctl = ctl.with("digest", a.Digest.Name)
-	}
-	return ctl
 }

@@ -85,7 +85,7 @@ func client(call func(context.Context, *wire.Client) error) func(context.Context
 	return func(ctx context.Context, nc net.Conn) error {
 		c := wire.NewClient(nc, 0)
 		err := call(ctx, c)
-		if c.Usable() {
+		if c.Err() == nil {
 			return fmt.Errorf("usable after %w", err)
 		}
 		if broken := c.Close(); broken != nil {

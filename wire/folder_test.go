@@ -86,11 +86,11 @@ func TestClientMakesFolders(t *testing.T) {
 			}
 		}
 		refusal, _ := errors.AsType[*wire.Error](c.MakeFolder(bg, "b"))
-		if refusal == nil || refusal.Code != wire.CodeName || !c.Usable() {
-			t.Errorf("refused: %v; Usable is %v", refusal, c.Usable())
+		if refusal == nil || refusal.Code != wire.CodeName || c.Err() != nil {
+			t.Errorf("refused: %v; Usable is %v", refusal, c.Err() == nil)
 		}
-		if err := c.MakeFolder(bg, "c"); err == nil || c.Usable() {
-			t.Errorf("OK for SAVED: %v; Usable is %v", err, c.Usable())
+		if err := c.MakeFolder(bg, "c"); err == nil || c.Err() == nil {
+			t.Errorf("OK for SAVED: %v; Usable is %v", err, c.Err() == nil)
 		}
 	})
 }

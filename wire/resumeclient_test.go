@@ -131,8 +131,8 @@ func TestClientDoubtsOffsets(t *testing.T) {
 				if _, refusal := errors.AsType[*wire.Error](err); err == nil || refusal || isSourceError(err) {
 					t.Errorf("Upload: %v", err)
 				}
-				if got.Size != 0 || got.Resumed != 0 || got.Name != "" || c.Usable() {
-					t.Errorf("Upload: %+v; Usable is %v", got, c.Usable())
+				if got.Size != 0 || got.Resumed != 0 || got.Name != "" || c.Err() == nil {
+					t.Errorf("Upload: %+v; Usable is %v", got, c.Err() == nil)
 				}
 			})
 		})
@@ -238,8 +238,8 @@ func TestRestartRefused(t *testing.T) {
 		source := &rewound{n: 5, fast: 3}
 		got, err := c.Upload(bg, withID(5), source)
 		refusal, _ := errors.AsType[*wire.Error](err)
-		if refusal == nil || refusal.Code != wire.CodeInternal || got.Resumed != 0 || !c.Usable() {
-			t.Errorf("Upload: %+v, %v; Usable is %v", got, err, c.Usable())
+		if refusal == nil || refusal.Code != wire.CodeInternal || got.Resumed != 0 || c.Err() != nil {
+			t.Errorf("Upload: %+v, %v; Usable is %v", got, err, c.Err() == nil)
 		}
 	})
 }
@@ -312,7 +312,7 @@ func TestResumedBesideErrors(t *testing.T) {
 				if err == nil || got.Resumed != 3 || got.Name != "" || got.Size != 0 {
 					t.Errorf("Upload: %+v, %v", got, err)
 				}
-				if c.Usable() && name != "refused at the end" {
+				if c.Err() == nil && name != "refused at the end" {
 					t.Error("Usable")
 				}
 			})
@@ -334,8 +334,8 @@ func TestResumeContext(t *testing.T) {
 			}, func(t *testing.T, c *wire.Client) {
 				ctx, cancel := context.WithCancelCause(bg)
 				time.AfterFunc(36*time.Second, func() { cancel(enough) })
-				if got, err := c.Upload(ctx, withID(4), &rewound{n: 4}); err != enough || c.Usable() || got.Size != 0 {
-					t.Errorf("Upload: %+v, %v; Usable is %v", got, err, c.Usable())
+				if got, err := c.Upload(ctx, withID(4), &rewound{n: 4}); err != enough || c.Err() == nil || got.Size != 0 {
+					t.Errorf("Upload: %+v, %v; Usable is %v", got, err, c.Err() == nil)
 				}
 			})
 		})
@@ -343,7 +343,11 @@ func TestResumeContext(t *testing.T) {
 }
 
 func TestClientRefusesIDs(t *testing.T) {
-	talk(t, func(s *script) { s.want("EOF") }, func(t *testing.T, c *wire.Client) {
+	talk(t, func(s *script) {
+		s.want("f|id=i|size=1|")
+		s.say(ok(1))
+		s.want("CANCEL|")
+	}, func(t *testing.T, c *wire.Client) {
 		for _, id := range []string{strings.Repeat("i", 129), "a\x00b", "\xff"} {
 			a := withID(1)
 			a.ID = id
@@ -351,8 +355,8 @@ func TestClientRefusesIDs(t *testing.T) {
 				t.Errorf("Upload with ID %.10q: %v", id, err)
 			}
 		}
-		if _, err := c.Upload(bg, withID(1), failingReader{}); !isSourceError(err) || !c.Usable() {
-			t.Errorf("Upload of what cannot be rewound: %v; Usable is %v", err, c.Usable())
+		if _, err := c.Upload(bg, withID(1), failingReader{}); !isSourceError(err) || c.Err() != nil {
+			t.Errorf("Upload of what cannot be rewound: %v; Usable is %v", err, c.Err() == nil)
 		}
 	})
 }

@@ -1,11 +1,11 @@
 package wire
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"hash"
 	"io"
+	"slices"
 	"sync"
 	"time"
 )
@@ -18,6 +18,9 @@ const (
 	// aliveInterval is how often a client whose source is slow sends an empty
 	// Data, so that the server does not take it for dead.
 	aliveInterval = 15 * time.Second
+	// smallSize is the most bytes of a file for which no reader of its own is
+	// worth while.
+	smallSize = 32 << 10
 )
 
 var (
@@ -25,60 +28,73 @@ var (
 	errShrunk = errors.New("became shorter while it was read")
 )
 
-// resume reads from r what the server has left of an earlier upload, and
-// returns the digest so far. If the bytes are others, it has the server drop
-// them: left is zero then, and r at its start again.
-func (c *Client) resume(ctx context.Context, a Announcement, r io.Reader, left *Sum) (hash.Hash, error) {
-	digest := a.Digest.New()
-	if left.Size == 0 {
-		return digest, nil
+// sendSmall sends a file of few bytes and END. They are gathered with what else
+// there is to send.
+func (t *Transfer) sendSmall(ctx context.Context, r io.Reader, digest hash.Hash) (Sum, error) {
+	c, n := t.client, int(t.Size)
+	before := len(c.out)
+	if n > 0 {
+		c.out = DataHeader(uint64(n)).Append(c.out)
 	}
-	err := c.readSource(ctx, io.LimitReader(r, left.Size), left.Size, true, func(ch chunk, _ int64) error {
-		digest.Write(ch.data())
-		return nil
-	})
+	c.out = slices.Grow(c.out, n+1) // one more, to see whether r ends
+	data := c.out[len(c.out) : len(c.out)+n+1]
+	got, err := io.ReadFull(r, data)
+	switch {
+	case got > n:
+		err = errGrew
+	case err != io.EOF && err != io.ErrUnexpectedEOF:
+	case got < n:
+		err = errShrunk
+	default:
+		err = nil
+	}
 	if err != nil {
-		return nil, c.cancel(ctx, err)
+		c.out = c.out[:before]
+		return Sum{}, t.cancel(ctx, &SourceError{err})
 	}
-	if bytes.Equal(digest.Sum(nil), left.Digest) {
-		return digest, nil
-	}
-	if _, err := r.(io.Seeker).Seek(0, io.SeekStart); err != nil {
-		return nil, c.cancel(ctx, &SourceError{err})
-	}
-	*left = Sum{}
-	digest.Reset()
-	return digest, c.write(ctx, AppendString(nil, Control{Word: wordRestart}.Text()))
+	digest.Write(data[:n])
+	sum := Sum{t.Size, digest.Sum(nil)}
+	c.out = AppendString(c.out[:len(c.out)+n], Control{Word: wordEnd}.withSum(t.Digest, sum).Text())
+	return sum, c.spill(ctx)
 }
 
 // sendContents sends Data from the offset on, where r and digest are, until r
 // ends, and END with the last of it.
-func (c *Client) sendContents(ctx context.Context, a Announcement, r io.Reader, digest hash.Hash, offset int64) (Sum, error) {
+func (t *Transfer) sendContents(ctx context.Context, r io.Reader, digest hash.Hash) (Sum, error) {
+	c := t.client
+	if err := c.flush(ctx); err != nil {
+		return Sum{}, err
+	}
 	var sum Sum
-	err := c.readSource(ctx, r, a.Size-offset, true, func(ch chunk, sent int64) error {
+	s := source{t.pending, r, t.Size - t.left.Size, true}
+	err := s.each(ctx, func(ch chunk, sent int64) error {
 		digest.Write(ch.data())
 		var b []byte
 		if ch.n > 0 {
 			b = ch.after(DataHeader(uint64(ch.n)))
 		}
 		if ch.err == io.EOF {
-			sum = Sum{offset + sent, digest.Sum(nil)}
-			b = AppendString(b, Control{Word: wordEnd}.withSum(a.Digest, sum).Text())
+			sum = Sum{t.left.Size + sent, digest.Sum(nil)}
+			b = AppendString(b, Control{Word: wordEnd}.withSum(t.Digest, sum).Text())
 		}
 		return c.write(ctx, b)
 	})
 	if err != nil {
-		return Sum{}, c.cancel(ctx, err)
+		return Sum{}, t.cancel(ctx, err)
 	}
 	return sum, nil
 }
 
 // sendBlob sends one Data of size bytes.
-func (c *Client) sendBlob(ctx context.Context, r io.Reader, size int64) (Sum, error) {
+func (c *Client) sendBlob(ctx context.Context, p *pending, r io.Reader, size int64) (Sum, error) {
+	if err := c.flush(ctx); err != nil {
+		return Sum{}, err
+	}
 	digest := digests[0].New()
 	header := DataHeader(uint64(size))
 	var sum Sum
-	err := c.readSource(ctx, io.LimitReader(r, size), size, false, func(ch chunk, sent int64) error {
+	s := source{p, io.LimitReader(r, size), size, false}
+	err := s.each(ctx, func(ch chunk, sent int64) error {
 		digest.Write(ch.data())
 		sum = Sum{sent, digest.Sum(nil)}
 		if sent == int64(ch.n) { // the first
@@ -93,17 +109,25 @@ func (c *Client) sendBlob(ctx context.Context, r io.Reader, size int64) (Sum, er
 	return sum, nil
 }
 
-// readSource calls do with each chunk of r, and how many bytes that makes with
-// those before it, until r ends. It ends early if r is not of the size that was
-// meant (a negative one is any), or if the server refuses to go on. Between
-// messages, where there is nothing to send for long, it shows the server that
-// the client is alive. Inside one, its last byte is the end: the answer may come
-// before r says that it has ended, too.
-func (c *Client) readSource(ctx context.Context, r io.Reader, size int64, between bool, do func(ch chunk, read int64) error) error {
-	chunks := readChunks(r, size)
+// A source is what a request sends.
+type source struct {
+	*pending
+	r       io.Reader
+	size    int64 // what was meant; negative if any will do
+	between bool  // the bytes are in messages of their own
+}
+
+// each calls do with each chunk of the source, and how many bytes that makes
+// with those before it, until the source ends. It ends early if that is not of
+// the size that was meant, or if the server refuses to go on. Between messages,
+// where there is nothing to send for long, it shows the server that the client
+// is alive. Inside one, its last byte is the end: the answer may come before
+// the source says that it has ended, too.
+func (s source) each(ctx context.Context, do func(ch chunk, read int64) error) error {
+	chunks := readChunks(s.r, s.size)
 	defer chunks.stop()
 	var alive <-chan time.Time
-	if between {
+	if s.between {
 		t := time.NewTicker(aliveInterval)
 		defer t.Stop()
 		alive = t.C
@@ -112,52 +136,26 @@ func (c *Client) readSource(ctx context.Context, r io.Reader, size int64, betwee
 		select {
 		case ch := <-chunks.ready:
 			read += int64(ch.n)
-			if err := ch.trouble(read, size); err != nil {
+			if err := ch.trouble(read, s.size); err != nil {
 				return &SourceError{err}
 			}
 			err := do(ch, read)
 			chunks.reuse(ch)
-			if err != nil || ch.err == io.EOF || !between && read == size {
+			if err != nil || ch.err == io.EOF || !s.between && read == s.size {
 				return err
 			}
 		case <-alive:
-			if err := c.write(ctx, DataHeader(0).Append(nil)); err != nil {
+			if err := s.client.write(ctx, DataHeader(0).Append(nil)); err != nil {
 				return err
 			}
-		case early := <-c.replies:
-			if err := c.early(ctx, early); err != nil {
-				return err
+		case early, ok := <-s.replies: // a refusal of the rest
+			_, err := s.received(ctx, early, ok)
+			if err == nil {
+				_, err = s.client.expect(early, wordError)
 			}
+			return err
 		}
 	}
-}
-
-// early looks at a reply that came before all was sent: the server refuses the
-// rest, is at work, or is gone.
-func (c *Client) early(ctx context.Context, r reply) error {
-	if r.err != nil {
-		return c.fail(ctx, r.err)
-	}
-	if r.isWait() {
-		return nil
-	}
-	_, err := c.expect(r.text, wordError)
-	return err
-}
-
-// cancel gives up the file that is being sent, because of err, so that the
-// conversation can go on with the next.
-func (c *Client) cancel(ctx context.Context, err error) error {
-	_, told := errors.AsType[*Error](err)
-	if c.broken != nil || c.write(ctx, AppendString(nil, Control{Word: wordCancel}.Text())) != nil {
-		return err
-	}
-	if !told { // then the server answers
-		if answer, lost := c.next(ctx); lost == nil {
-			c.expect(answer, wordError)
-		}
-	}
-	return err
 }
 
 // chunks reads a source ahead, so that reading and sending overlap.

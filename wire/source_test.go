@@ -57,7 +57,7 @@ func TestSourceFails(t *testing.T) {
 				if !isSourceError(err) || err.Error() != tt.want {
 					t.Errorf("Upload: %v, want %q", err, tt.want)
 				}
-				if !c.Usable() {
+				if c.Err() != nil {
 					t.Fatal("not usable afterwards")
 				}
 				if _, err := c.Upload(bg, known(2), xs(2)); err != nil {
@@ -86,8 +86,8 @@ func TestBlobSourceFails(t *testing.T) {
 				}
 			}, func(t *testing.T, c *wire.Client) {
 				_, err := c.Blob(bg, source, 3<<20)
-				if !isSourceError(err) || c.Usable() {
-					t.Errorf("Blob: %v; Usable is %v", err, c.Usable())
+				if !isSourceError(err) || c.Err() == nil {
+					t.Errorf("Blob: %v; Usable is %v", err, c.Err() == nil)
 				}
 				time.Sleep(time.Second) // the server is told without Close
 			})
@@ -199,7 +199,7 @@ func TestClientLosesTheServer(t *testing.T) {
 				if took := time.Since(begin); took != tt.took {
 					t.Errorf("after %v, want %v", took, tt.took)
 				}
-				if c.Usable() {
+				if c.Err() == nil {
 					t.Error("Usable")
 				}
 			})
@@ -235,8 +235,8 @@ func TestForeignAnswers(t *testing.T) {
 			}, func(t *testing.T, c *wire.Client) {
 				_, err := c.Say(bg, "hi")
 				foreign, _ := errors.AsType[*wire.ForeignError](err)
-				if foreign == nil || string(foreign.Got) != tt.answer || foreign.IsLab() != tt.lab || c.Usable() {
-					t.Errorf("Say: %v; Usable is %v", err, c.Usable())
+				if foreign == nil || string(foreign.Got) != tt.answer || foreign.IsLab() != tt.lab || c.Err() == nil {
+					t.Errorf("Say: %v; Usable is %v", err, c.Err() == nil)
 				}
 			})
 		})
@@ -262,8 +262,8 @@ func TestPendingError(t *testing.T) {
 				s.hangup()
 			}, func(t *testing.T, c *wire.Client) {
 				refusal, _ := errors.AsType[*wire.Error](call(c))
-				if refusal == nil || refusal.Code != wire.CodeTooLarge || c.Usable() {
-					t.Errorf("%v; Usable is %v", refusal, c.Usable())
+				if refusal == nil || refusal.Code != wire.CodeTooLarge || c.Err() == nil {
+					t.Errorf("%v; Usable is %v", refusal, c.Err() == nil)
 				}
 			})
 		})
@@ -282,12 +282,12 @@ func TestUnasked(t *testing.T) {
 					s.bare(last)
 				}
 			}, func(t *testing.T, c *wire.Client) {
-				if _, err := c.Say(bg, "hi"); err != nil || !c.Usable() {
-					t.Errorf("Say: %v; Usable is %v", err, c.Usable())
+				if _, err := c.Say(bg, "hi"); err != nil || c.Err() != nil {
+					t.Errorf("Say: %v; Usable is %v", err, c.Err() == nil)
 				}
 				time.Sleep(time.Minute)
 				for range 2 {
-					if c.Usable() {
+					if c.Err() == nil {
 						t.Error("Usable after the end")
 					}
 				}

@@ -145,8 +145,8 @@ func TestSupersededIsTold(t *testing.T) {
 		_, err = io.WriteString(nc, str(fmt.Sprintf("f|id=i|size=%d|", size)))
 		must(t, err)
 		refusal, told := errors.AsType[*wire.Error](<-old)
-		if !told || refusal.Code != wire.CodeSuperseded || c.Usable() {
-			t.Errorf("Upload: %v; Usable is %v", refusal, c.Usable())
+		if !told || refusal.Code != wire.CodeSuperseded || c.Err() == nil {
+			t.Errorf("Upload: %v; Usable is %v", refusal, c.Err() == nil)
 		}
 		_, err = nc.Read(make([]byte, 1)) // the new one has the file
 		must(t, err)

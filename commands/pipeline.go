@@ -1,0 +1,284 @@
+package commands
+
+import (
+	"cmp"
+	"context"
+	"iter"
+	"time"
+
+	"github.com/labnet/labnet/wire"
+)
+
+const (
+	// preparers is how many items are looked at, and read, at the same time:
+	// more than one, because a disk answers several requests sooner.
+	preparers = 4
+	// maxPrepared is how many wait for being announced.
+	maxPrepared = 32
+	// maxSent is how many may wait for the server to say that they are safe.
+	maxSent = 1024
+)
+
+// A pipeline sends items over one connection after the other. On each, many
+// are announced ahead of the one that is being sent, and many that were sent
+// wait for their answers, so that neither the distance to the server nor its
+// disk is waited for once per item. Outcomes are told in the order of the items.
+type pipeline struct {
+	*uploader
+	queue <-chan *item
+	again []*item // that go before those of the queue, since a try failed
+
+	// Of one try.
+	client    *wire.Client
+	trouble   error   // why there is none
+	announced []*item // oldest first
+	sent      chan *item
+
+	// Set by the goroutine that tells outcomes.
+	progress bool
+	failed   []*item // that may succeed on another try
+	err      error   // why nothing can
+}
+
+// sendAll sends items, in more than one try if need be. It returns an error
+// only if no other can be sent either.
+func (u *uploader) sendAll(ctx context.Context, items iter.Seq[*item]) error {
+	if u.lab != 0 {
+		for it := range items {
+			if err := u.count(ctx, it.file, u.labSend(ctx, it)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	preparing, stop := context.WithCancel(ctx)
+	defer stop()
+	p := &pipeline{uploader: u, queue: u.prepareAll(preparing, items)}
+	patience := u.patience()
+	for {
+		err := p.try(ctx)
+		if err != nil || len(p.again) == 0 {
+			return err
+		}
+		if p.progress {
+			patience = u.patience()
+		}
+		first := p.again[0]
+		again, err := patience.wait(ctx, u.con, first.file, first.failure)
+		if err == nil && !again {
+			p.again = p.again[1:]
+			patience = u.patience()
+			err = u.count(ctx, first.file, first.failure)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// prepareAll prepares items, several at once, and passes them on in order
+// until ctx ends.
+func (u *uploader) prepareAll(ctx context.Context, items iter.Seq[*item]) <-chan *item {
+	queue := make(chan *item, maxPrepared)
+	go func() {
+		defer close(queue)
+		busy := make(chan struct{}, preparers)
+		for it := range items {
+			it.ready = make(chan struct{})
+			select {
+			case busy <- struct{}{}:
+			case <-ctx.Done():
+				return
+			}
+			go func() {
+				u.prepare(it)
+				close(it.ready)
+				<-busy
+			}()
+			select {
+			case queue <- it:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return queue
+}
+
+// try sends over one connection until it is lost or nothing is left. The items
+// in p.again may succeed on another one.
+func (p *pipeline) try(ctx context.Context) error {
+	p.client, p.trouble, p.progress, p.failed, p.err = nil, nil, false, nil, nil
+	p.sent = make(chan *item, maxSent)
+	told := make(chan struct{})
+	go func() {
+		defer close(told)
+		for it := range p.sent {
+			p.tell(ctx, it)
+		}
+	}()
+	for p.fill(ctx) {
+		p.sendFirst(ctx)
+	}
+	p.flush(ctx)
+	for _, it := range p.announced { // when the connection was lost
+		if it.err == nil {
+			it.failure = p.lost(ctx)
+		}
+		p.sent <- it
+	}
+	p.announced = nil
+	close(p.sent)
+	<-told
+	p.again = append(p.failed, p.again...)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return p.err
+}
+
+// lost returns why nothing more can be sent in this try, if so.
+func (p *pipeline) lost(ctx context.Context) error {
+	if p.client == nil {
+		return p.trouble
+	}
+	if err := p.client.Err(); err != nil {
+		return p.classify(ctx, err)
+	}
+	return nil
+}
+
+// flush sends what was gathered. A failure shows again at the answers.
+func (p *pipeline) flush(ctx context.Context) {
+	if p.client != nil {
+		p.client.Flush(ctx)
+	}
+}
+
+// fill announces items while there are some at hand, and reports whether one
+// can be sent then.
+func (p *pipeline) fill(ctx context.Context) bool {
+	for len(p.announced) < wire.MaxAhead && p.lost(ctx) == nil {
+		it := p.next(ctx)
+		if it == nil {
+			break
+		}
+		p.announced = append(p.announced, it)
+		p.announce(ctx, it)
+	}
+	return len(p.announced) > 0 && p.lost(ctx) == nil && ctx.Err() == nil
+}
+
+// next returns the next item to be announced, or nil when one that was
+// announced can be sent or there is none.
+func (p *pipeline) next(ctx context.Context) *item {
+	if len(p.again) > 0 {
+		it := p.again[0]
+		p.again = p.again[1:]
+		it.transfer, it.failure = nil, nil
+		p.prepare(it) // it may have changed
+		return it
+	}
+	select {
+	case it := <-p.queue:
+		return it
+	default:
+	}
+	var answered <-chan struct{}
+	if len(p.announced) > 0 {
+		first := p.announced[0]
+		if first.transfer == nil || first.folder {
+			return nil
+		}
+		answered = first.transfer.Answered()
+	}
+	p.flush(ctx)
+	select {
+	case it := <-p.queue:
+		return it
+	case <-answered:
+	case <-ctx.Done():
+	}
+	return nil
+}
+
+// announce announces an item, unless it is known not to be sent.
+func (p *pipeline) announce(ctx context.Context, it *item) {
+	select {
+	case <-it.ready:
+	default:
+		p.flush(ctx)
+		<-it.ready
+	}
+	if it.err != nil || it.note != "" {
+		return
+	}
+	if p.client == nil {
+		if p.client, p.trouble = p.connect(ctx); p.trouble != nil {
+			return
+		}
+	}
+	var err error
+	if it.folder {
+		it.transfer, err = p.client.AnnounceFolder(ctx, it.announcement.Name)
+	} else {
+		it.transfer, err = p.client.Announce(ctx, it.announcement)
+	}
+	if p.client.Err() == nil {
+		it.err = err
+	}
+}
+
+// sendFirst sends the oldest item that was announced.
+func (p *pipeline) sendFirst(ctx context.Context) {
+	it := p.announced[0]
+	p.announced = p.announced[1:]
+	if it.transfer != nil && !it.folder {
+		it.start, it.begun = time.Now(), true
+		r := it.source()
+		it.transfer.Send(ctx, r) // an error comes again when the answer is waited for
+		r.Close()
+		it.contents = nil
+	}
+	select {
+	case p.sent <- it:
+	default:
+		p.flush(ctx)
+		p.sent <- it
+	}
+}
+
+// tell waits for the outcome of an item that was sent, and tells it.
+func (p *pipeline) tell(ctx context.Context, it *item) {
+	if it.note != "" {
+		p.con.note("%s: %s", printable(it.file), it.note)
+		return
+	}
+	var saved wire.Saved
+	err := cmp.Or(it.err, it.failure)
+	if err == nil {
+		saved, err = it.transfer.Saved(ctx)
+		err = p.classify(ctx, err)
+	}
+	switch {
+	case ctx.Err() != nil:
+		return
+	case err == nil:
+		p.progress = true
+		p.print(it, saved)
+	case saved.Resumed > it.reached:
+		p.progress = true
+		it.reached = saved.Resumed
+	}
+	if err != nil && p.mayPass(it, err) {
+		it.failure = err
+		p.failed = append(p.failed, it)
+		return
+	}
+	p.err = cmp.Or(p.err, p.count(ctx, it.file, err))
+}
+
+// mayPass reports whether an item may succeed on another try.
+func (p *pipeline) mayPass(it *item, err error) bool {
+	return it.err == nil && !(it.stream != nil && it.begun) && passes(err, p.reached || p.always)
+}

@@ -1,0 +1,209 @@
+package wire
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"io"
+	"strconv"
+	"unicode/utf8"
+)
+
+// A Transfer is a file or folder that a Client has announced.
+type Transfer struct {
+	*pending
+	Announcement
+	folder bool
+	left   Sum   // what the server has of it from an earlier upload
+	sum    Sum   // what was sent
+	err    error // why it was not, or not in full
+}
+
+// Announce tells the server of a file and returns at once. At most MaxAhead
+// files may be announced and neither sent nor refused; they must be sent in
+// the order in which they were announced.
+func (c *Client) Announce(ctx context.Context, a Announcement) (*Transfer, error) {
+	if a.Digest.New == nil {
+		a.Digest = digests[0]
+	}
+	if len(a.ID) > MaxID || IsControl(a.ID) {
+		return nil, errID
+	}
+	return c.announce(ctx, &Transfer{Announcement: a}, a.control())
+}
+
+// AnnounceFolder is MakeFolder that does not wait. Nothing is sent of a folder,
+// so that Transfer.Saved is all that can follow.
+func (c *Client) AnnounceFolder(ctx context.Context, name string) (*Transfer, error) {
+	t := &Transfer{Announcement: Announcement{Name: name}, folder: true}
+	return c.announce(ctx, t, Control{Word: name + "/"})
+}
+
+func (c *Client) announce(ctx context.Context, t *Transfer, ctl Control) (*Transfer, error) {
+	text := ctl.Text()
+	if len(t.Name) > MaxName || IsControl(t.Name) || !utf8.ValidString(text) {
+		return nil, errName
+	}
+	var err error
+	if t.pending, err = c.expectUpload(); err != nil {
+		return nil, err
+	}
+	c.out = AppendString(c.out, text)
+	return t, c.spill(ctx)
+}
+
+// Answered returns a channel that is closed when Send need not wait to learn
+// whether the server accepts the file.
+func (t *Transfer) Answered() <-chan struct{} { return t.answered }
+
+// Send waits until the server accepts the file and sends the bytes of r, up to
+// io.EOF. If the size was announced and r turns out to be longer or shorter,
+// nothing is kept.
+//
+// With an ID, r must also be an io.Seeker, at its start. If the server has the
+// beginning of the file from an earlier upload of the same ID, only the rest is
+// sent, provided that the digest shows that beginning to be that of r.
+//
+// A stream (of negative size) is sent as it comes; its r may still be waiting
+// in a Read when Send returns with an error.
+func (t *Transfer) Send(ctx context.Context, r io.Reader) error {
+	defer t.client.link.closeWhenDone(ctx)()
+	t.err = t.reason(t.send(ctx, r))
+	return t.err
+}
+
+func (t *Transfer) send(ctx context.Context, r io.Reader) error {
+	c := t.client
+	if len(t.replies) == 0 {
+		if err := c.flush(ctx); err != nil {
+			return err
+		}
+	}
+	answer, err := t.next(ctx)
+	if err != nil {
+		return err
+	}
+	ok, err := c.expect(answer, wordOK)
+	if err != nil {
+		return err
+	}
+	if t.left, err = ok.left(t.Announcement); err != nil {
+		return c.fail(ctx, err)
+	}
+	if _, again := r.(io.Seeker); t.ID != "" && !again {
+		return t.cancel(ctx, errID)
+	}
+	digest, err := t.resume(ctx, r)
+	if err != nil {
+		return err
+	}
+	if t.ID == "" && t.Size >= 0 && t.Size <= smallSize {
+		t.sum, err = t.sendSmall(ctx, r, digest)
+	} else {
+		t.sum, err = t.sendContents(ctx, r, digest)
+	}
+	return err
+}
+
+// Saved waits for the server to answer that the file or folder is safe, after
+// Send has returned, and returns what it was kept as, after comparing the
+// digests. Of a file that Send failed to send it returns why, and in
+// Saved.Resumed in any case what the server had of it before. It may be called
+// once, by any goroutine.
+func (t *Transfer) Saved(ctx context.Context) (Saved, error) {
+	if t.folder {
+		answer, err := t.next(ctx)
+		if err == nil {
+			_, err = t.client.expect(answer, wordSaved)
+		}
+		return Saved{Name: t.Name}, err
+	}
+	var saved Saved
+	err := t.err
+	if err == nil {
+		saved, err = t.client.saved(ctx, t.pending, wordSaved, t.Digest, t.sum)
+	}
+	saved.Resumed = t.left.Size
+	return saved, err
+}
+
+// resume reads from r what the server has left of an earlier upload, and
+// returns the digest so far. If the bytes are others, it has the server drop
+// them: t.left is zero then, and r at its start again.
+func (t *Transfer) resume(ctx context.Context, r io.Reader) (hash.Hash, error) {
+	digest := t.Digest.New()
+	if t.left.Size == 0 {
+		return digest, nil
+	}
+	s := source{t.pending, io.LimitReader(r, t.left.Size), t.left.Size, true}
+	err := s.each(ctx, func(ch chunk, _ int64) error {
+		digest.Write(ch.data())
+		return nil
+	})
+	if err != nil {
+		return nil, t.cancel(ctx, err)
+	}
+	if same := hex.EncodeToString(digest.Sum(nil)) == t.left.Hex(); same {
+		return digest, nil
+	}
+	if _, err := r.(io.Seeker).Seek(0, io.SeekStart); err != nil {
+		return nil, t.cancel(ctx, &SourceError{err})
+	}
+	t.left = Sum{}
+	digest.Reset()
+	t.client.out = AppendString(t.client.out, Control{Word: wordRestart}.Text())
+	return digest, nil
+}
+
+// left reads from an OK what the server has left of an earlier upload.
+func (c Control) left(a Announcement) (Sum, error) {
+	offset, err := parseSize(c.Get("offset"))
+	if err != nil || offset > 0 && (a.ID == "" || offset > a.Size) {
+		return Sum{}, errReply
+	}
+	if offset == 0 {
+		return Sum{}, nil
+	}
+	digest, err := hex.DecodeString(c.Get(a.Digest.Name))
+	if err != nil || len(digest) != a.Digest.New().Size() {
+		return Sum{}, errReply
+	}
+	return Sum{offset, digest}, nil
+}
+
+// cancel gives up the file that is being sent, because of err, so that the
+// conversation can go on with the next. The server's answer, if there is one,
+// is of no interest.
+func (t *Transfer) cancel(ctx context.Context, err error) error {
+	c := t.client
+	if c.failure() == nil {
+		c.out = AppendString(c.out, Control{Word: wordCancel}.Text())
+		c.spill(ctx)
+	}
+	return err
+}
+
+// control encodes an announcement.
+func (a Announcement) control() Control {
+	ctl := Control{Word: a.Name}
+	if reserved[a.Name] {
+		ctl.Word = namePrefix + a.Name
+	}
+	if a.ID != "" {
+		ctl = ctl.with("id", a.ID)
+	}
+	if a.Size >= 0 {
+		ctl = ctl.with("size", strconv.FormatInt(a.Size, 10))
+	}
+	if !a.ModTime.IsZero() {
+		ctl = ctl.with("mtime", formatTime(a.ModTime))
+	}
+	if a.Mode != 0 {
+		ctl = ctl.with("mode", fmt.Sprintf("%04o", a.Mode.Perm()))
+	}
+	if a.Digest.Name != digests[0].Name {
+		ctl = ctl.with("digest", a.Digest.Name)
+	}
+	return ctl
+}
