@@ -27,12 +27,14 @@ func sayCommand(con *console) *cli.Command {
 			s := &speaker{con, &session{clientOptions: o}}
 			defer s.close()
 			switch args := c.Args().Slice(); {
+			case len(args) == 1 && args[0] == "-" && (con.interactive() || o.lab != 0):
+				return s.converse(c.Context, "")
 			case len(args) == 1 && args[0] == "-":
-				return s.sayLines(c.Context, "")
+				return s.sayLines(c.Context)
 			case len(args) > 0:
 				return s.say(c.Context, strings.Join(args, " "))
 			case con.interactive():
-				return s.sayLines(c.Context, "message: ")
+				return s.converse(c.Context, "message: ")
 			default:
 				return s.sayInput(c.Context)
 			}
@@ -63,9 +65,9 @@ func (s *speaker) sayInput(ctx context.Context) error {
 	return s.say(ctx, strings.TrimSuffix(strings.TrimSuffix(string(input), "\n"), "\r"))
 }
 
-// sayLines says each line of standard input. It goes on after a refusal, but
-// not without a server.
-func (s *speaker) sayLines(ctx context.Context, prompt string) error {
+// converse says each line of standard input and prints the answer before it
+// asks for the next. It goes on after a refusal, but not without a server.
+func (s *speaker) converse(ctx context.Context, prompt string) error {
 	lines := s.con.lines()
 	defer lines.stop()
 	var t tally
@@ -82,18 +84,11 @@ func (s *speaker) sayLines(ctx context.Context, prompt string) error {
 
 // say says one text and prints the answer.
 func (s *speaker) say(ctx context.Context, text string) error {
-	if cut := wire.TruncateText(text, wire.MaxString); len(cut) < len(text) {
-		s.con.note("message cut to %d bytes: it holds at most %d", len(cut), wire.MaxString)
-		text = cut
-	}
-	switch {
-	case !utf8.ValidString(text):
-		return errors.New("the message is not valid UTF-8")
-	case strings.Contains(text, "\x00"):
-		return errors.New("the message holds a NUL byte")
+	text, err := s.check(text)
+	if err != nil {
+		return err
 	}
 	done := said{Op: "say", Addr: s.addr, Text: text}
-	var err error
 	if s.lab != 0 {
 		err = s.labDo(ctx, func(c *wire.LabClient) (err error) {
 			done.Reply, err = c.Say(ctx, text)
@@ -114,4 +109,19 @@ func (s *speaker) say(ctx context.Context, text string) error {
 		s.con.result(done, "%s", printableText(done.Reply))
 	}
 	return nil
+}
+
+// check returns a text as it can be sent.
+func (s *speaker) check(text string) (string, error) {
+	if cut := wire.TruncateText(text, wire.MaxString); len(cut) < len(text) {
+		s.con.note("message cut to %d bytes: it holds at most %d", len(cut), wire.MaxString)
+		text = cut
+	}
+	switch {
+	case !utf8.ValidString(text):
+		return "", errors.New("the message is not valid UTF-8")
+	case strings.Contains(text, "\x00"):
+		return "", errors.New("the message holds a NUL byte")
+	}
+	return text, nil
 }
