@@ -17,6 +17,8 @@ type clientOptions struct {
 	addr    string
 	timeout time.Duration
 	lab     wire.Lab // 0: this protocol
+	// transport connects to addr; nil does so by TCP.
+	transport func(context.Context) (net.Conn, error)
 }
 
 // clientFlags returns the flags of all clients, and those of one.
@@ -67,8 +69,12 @@ func parseLab(c *cli.Context) (wire.Lab, error) {
 
 // dial connects to the server.
 func (o clientOptions) dial(ctx context.Context) (net.Conn, error) {
-	d := net.Dialer{Timeout: o.timeout}
-	conn, err := d.DialContext(ctx, "tcp", o.addr)
+	transport := o.transport
+	if transport == nil {
+		d := net.Dialer{Timeout: o.timeout}
+		transport = func(ctx context.Context) (net.Conn, error) { return d.DialContext(ctx, "tcp", o.addr) }
+	}
+	conn, err := transport(ctx)
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}

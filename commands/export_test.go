@@ -1,9 +1,26 @@
 package commands
 
 import (
+	"context"
+	"io"
+	"net"
+	"os"
+	"time"
+
 	"github.com/labnet/labnet/storage"
 	"github.com/labnet/labnet/wire"
 )
 
 // Keeper lets tests run a wire.Server on a storage.Store as serve does.
 func Keeper(s storage.Store) wire.Store { return keeper{s} }
+
+// Upload is the command of that name, over connections that connect makes.
+func Upload(ctx context.Context, connect func(context.Context) (net.Conn, error), args ...string) error {
+	u := &uploader{
+		con:           &console{in: os.Stdin, out: io.Discard, err: io.Discard},
+		session:       session{clientOptions: clientOptions{transport: connect, timeout: 30 * time.Second}},
+		uploadOptions: uploadOptions{digest: wire.Digests()[0]},
+	}
+	defer u.close()
+	return u.uploadAll(ctx, args)
+}

@@ -1,0 +1,122 @@
+package commands_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/labnet/labnet/commands"
+	"github.com/labnet/labnet/storage/storagetest"
+	"github.com/labnet/labnet/wire"
+)
+
+// roundTrip is how long it takes to a far server and back.
+const roundTrip = 40 * time.Millisecond
+
+// TestRoundTrips counts how often an upload waits for a far server. Nothing
+// else takes any of a bubble's time.
+func TestRoundTrips(t *testing.T) {
+	for _, tt := range []struct{ files, most int }{{1, 3}, {500, 8}} {
+		dir := filepath.Join(t.TempDir(), "d")
+		if err := os.Mkdir(dir, 0o777); err != nil {
+			t.Fatal(err)
+		}
+		for i := range tt.files {
+			if err := os.WriteFile(filepath.Join(dir, fmt.Sprint(i)), make([]byte, 4<<10), 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+		synctest.Test(t, func(t *testing.T) {
+			store := storagetest.NewMemory()
+			far := farServer{make(chan net.Conn), make(chan struct{}), new(sync.Once)}
+			server := &wire.Server{Store: commands.Keeper(store)}
+			served := make(chan error)
+			go func() { served <- server.Serve(far) }()
+			begin := time.Now()
+			if err := commands.Upload(t.Context(), far.dial, dir); err != nil {
+				t.Error(err)
+			}
+			took := time.Since(begin)
+			t.Logf("%d files: %.2f round trips", tt.files, float64(took)/float64(roundTrip))
+			if trips := int((took + roundTrip - 1) / roundTrip); trips > tt.most {
+				t.Errorf("%d files: %d round trips, want at most %d", tt.files, trips, tt.most)
+			}
+			server.Close()
+			<-served
+			if n := len(store.Files()); n != tt.files {
+				t.Errorf("%d files were kept, want %d", n, tt.files)
+			}
+		})
+	}
+}
+
+// A farServer is a listener half a round trip away.
+type farServer struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	once   *sync.Once
+}
+
+func (f farServer) Accept() (net.Conn, error) {
+	select {
+	case c := <-f.conns:
+		return c, nil
+	case <-f.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (f farServer) Close() error   { f.once.Do(func() { close(f.closed) }); return nil }
+func (f farServer) Addr() net.Addr { return &net.TCPAddr{} }
+
+// dial connects like TCP: after a round trip, when the server has heard of it
+// for half of one.
+func (f farServer) dial(context.Context) (net.Conn, error) {
+	near, nearEnd := net.Pipe()
+	farEnd, server := net.Pipe()
+	go carry(farEnd, nearEnd)
+	go carry(nearEnd, farEnd)
+	time.Sleep(roundTrip / 2)
+	f.conns <- addressed{server}
+	time.Sleep(roundTrip / 2)
+	return near, nil
+}
+
+// addressed is a pipe with an address to be logged.
+type addressed struct{ net.Conn }
+
+func (addressed) RemoteAddr() net.Addr { return &net.TCPAddr{} }
+
+// carry brings bytes to the other end half a round trip later. The network
+// between holds any number of them.
+func carry(to, from net.Conn) {
+	type packet struct {
+		bytes []byte
+		due   time.Time
+	}
+	network := make(chan packet, 1<<16)
+	go func() {
+		defer to.Close()
+		for p := range network {
+			time.Sleep(time.Until(p.due))
+			to.Write(p.bytes) // a failure shows at the reader
+		}
+	}()
+	defer close(network)
+	for {
+		b := make([]byte, 64<<10)
+		n, err := from.Read(b)
+		if n > 0 {
+			network <- packet{b[:n], time.Now().Add(roundTrip / 2)}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
