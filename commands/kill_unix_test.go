@@ -6,10 +6,11 @@ import (
 	"bytes"
 	"flag"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -72,49 +73,65 @@ func (p *program) wait() error {
 	return p.err
 }
 
-// TestKill kills the server, and the client, at any byte of an upload: nothing
-// torn has a name afterwards, what the client called saved is there, and the
-// file arrives after all.
+// TestKill kills the server, and the client, at any byte of an upload of one
+// file, or of many that are under way at once: nothing torn has a name
+// afterwards, what the client called saved is there, and all arrives after all.
 func TestKill(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "f")
-	randomFile(t, file, 64<<20)
-	contents := readFile(t, file)
+	dir := t.TempDir()
+	file, folder := filepath.Join(dir, "f"), filepath.Join(dir, "folder")
+	contents := map[string][]byte{}
+	create := func(name string, size int) {
+		randomFile(t, filepath.Join(dir, name), size)
+		contents[name] = readFile(t, filepath.Join(dir, name))
+	}
+	create("f", 64<<20)
+	for i := range 200 {
+		name := filepath.Join("folder", fmt.Sprint(i%3), fmt.Sprint(i))
+		if err := os.MkdirAll(filepath.Join(dir, filepath.Dir(name)), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		create(name, i*i*i%40_000)
+	}
 	rounds := *kills
 	if testing.Short() {
 		rounds = min(rounds, 4)
 	}
-	_, addr := launchServe(t, filepath.Join(t.TempDir(), "store"))
-	whole := startProxy(t, addr)
-	run(t, labnetCommand(t, "upload", "-a", whole.addr, file))
+	for _, path := range []string{file, folder} {
+		_, addr := launchServe(t, filepath.Join(t.TempDir(), "store"))
+		whole := startProxy(t, addr)
+		run(t, labnetCommand(t, "upload", "-a", whole.addr, path))
+		want := maps.Clone(contents)
+		maps.DeleteFunc(want, func(name string, _ []byte) bool { return (name == "f") != (path == file) })
 
-	for _, victim := range []string{"server", "client"} {
-		for round := range rounds {
-			random := rand.New(rand.NewPCG(3, uint64(round)))
-			var at plan
-			switch round % 4 {
-			default: // while contents come
-				at.toServer = fault{do: call, at: random.Int64N(whole.toServer.Load())}
-			case 2: // once all has come, while it is made safe
-				at.toServer = fault{do: call, at: whole.toServer.Load()}
-			case 3: // while the answers go
-				at.toClient = fault{do: call, at: random.Int64N(whole.toClient.Load() + 1)}
+		for _, victim := range []string{"server", "client"} {
+			for round := range rounds {
+				random := rand.New(rand.NewPCG(3, uint64(round)))
+				var at plan
+				switch round % 4 {
+				default: // while contents come
+					at.toServer = fault{do: call, at: random.Int64N(whole.toServer.Load())}
+				case 2: // once all has come, while it is made safe
+					at.toServer = fault{do: call, at: whole.toServer.Load()}
+				case 3: // while the answers go
+					at.toClient = fault{do: call, at: random.Int64N(whole.toClient.Load()*9/10 + 1)}
+				}
+				name := fmt.Sprintf("%s at byte %d of requests, %d of replies", victim, at.toServer.at, at.toClient.at)
+				t.Run(name, func(t *testing.T) {
+					u := &interrupted{path: path, want: want, store: filepath.Join(t.TempDir(), "store")}
+					u.run(t, victim, at)
+				})
 			}
-			name := fmt.Sprintf("%s at byte %d of requests, %d of replies", victim, at.toServer.at, at.toClient.at)
-			t.Run(name, func(t *testing.T) {
-				u := &interrupted{file: file, contents: contents, store: filepath.Join(t.TempDir(), "store")}
-				u.run(t, victim, at)
-			})
 		}
 	}
 }
 
 // An interrupted upload is one during which one side is killed.
 type interrupted struct {
-	file     string
-	contents []byte // of the file
-	store    string
-	proxy    *proxy
-	client   *program
+	path   string
+	want   map[string][]byte // what is to be kept, by name
+	store  string
+	proxy  *proxy
+	client *program
 }
 
 // run kills one side when the upload meets a call of the plan.
@@ -130,7 +147,7 @@ func (u *interrupted) run(t *testing.T, victim string, at plan) {
 	}
 	at.toServer.run, at.toClient.run = stop, stop
 	u.proxy = startProxy(t, addr, at)
-	u.client = launch(t, labnetCommand(t, "upload", "-a", u.proxy.addr, u.file))
+	u.client = launch(t, labnetCommand(t, "upload", "-a", u.proxy.addr, u.path))
 	select {
 	case <-reached:
 	case <-time.After(patience):
@@ -149,18 +166,21 @@ func (u *interrupted) run(t *testing.T, victim string, at plan) {
 	}
 	release()
 	u.copies(t)
-	u.expectFewSentTwice(t, u.finish(t, victim))
-	if names := u.copies(t); !slices.Equal(names, []string{"f"}) {
+	result := u.finish(t, victim)
+	if len(u.want) == 1 {
+		u.expectFewSentTwice(t, result)
+	}
+	if names := u.copies(t); len(names) != len(u.want) {
 		t.Errorf("the server keeps %q", names)
 	}
 }
 
-// finish has the file arrive after all: a client that lost its server goes on
+// finish has all arrive after all: a client that lost its server goes on
 // by itself, and one that was killed is started again. It returns the result.
 func (u *interrupted) finish(t *testing.T, victim string) string {
 	t.Helper()
 	if victim == "client" {
-		return run(t, labnetCommand(t, "upload", "-a", u.proxy.addr, u.file))
+		return run(t, labnetCommand(t, "upload", "-a", u.proxy.addr, u.path))
 	}
 	if err := u.client.wait(); err != nil {
 		t.Errorf("the client did not finish by itself: %v", err)
@@ -173,7 +193,7 @@ func (u *interrupted) finish(t *testing.T, victim string) string {
 // published and only the answer was lost, everything.
 func (u *interrupted) expectFewSentTwice(t *testing.T, result string) {
 	t.Helper()
-	size := int64(len(u.contents))
+	size := int64(len(u.want["f"]))
 	twice := u.proxy.toServer.Load() - size
 	limit := int64(16 << 20)
 	if strings.Contains(result, "unchanged") {
@@ -186,12 +206,12 @@ func (u *interrupted) expectFewSentTwice(t *testing.T, result string) {
 }
 
 // copies lists the visible files of the store, each of which must be a copy of
-// the file.
+// what was sent under that name.
 func (u *interrupted) copies(t *testing.T) (names []string) {
 	t.Helper()
 	if err := visibleFiles(u.store, func(name string, contents []byte) {
 		names = append(names, name)
-		if !bytes.Equal(contents, u.contents) {
+		if want, sent := u.want[name]; !sent || !bytes.Equal(contents, want) {
 			t.Errorf("%s is torn: %d bytes", name, len(contents))
 		}
 	}); err != nil {

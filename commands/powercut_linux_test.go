@@ -179,7 +179,8 @@ func (c *powerCut) run(t *testing.T) {
 	}
 }
 
-// upload uploads files as a client of its own until the cut.
+// upload uploads files as a client of its own until the cut. Half of the clients
+// wait for each answer, and the others have up to 64 files under way.
 func (c *powerCut) upload(t *testing.T, addr string, client int, random *rand.Rand) {
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
@@ -188,28 +189,59 @@ func (c *powerCut) upload(t *testing.T, addr string, client int, random *rand.Ra
 	}
 	talk := wire.NewClient(conn, patience)
 	defer talk.Close()
-	for n := 0; ; n++ {
-		name := fmt.Sprintf("%d-%d-%d", c.number, client, n)
-		switch n % 4 {
-		case 1:
-			name += "/in a/new folder"
-		case 2:
-			name = fmt.Sprintf("%d/of one folder/%s", c.number, name)
-		case 3:
-			name = fmt.Sprintf("%d of one name", c.number) // SAVED tells another
-		}
-		contents := signed(random)
-		sum := sha256.Sum256(contents)
-		saved, err := talk.Upload(t.Context(), wire.Announcement{Name: name, Size: int64(len(contents))}, bytes.NewReader(contents))
-		if c.isOff() {
-			return
-		}
-		if err != nil {
-			t.Errorf("before the cut: %v", err)
-			return
-		}
-		c.keep(t, saved.Name, sum)
+	type flight struct {
+		*wire.Transfer
+		contents []byte
 	}
+	ahead := 1
+	if client%2 == 1 {
+		ahead <<= random.IntN(7)
+	}
+	step := func(n int, announced, sent []flight) (_, _ []flight, err error) {
+		f := flight{contents: signed(random)}
+		f.Transfer, err = talk.Announce(t.Context(), wire.Announcement{Name: c.name(client, n), Size: int64(len(f.contents))})
+		if err != nil {
+			return nil, nil, err
+		}
+		if announced = append(announced, f); len(announced) < ahead {
+			return announced, sent, nil
+		}
+		f, announced = announced[0], announced[1:]
+		if err := f.Send(t.Context(), bytes.NewReader(f.contents)); err != nil {
+			return nil, nil, err
+		}
+		if sent = append(sent, f); len(sent) < ahead {
+			return announced, sent, nil
+		}
+		talk.Flush(t.Context()) // a failure shows again at the answer
+		f, sent = sent[0], sent[1:]
+		saved, err := f.Saved(t.Context())
+		if err == nil {
+			c.keep(t, saved.Name, sha256.Sum256(f.contents))
+		}
+		return announced, sent, err
+	}
+	var announced, sent []flight
+	for n := 0; err == nil && !c.isOff(); n++ {
+		announced, sent, err = step(n, announced, sent)
+	}
+	if err != nil && !c.isOff() {
+		t.Errorf("before the cut: %v", err)
+	}
+}
+
+// name is that of a client's n-th file.
+func (c *powerCut) name(client, n int) string {
+	name := fmt.Sprintf("%d-%d-%d", c.number, client, n)
+	switch n % 4 {
+	case 1:
+		name += "/in a/new folder"
+	case 2:
+		name = fmt.Sprintf("%d/of one folder/%s", c.number, name)
+	case 3:
+		name = fmt.Sprintf("%d of one name", c.number) // SAVED tells another
+	}
+	return name
 }
 
 // signed makes random contents, most of them small and no two the same, that
