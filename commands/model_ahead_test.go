@@ -64,11 +64,23 @@ func (m *machine) ahead(t *rapid.T) {
 	answers.none(t)
 	m.reapSuperseded(t)
 
+	together := independent(orders) && rapid.Bool().Draw(t, "together")
+	if together { // so that the server makes them safe at the same time
+		var all []byte
+		for i, s := range uploads {
+			if !s.over {
+				all = append(all, s.messages(orders[i].end)...)
+			}
+		}
+		conn.Write(all)
+	}
 	for i, s := range uploads {
 		if s.over {
 			continue
 		}
-		conn.Write(s.messages(orders[i].end))
+		if !together {
+			conn.Write(s.messages(orders[i].end))
+		}
 		synctest.Wait()
 		if orders[i].end == endClose {
 			break
@@ -79,8 +91,11 @@ func (m *machine) ahead(t *rapid.T) {
 			m.commit(s, orders[i].end == endRight, m.kept)
 		}
 		answers.expect(t, s.concluded(i+1))
-		answers.none(t)
+		if !together {
+			answers.none(t)
+		}
 	}
+	answers.none(t)
 	conn.Close()
 	synctest.Wait()
 	for _, s := range uploads {
@@ -88,6 +103,19 @@ func (m *machine) ahead(t *rapid.T) {
 			m.leave(s, false)
 		}
 	}
+}
+
+// independent reports whether uploads come out the same, and are answered in the
+// same order, however the work on them overlaps.
+func independent(orders []aheadOrder) bool {
+	var first []byte
+	for _, o := range orders {
+		if o.name == "" || o.end == endTooMany || o.end == endClose || slices.Contains(first, o.name[0]) {
+			return false
+		}
+		first = append(first, o.name[0]) // names that begin alike may collide
+	}
+	return true
 }
 
 // messages is what a client sends of an upload that was accepted.
