@@ -6,7 +6,7 @@ _default:
 
 # build ./labnet
 build:
-    CGO_ENABLED=0 go build -trimpath -o labnet .
+    CGO_ENABLED=0 go build -trimpath -tags urfave_cli_no_docs -o labnet .
 
 # run the tests; flags go to go test: just test -race
 test *flags:

@@ -3,14 +3,12 @@
 package main
 
 import (
+	"context"
 	"os"
 
 	"github.com/labnet/labnet/commands"
 )
 
 func main() {
-	ctx := commands.SignalContext()
-	code := commands.Main(ctx, os.Args)
-	commands.DieOfSignal(ctx)
-	os.Exit(code)
+	os.Exit(commands.Main(context.Background(), os.Args))
 }

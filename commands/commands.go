@@ -4,6 +4,7 @@ package commands
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"runtime/debug"
@@ -15,7 +16,8 @@ import (
 // Main runs the command line args, whose first element is the program's name,
 // and returns its exit code: 0 if all was done, 1 if something failed, 2 if
 // the command line is wrong, 3 if the server could not be reached or was lost.
-// It stops early when ctx ends.
+// It stops early when ctx ends. If a signal ended the command, Main does not
+// return, but ends the process by the same signal.
 func Main(ctx context.Context, args []string) int {
 	con := newConsole()
 	app := newApp(con)
@@ -27,8 +29,11 @@ func Main(ctx context.Context, args []string) int {
 		}
 	}
 	err := app.RunContext(ctx, args)
+	if why, ok := errors.AsType[interruption](err); ok {
+		dieOf(why.signal)
+	}
 	if err == nil || ctx.Err() != nil {
-		return 0 // an interrupted command ends by the signal
+		return 0
 	}
 	return con.fail(err)
 }

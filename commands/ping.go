@@ -27,7 +27,7 @@ func pingCommand(con *console) *cli.Command {
 			&cli.IntFlag{Name: "count", Aliases: []string{"c"}, Usage: "stop after `N` pings"},
 			&cli.DurationFlag{Name: "interval", Aliases: []string{"i"}, Value: time.Second, Usage: "wait `TIME` between pings"},
 		),
-		Action: func(c *cli.Context) error {
+		Action: finishing(func(c *cli.Context) error {
 			o := pingOptions{count: c.Int("count"), interval: c.Duration("interval")}
 			var err error
 			o.clientOptions, err = clientOptionsOf(c, con, wire.Lab1, wire.Lab2)
@@ -42,7 +42,7 @@ func pingCommand(con *console) *cli.Command {
 				return usageError("--interval must not be negative")
 			}
 			return ping(c.Context, con, o)
-		},
+		}),
 	}
 }
 

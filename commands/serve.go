@@ -56,7 +56,7 @@ func serveCommand(con *console) *cli.Command {
 		Name:  "serve",
 		Usage: "receive messages, blobs and files, and keep them",
 		Flags: flags,
-		Action: func(c *cli.Context) error {
+		Action: finishing(func(c *cli.Context) error {
 			if c.Args().Present() {
 				return usageError("serve takes no arguments, but %q was given", c.Args().First())
 			}
@@ -66,7 +66,7 @@ func serveCommand(con *console) *cli.Command {
 				return err
 			}
 			return serve(c.Context, con, o)
-		},
+		}),
 	}
 }
 

@@ -52,8 +52,9 @@
 //
 // # Conversations
 //
-// A client may hold any number of conversations on a connection, one after
-// the other. C is the client, S the server, and 0 a NUL byte:
+// A client may hold any number of conversations on a connection, and begin one
+// before the last is answered: texts and blobs are answered in their order. C is
+// the client, S the server, and 0 a NUL byte:
 //
 //	say      C: hello                             S: Message: hello
 //	blob     C: Data                              S: OK 0 name=x7Yt93Qa.bin 0 size=5 0 crc64nvme=… 0
@@ -120,7 +121,9 @@
 //
 // Takeover. An announcement whose id another connection still sends ends that
 // connection, with ERROR, code superseded: a client whose network dropped can
-// come back at once. A client that is superseded must not try again.
+// come back at once. The field upload tells which file of the old connection
+// that was. Its client must not try that one again; others that were under way
+// may go over another connection.
 //
 // Folders. An announcement whose name ends in "/" asks for a folder, without
 // contents. It is answered at once with SAVED, which has only the name, when
@@ -131,12 +134,16 @@
 // The same contents again under the same name are not kept twice: SAVED then
 // has unchanged=1.
 //
-// Announcing ahead. A client may announce up to 64 files before the first of
-// them has ended. The OKs come in the order of the announcements. Data, END,
-// CANCEL and RESTART belong to the oldest file that was accepted and has not ended.
-// The answers to END and CANCEL come in their order too, but between the two
-// orders nothing is promised: the field upload tells the file that an OK, a
-// SAVED or an ERROR is about.
+// Announcing ahead. A client may announce up to 128 files that it has not yet
+// ended or seen refused. The OKs come in the order of the announcements. Data,
+// END, CANCEL and RESTART belong to the oldest file that was accepted and has not
+// ended. After an END the client goes on with the next file at once; the server
+// makes many files safe at the same time. The answers to END and CANCEL come in
+// their order too, but between the two orders nothing is promised: the field
+// upload tells the file that an OK, a SAVED or an ERROR is about. A client must
+// take the answers while it sends: a server that cannot send them stops
+// receiving. So a thousand small files cost a handful of round trips: on one
+// connection, two and one for every 128 files.
 //
 // Early refusal. A server that cannot go on with an upload (the disk is full,
 // say) answers ERROR at once. What the client has still to send of the file is
@@ -163,7 +170,7 @@
 //	bad-name            the file name breaks the server's rules
 //	exists              the name is taken, and the server was told to refuse that
 //	too-large           over the server's limit for one file
-//	too-many     later  more than 64 files announced ahead
+//	too-many     later  more than 128 files announced ahead
 //	mismatch     later  size or digest differ from what arrived
 //	cancelled           the client gave the file up
 //	in-use       later  this connection sends an upload of that id already
