@@ -5,9 +5,15 @@ import (
 	"io"
 )
 
-// receive moves the size bytes of a Data to the store.
+// receive moves the size bytes of a Data to the store. The client may have handed
+// all of a large one to its system long ago, and wait for the answer.
 func (c *conn) receive(u *upload, size int64) error {
-	b := &body{c: c, left: size}
+	if size > bufferSize {
+		c.heart.begin()
+		defer c.heart.end()
+	}
+	c.body = body{c: c, left: size}
+	b := &c.body
 	c.link.each(orDefault(c.srv.ProgressTimeout, DefaultProgressTimeout))
 	_, err := u.to.ReadFrom(b)
 	u.got += size - b.left
@@ -22,7 +28,10 @@ func (c *conn) receive(u *upload, size int64) error {
 
 // discard reads past size bytes, so that the next message can be read.
 func (c *conn) discard(size uint64) error {
-	if size > maxDiscard {
+	switch {
+	case size == 0:
+		return nil
+	case size > maxDiscard:
 		return errRefused
 	}
 	c.link.each(orDefault(c.srv.ProgressTimeout, DefaultProgressTimeout))
@@ -30,9 +39,9 @@ func (c *conn) discard(size uint64) error {
 	return err
 }
 
-// A body reads the contents of a Data: first what was read ahead, then from
-// the connection straight into the reader's buffer. It ends in io.EOF only
-// after the last byte.
+// A body reads the contents of a Data: first what was read ahead, then, if it
+// is much, from the connection straight into the reader's buffer. It ends in
+// io.EOF only after the last byte.
 type body struct {
 	c    *conn
 	left int64
@@ -43,12 +52,7 @@ func (b *body) Read(p []byte) (n int, err error) {
 	if b.left == 0 {
 		return 0, io.EOF
 	}
-	p = p[:min(int64(len(p)), b.left)]
-	if b.c.r.Buffered() > 0 {
-		n, err = b.c.r.Read(p)
-	} else {
-		n, err = input{b.c}.Read(p)
-	}
+	n, err = b.c.r.Read(p[:min(int64(len(p)), b.left)])
 	b.left -= int64(n)
 	if err != nil && b.left > 0 {
 		b.err = unexpected(err)

@@ -8,6 +8,7 @@ import (
 	"net"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -26,42 +27,47 @@ const (
 // client was told.
 var errRefused = errors.New("refused")
 
-// A conn is one connection of a Server. But for out, it belongs to the
-// goroutine that runs it.
+// A conn is one connection of a Server. It belongs to the goroutine that reads
+// it; others publish its files.
 type conn struct {
 	srv    *Server
-	ctx    context.Context
-	cancel context.CancelFunc
-	// current also ends when another connection takes over, which calls replace.
-	current context.Context
-	replace context.CancelCauseFunc
-	link    *link
-	r       *bufio.Reader // over input; nil while idle
-	out     replies
-	remote  string
-	log     zerolog.Logger
-	idle    bool // guarded by srv.mu
+	ctx    context.Context // until the connection ends, or another takes over
+	cancel context.CancelCauseFunc
+	link   link
+	r      *bufio.Reader // over input; nil while idle
+	out    replies
+	heart  heartbeat
+	remote string
+	log    zerolog.Logger
+
+	asleep    bool // waits for a message; guarded by srv.mu, like the next
+	uploading bool // in the middle of an upload
+
+	publishing  sync.WaitGroup // files of which the client sent all
+	superseding sync.WaitGroup // who takes over and has not said so
 
 	spoken    bool      // a String told which dialect this is
 	bare      bool      // it is the lab's: replies are bare bytes
 	uploads   []*upload // announced and not yet ended, oldest first
 	announced int       // how many uploads there ever were
+	body      body
+	first     [firstRead]byte // of what came while idle
 }
 
 func newConn(s *Server, nc net.Conn) *conn {
 	remote := nc.RemoteAddr().String()
-	l := &link{Conn: nc, writeStall: orDefault(s.ProgressTimeout, DefaultProgressTimeout)}
 	c := &conn{
 		srv:    s,
-		link:   l,
-		out:    replies{link: l},
+		link:   link{Conn: nc, writeStall: orDefault(s.ProgressTimeout, DefaultProgressTimeout)},
 		remote: remote,
 		log:    s.Log.With().Str("remote", remote).Logger(),
-		idle:   true,
+		asleep: true,
 		bare:   s.Lab != 0,
 	}
-	c.ctx, c.cancel = context.WithCancel(context.Background())
-	c.current, c.replace = context.WithCancelCause(c.ctx)
+	c.out.link = &c.link
+	c.out.changed.L = &c.out.mu
+	c.heart.beat = c.beat
+	c.ctx, c.cancel = context.WithCancelCause(context.Background())
 	return c
 }
 
@@ -69,11 +75,22 @@ func newConn(s *Server, nc net.Conn) *conn {
 // happens in it.
 func (c *conn) run() {
 	defer c.srv.removeConn(c)
+	defer c.heart.pending.Wait()
+	defer c.publishing.Wait()
 	defer c.survive()
 	defer c.close()
 	err := c.converse()
 	c.abandon()
+	c.settle()
 	c.end(err)
+}
+
+// settle waits until all that is owed was answered.
+func (c *conn) settle() {
+	c.out.wait()
+	c.publishing.Wait()
+	c.superseding.Wait()
+	c.out.wake()
 }
 
 // survive, deferred, lets a fault of the program or of its store end only the
@@ -81,6 +98,7 @@ func (c *conn) run() {
 func (c *conn) survive() {
 	if p := recover(); p != nil {
 		c.log.Error().Any("panic", p).Bytes("stack", debug.Stack()).Msg("a fault of this program ended a connection")
+		c.out.fail(net.ErrClosed)
 	}
 }
 
@@ -121,12 +139,14 @@ func (c *conn) serveMessages() error {
 				return err
 			}
 			if lab {
+				c.settle()
 				return c.serveLab()
 			}
 		}
 		if err := c.message(); err != nil {
 			return err
 		}
+		c.out.limit()
 	}
 }
 
@@ -159,7 +179,7 @@ func (c *conn) message() error {
 	case ctl.Word == wordRestart:
 		return c.restartUpload()
 	case reserved[ctl.Word]:
-		c.refuse(&Error{CodeUnsupported, "this server does not know " + ctl.Word}, 0)
+		c.out.inOrder(c.refusal(&Error{CodeUnsupported, "this server does not know " + ctl.Word}, 0))
 		return nil
 	}
 	return c.announce(ctl)
@@ -168,10 +188,10 @@ func (c *conn) message() error {
 // say answers what somebody said.
 func (c *conn) say(text string) {
 	c.received(Event{Op: "say", Text: text})
-	c.out.text(TruncateText(strings.ToValidUTF8(c.srv.answer(text), "\uFFFD"), MaxString))
+	c.out.say(orDefault(c.srv.Reply, DefaultReply), text)
 }
 
-// answer is what the server says to a text.
+// answer is what the server says to a raw text.
 func (s *Server) answer(text string) string {
 	return strings.ReplaceAll(orDefault(s.Reply, DefaultReply), "{}", text)
 }
@@ -218,6 +238,17 @@ func (c *conn) abandon() {
 	}
 }
 
+// beat tells the client that its requests are not forgotten.
+func (c *conn) beat() {
+	c.heart.working(func() {
+		if !c.bare {
+			c.out.control(Control{Word: wordWait})
+		}
+	})
+	c.out.flush()
+	c.srv.settle(c)
+}
+
 // end tells the client why its connection ends, unless the client ended it,
 // and notes it.
 func (c *conn) end(err error) {
@@ -245,7 +276,7 @@ func (c *conn) end(err error) {
 
 // close frees what the connection holds, after a panic too.
 func (c *conn) close() {
-	c.cancel()
+	c.cancel(net.ErrClosed)
 	c.link.Close()
 	c.releaseBuffer()
 	c.abandon()

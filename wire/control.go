@@ -54,6 +54,9 @@ func ParseControl(text string) (Control, error) {
 		return Control{}, ErrControl
 	}
 	c := Control{Word: word}
+	if rest != "" {
+		c.Fields = make([]Field, 0, strings.Count(rest, "\x00"))
+	}
 	for rest != "" {
 		var field string
 		field, rest, ok = strings.Cut(rest, "\x00")

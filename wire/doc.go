@@ -123,7 +123,8 @@
 // connection, with ERROR, code superseded: a client whose network dropped can
 // come back at once. The field upload tells which file of the old connection
 // that was. Its client must not try that one again; others that were under way
-// may go over another connection.
+// may go over another connection. Files that were ended may have been kept
+// although no answer came.
 //
 // Folders. An announcement whose name ends in "/" asks for a folder, without
 // contents. It is answered at once with SAVED, which has only the name, when
@@ -138,20 +139,23 @@
 // ended or seen refused. The OKs come in the order of the announcements. Data,
 // END, CANCEL and RESTART belong to the oldest file that was accepted and has not
 // ended. After an END the client goes on with the next file at once; the server
-// makes many files safe at the same time. The answers to END and CANCEL come in
-// their order too, but between the two orders nothing is promised: the field
+// makes many files safe at the same time, but those of the same name one after
+// the other. The answers to END, CANCEL, texts and blobs come in the order of
+// these messages, but between the two orders nothing is promised: the field
 // upload tells the file that an OK, a SAVED or an ERROR is about. A client must
 // take the answers while it sends: a server that cannot send them stops
 // receiving. So a thousand small files cost a handful of round trips: on one
 // connection, two and one for every 128 files.
 //
 // Early refusal. A server that cannot go on with an upload (the disk is full,
-// say) answers ERROR at once. What the client has still to send of the file is
-// discarded, and END or CANCEL then gets no further answer; the client sends
-// one of them, so that both sides know where the file ends. A server may
-// instead close the connection when a refused Data has more than 64 MiB left.
+// say) answers ERROR at once, out of order. What the client has still to send of
+// the file is discarded, and END or CANCEL then gets no further answer; the
+// client sends one of them, so that both sides know where the file ends. A
+// server may instead close the connection when a refused Data has more than
+// 64 MiB left.
 //
-// Waiting. A server that works on an answer for long sends
+// Waiting. A server that works on an answer for long, or receives a large Data
+// slowly, sends
 //
 //	WAIT 0
 //
@@ -159,10 +163,11 @@
 //
 // # Refusals
 //
-// An ERROR without the field upload is about the message before it. The code
-// is stable. "later" marks those after which the same request may soon succeed
-// by itself, and "ends" those after which the server closes the connection; a server that is
-// going down first lets the files under way on it end. After the others the
+// An ERROR without the field upload answers a blob or an unknown request, in
+// their order, or is about the connection, which then ends. The code is stable.
+// "later" marks those after which the same request may soon succeed by itself,
+// and "ends" those after which the server closes the connection; a server that
+// is going down first lets the files under way on it end. After the others the
 // conversation goes on.
 //
 //	protocol     ends   the bytes are not this protocol
@@ -233,5 +238,6 @@
 //
 // A server closes a connection on which nothing comes for 5 minutes between
 // messages, a String takes over 10 seconds to arrive, or a body or a reply
-// stands still for 30 seconds. These are defaults.
+// stands still for 30 seconds. These are defaults. While it owes an answer, the
+// 5 minutes do not run.
 package wire

@@ -8,16 +8,25 @@ import (
 
 // buffers holds the read-ahead of connections that have something to read:
 // one that is idle holds none.
-var buffers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, readAhead) }}
+var buffers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, bufferSize) }}
+
+const bufferSize = 32 << 10
+
+// firstRead is how much an idle connection can take: many a message as a whole.
+const firstRead = 512
 
 // input is what a conn reads from. Before it may have to wait for the client,
 // the client gets what it may be waiting for.
 type input struct{ *conn }
 
 func (in input) Read(p []byte) (int, error) {
-	if err := in.out.flush(); err != nil {
+	if len(in.link.unread) > 0 {
+		return in.link.Read(p)
+	}
+	if err := in.out.wait(); err != nil {
 		return 0, err
 	}
+	defer in.out.wake()
 	return in.link.Read(p)
 }
 
@@ -41,20 +50,22 @@ func (c *conn) await() (byte, error) {
 // Shutdown may close it unless a file is under way.
 func (c *conn) sleep() error {
 	c.releaseBuffer()
-	if err := c.out.flush(); err != nil { // before Shutdown may close it
+	if err := c.out.wait(); err != nil { // before Shutdown may close it
 		return err
 	}
-	if !c.srv.setIdle(c, len(c.uploads) == 0) {
+	c.out.release()
+	c.link.deadline()
+	c.srv.sleep(c, len(c.uploads) > 0)
+	n, err := io.ReadAtLeast(&c.link, c.first[:], 1)
+	closing := c.srv.wake(c)
+	c.out.wake()
+	if closing && timedOut(err) {
 		return &Error{CodeShutdown, "the server is going down"}
 	}
-	c.link.within(orDefault(c.srv.IdleTimeout, DefaultIdleTimeout))
-	var first [1]byte
-	_, err := io.ReadFull(c.link, first[:])
-	c.srv.setIdle(c, false)
 	if err != nil {
 		return err
 	}
-	c.link.unread = first[:]
+	c.link.unread = c.first[:n]
 	c.r = buffers.Get().(*bufio.Reader)
 	c.r.Reset(input{c})
 	return nil

@@ -270,11 +270,9 @@ func (c *conn) labSave(u *upload) error {
 	if u.to == nil {
 		return errRefused
 	}
-	op := "upload"
-	if u.Name == "" {
-		op = "blob"
-	}
-	if _, err := c.commit(u, op, Sum{Size: u.got}); err != nil {
+	to := u.to
+	u.to = nil
+	if _, err := c.keep(u, to, Sum{Size: u.got}); err != nil {
 		return c.labRefuse(err)
 	}
 	return nil

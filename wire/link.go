@@ -12,20 +12,22 @@ import (
 // writes to one goroutine at a time.
 type link struct {
 	net.Conn
-	readStall  time.Duration // longest wait of each read; 0: the deadline of within holds
+	readStall  time.Duration // longest wait of each read
+	readTotal  time.Duration // longest wait of the next reads altogether, once the first begins
 	writeStall time.Duration // longest wait for a write to make progress
 	unread     []byte        // what was read too early
 	ended      bool          // closeWrite was called
 }
 
-// within gives all reads that follow d altogether.
-func (l *link) within(d time.Duration) {
-	l.readStall = 0
-	l.SetReadDeadline(time.Now().Add(d))
-}
+// within gives all reads that follow d altogether. What was read already costs
+// nothing.
+func (l *link) within(d time.Duration) { l.readStall, l.readTotal = 0, d }
 
 // each gives every read that follows d for itself.
-func (l *link) each(d time.Duration) { l.readStall = d }
+func (l *link) each(d time.Duration) { l.readStall, l.readTotal = d, 0 }
+
+// deadline leaves the time of the reads that follow to SetReadDeadline.
+func (l *link) deadline() { l.readStall, l.readTotal = 0, 0 }
 
 func (l *link) Read(p []byte) (int, error) {
 	if len(l.unread) > 0 {
@@ -33,8 +35,9 @@ func (l *link) Read(p []byte) (int, error) {
 		l.unread = l.unread[n:]
 		return n, nil
 	}
-	if l.readStall > 0 {
-		l.SetReadDeadline(time.Now().Add(l.readStall))
+	if d := l.readStall + l.readTotal; d > 0 {
+		l.SetReadDeadline(time.Now().Add(d))
+		l.readTotal = 0
 	}
 	return l.Conn.Read(p)
 }

@@ -143,20 +143,20 @@ func TestAnnouncedAhead(t *testing.T) {
 	serve(t, nil, func(w *world) {
 		p := w.dial()
 		var want []string
-		for i := range 64 {
+		for i := range wire.MaxAhead {
 			p.send(str(fmt.Sprintf("f%d|", i)))
 			want = append(want, ok(i+1))
 		}
 		p.hear(want...)
 		p.send(str("one too many|"))
-		p.hear("ERROR|code=too-many|upload=65|")
+		p.hear("ERROR|code=too-many|upload=129|")
 		p.send(end(""))
 		p.hear(saved(1, "f0", ""))
-		p.send(str("f65|"), str("again|"))
-		p.hear(ok(66), "ERROR|code=too-many|upload=67|")
+		p.send(str("f129|"), str("again|"))
+		p.hear(ok(130), "ERROR|code=too-many|upload=131|")
 		p.send(data(2, "x"), end("x"))
 		p.hear(saved(2, "f1", "x"))
-		if n := len(w.store.announced); n != 65 {
+		if n := len(w.store.announced); n != 129 {
 			t.Errorf("the store was asked for %d files", n)
 		}
 		p.Close()

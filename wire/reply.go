@@ -4,21 +4,12 @@ import (
 	"errors"
 	"strconv"
 	"strings"
-	"sync"
-	"time"
 )
 
-// waitInterval is how often a server that is busy with a request says so.
-const waitInterval = 5 * time.Second
-
-// refuse answers with the *Error that err is, or else with CodeInternal.
+// refuse answers at once with the *Error that err is, or else with
+// CodeInternal.
 func (c *conn) refuse(err error, upload int) {
-	e, told := errors.AsType[*Error](err)
-	if !told {
-		e = &Error{CodeInternal, "the server failed; its log says why"}
-	}
-	c.log.Warn().Err(err).Str("code", string(e.Code)).Msg("refused")
-	c.tell(e, upload)
+	c.tell(c.reason(err), upload)
 }
 
 func (c *conn) tell(e *Error, upload int) {
@@ -29,6 +20,21 @@ func (c *conn) tell(e *Error, upload int) {
 	}
 }
 
+// refusal is what refuse answers, for a place in the order of answers.
+func (c *conn) refusal(err error, upload int) Control {
+	return numbered(c.reason(err).control(), upload)
+}
+
+// reason logs why something is refused, and returns what of it is told.
+func (c *conn) reason(err error) *Error {
+	e, told := errors.AsType[*Error](err)
+	if !told {
+		e = &Error{CodeInternal, "the server failed; its log says why"}
+	}
+	c.log.Warn().Err(err).Str("code", string(e.Code)).Msg("refused")
+	return e
+}
+
 // numbered adds which upload of the connection a reply is about, if any.
 func numbered(ctl Control, upload int) Control {
 	if upload == 0 {
@@ -37,65 +43,52 @@ func numbered(ctl Control, upload int) Control {
 	return ctl.with("upload", strconv.Itoa(upload))
 }
 
-// working tells the client every few seconds that its request is still being
-// worked on, until the function that it returns is called.
-func (c *conn) working() (done func()) {
-	if c.bare {
-		return func() {}
+// about begins a reply that has room for a few fields, numbered.
+func about(word string, upload int) Control {
+	return numbered(Control{Word: word, Fields: make([]Field, 0, 5)}, upload)
+}
+
+// append appends the String of a reply to b. What a client sent may be quoted
+// in it, cut within a character.
+func (c Control) append(b []byte) []byte {
+	start := len(b)
+	b = append(append(beginString(b), c.Word...), 0)
+	for _, f := range c.Fields {
+		b = append(append(b, f.Key...), '=')
+		b = append(append(b, strings.ToValidUTF8(f.Value, "\uFFFD")...), 0)
 	}
-	stop := make(chan struct{})
-	var teller sync.WaitGroup
-	teller.Go(func() {
-		t := time.NewTicker(waitInterval)
-		defer t.Stop()
-		for {
-			select {
-			case <-stop:
-				return
-			case <-t.C:
-				c.out.control(Control{Word: wordWait})
-				c.out.flush() // a failure shows again at the reply
-			}
+	return endString(b, start)
+}
+
+// appendSaid appends the String that answers a text: the template with the text
+// for each "{}", cut to the length of a String.
+func appendSaid(b []byte, template, text string) []byte {
+	start := len(b)
+	b = beginString(b)
+	template = strings.ToValidUTF8(template, "\uFFFD")
+	for {
+		before, after, found := strings.Cut(template, "{}")
+		b = append(b, before...)
+		if !found {
+			return endString(b, start)
 		}
-	})
-	return func() {
-		close(stop)
-		teller.Wait()
+		b = append(b, text...)
+		template = after
 	}
 }
 
-// replies gathers what the server says until somebody waits for it. It may be
-// used by several goroutines at once.
-type replies struct {
-	link *link
-	mu   sync.Mutex
-	buf  []byte
-	err  error // of a write: the stream ends somewhere in a reply
-}
+const stringHeader = 3
 
-func (o *replies) text(s string) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.buf = AppendString(o.buf, s)
-}
+// beginString makes room for the header of a String whose contents are then
+// appended, and endString puts it there, at start, and cuts what does not fit.
+func beginString(b []byte) []byte { return StringHeader(0).Append(b) }
 
-func (o *replies) control(ctl Control) { o.text(strings.ToValidUTF8(ctl.Text(), "\uFFFD")) }
-
-// bare adds bytes that are no message, as the lab's programs send them.
-func (o *replies) bare(s string) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.buf = append(o.buf, s...)
-}
-
-// flush sends what was gathered. Once that has failed nothing is sent any more:
-// it would be read as the rest of the reply that was cut.
-func (o *replies) flush() error {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if len(o.buf) > 0 && o.err == nil {
-		_, o.err = o.link.Write(o.buf)
+func endString(b []byte, start int) []byte {
+	text := b[start+stringHeader:]
+	if len(text) > MaxString {
+		text = text[:MaxString]
+		text = text[:wholeRunes(text)]
 	}
-	o.buf = nil
-	return o.err
+	StringHeader(len(text)).Append(b[start:start])
+	return b[:start+stringHeader+len(text)]
 }

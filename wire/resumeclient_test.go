@@ -346,7 +346,7 @@ func TestClientRefusesIDs(t *testing.T) {
 	talk(t, func(s *script) {
 		s.want("f|id=i|size=1|")
 		s.say(ok(1))
-		s.want("CANCEL|")
+		s.want("CANCEL|", "EOF")
 	}, func(t *testing.T, c *wire.Client) {
 		for _, id := range []string{strings.Repeat("i", 129), "a\x00b", "\xff"} {
 			a := withID(1)

@@ -13,7 +13,10 @@ import (
 const (
 	// chunkSize is the most bytes of one Data of a file. From 256 KiB on,
 	// larger ones are hardly faster, and only between two can a client tell
-	// the server that it gives up.
+	// the server that it gives up. To read and write them, with the next being
+	// read meanwhile, takes less processor time than sendfile(2) and a second
+	// reader for the digest (measured over loopback, where sendfile hands over
+	// single pages), and TLS goes the same way.
 	chunkSize = 1 << 20
 	// aliveInterval is how often a client whose source is slow sends an empty
 	// Data, so that the server does not take it for dead.

@@ -42,7 +42,8 @@ type Server struct {
 	// for the default of each.
 	IdleTimeout, HeaderTimeout, ProgressTimeout time.Duration
 	// Received, if set, is told of each thing received, after it was kept and
-	// before the client is told. It is called by many goroutines at once.
+	// before the client is told. It is called by many goroutines at once, also
+	// for files of the same connection.
 	Received func(Event)
 	// Log gets one line for each thing received and for each connection that
 	// ended badly. Its zero value is silent.
@@ -155,12 +156,39 @@ func (s *Server) removeConn(c *conn) {
 	s.running.Done()
 }
 
-// setIdle notes that c waits for a message, and reports whether it may.
-func (s *Server) setIdle(c *conn, idle bool) bool {
+// sleep notes that c waits for a message, if need be in the middle of an
+// upload.
+func (s *Server) sleep(c *conn, uploading bool) {
+	s.mu.Lock()
+	c.asleep, c.uploading = true, uploading
+	s.mu.Unlock()
+	s.settle(c)
+}
+
+// wake notes that c does not wait any more, and reports whether it may not.
+func (s *Server) wake(c *conn) (closing bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c.idle = idle
-	return !(idle && s.closing)
+	c.asleep = false
+	return s.closing && !c.uploading
+}
+
+// settle tells a connection that waits for a message how long it may: for ever
+// while an answer is owed, not at all if the server is going down.
+func (s *Server) settle(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var until time.Time
+	switch {
+	case !c.asleep:
+		return
+	case !c.out.none():
+	case s.closing && !c.uploading:
+		until = time.Now()
+	default:
+		until = time.Now().Add(orDefault(s.IdleTimeout, DefaultIdleTimeout))
+	}
+	c.link.SetReadDeadline(until)
 }
 
 func (s *Server) isClosing() bool {
@@ -173,7 +201,7 @@ func (s *Server) isClosing() bool {
 // lets the others finish what they are doing and returns when none is left,
 // or with ctx's error. Close ends those that remain.
 func (s *Server) Shutdown(ctx context.Context) error {
-	s.stop(func(c *conn) bool { return c.idle })
+	s.stop(func(c *conn) bool { return c.asleep && !c.uploading && c.out.none() })
 	done := make(chan struct{})
 	go func() {
 		s.running.Wait()
@@ -187,7 +215,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 }
 
-// Close stops accepting and closes every connection at once.
+// Close stops accepting and closes every connection at once. What is being
+// published just now is still published.
 func (s *Server) Close() error {
 	s.stop(func(*conn) bool { return true })
 	return nil
@@ -203,7 +232,7 @@ func (s *Server) stop(chosen func(*conn) bool) {
 	}
 	for c := range s.conns {
 		if chosen(c) {
-			c.cancel()
+			c.cancel(net.ErrClosed)
 			c.link.Close()
 		}
 	}

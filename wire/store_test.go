@@ -39,6 +39,7 @@ type store struct {
 	folders   []string
 	left      map[string]string // by ID: what Suspend kept
 	busy      map[string]bool   // the IDs in progress
+	made      int               // names
 	created   int
 	ended     int
 	suspended int      // of those that ended
@@ -48,6 +49,7 @@ type store struct {
 // A file is one in progress.
 type file struct {
 	wire.Announcement
+	made    string // its name, if it is still free at the end
 	store   *store
 	body    bytes.Buffer
 	resumed wire.Sum
@@ -74,6 +76,10 @@ func (s *store) Create(ctx context.Context, a wire.Announcement) (wire.Upload, e
 	defer s.mu.Unlock()
 	s.created++
 	f := &file{Announcement: a, store: s}
+	if f.made = a.Name; a.Name == "" {
+		s.made++
+		f.made = fmt.Sprintf("#%d", s.made)
+	}
 	if a.ID == "" {
 		return f, nil
 	}
@@ -175,6 +181,9 @@ func (f *file) Commit(ctx context.Context, want wire.Sum) (wire.Saved, error) {
 			return wire.Saved{}, err
 		}
 	}
+	if ctx.Err() != nil {
+		return wire.Saved{}, ctx.Err()
+	}
 	h := f.Digest.New()
 	h.Write(f.body.Bytes())
 	got := wire.Sum{Size: int64(f.body.Len()), Digest: h.Sum(nil)}
@@ -185,9 +194,9 @@ func (f *file) Commit(ctx context.Context, want wire.Sum) (wire.Saved, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.wants = append(s.wants, want)
-	body, name := f.body.String(), f.Name
+	body, name := f.body.String(), f.made
 	for n := 1; ; n++ {
-		if name == "" || n > 1 {
+		if n > 1 {
 			name = fmt.Sprintf("%s#%d", f.Name, n)
 		}
 		if old, taken := s.files[name]; !taken {

@@ -11,99 +11,106 @@ const supersedeTime = 100 * time.Millisecond
 
 var errSuperseded = &Error{CodeSuperseded, "another connection sends this file now"}
 
-// A claim is on the right to send the upload of an ID. Its connections are the
-// one that has the right and those that wait for it.
+// A claim is on the right to send the upload of an ID. Its uploads are the one
+// that has the right and those that wait for it.
 type claim struct {
-	id    string
-	turn  chan struct{} // full while one has the right
-	conns int
-	owner *conn // the newest of them; nil once it gave up
+	id      string
+	turn    chan struct{} // full while one has the right
+	uploads int
+	owner   *upload // the newest of them; nil once it gave up
 }
 
-// claim gives c the right to an ID. A client whose network dropped comes back
-// on another connection, so that the newer one is right: the older is ended,
-// and claim waits until it has put the file away.
-func (s *Server) claim(c *conn, id string) (*claim, error) {
-	cl, old, err := s.enter(c, id)
+// claim gives an upload of c the right to its ID. A client whose network dropped
+// comes back on another connection, so that the newer one is right: the older
+// is ended, and claim waits until it has put the file away. On the same
+// connection it waits until the file is published.
+func (s *Server) claim(c *conn, u *upload) (*claim, error) {
+	cl, old, err := s.enter(c, u)
 	if err != nil {
 		return nil, err
 	}
 	if old != nil {
-		old.supersede()
+		old.conn.supersede(old.number)
 	}
+	c.out.wait()
+	defer c.out.wake()
 	select {
 	case cl.turn <- struct{}{}:
 		return cl, nil
-	case <-c.current.Done(): // or else two that wait for each other would for ever
-		s.exit(c, cl)
-		return nil, context.Cause(c.current)
+	case <-c.ctx.Done(): // or else two that wait for each other would for ever
+		s.exit(u, cl)
+		return nil, context.Cause(c.ctx)
 	}
 }
 
-// enter makes c the owner of a claim in place of old, which from then on can
-// neither wait for a claim nor make one.
-func (s *Server) enter(c *conn, id string) (cl *claim, old *conn, err error) {
+// enter makes u the owner of a claim in place of old, whose connection from then
+// on can neither wait for a claim nor make one.
+func (s *Server) enter(c *conn, u *upload) (cl *claim, old *upload, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c.current.Err() != nil {
-		return nil, nil, context.Cause(c.current)
+	if c.ctx.Err() != nil {
+		return nil, nil, context.Cause(c.ctx)
 	}
-	cl = s.claims[id]
+	cl = s.claims[u.ID]
 	if cl == nil {
-		cl = &claim{id: id, turn: make(chan struct{}, 1)}
+		cl = &claim{id: u.ID, turn: make(chan struct{}, 1)}
 		if s.claims == nil {
 			s.claims = map[string]*claim{}
 		}
-		s.claims[id] = cl
+		s.claims[u.ID] = cl
 	}
-	if cl.owner == c {
-		return nil, nil, &Error{CodeInUse, "this connection sends that file already"}
+	if o := cl.owner; o != nil {
+		switch {
+		case o.conn == c && !o.whole:
+			return nil, nil, &Error{CodeInUse, "this connection sends that file already"}
+		case o.conn != c && o.conn.ctx.Err() == nil:
+			old = o
+			old.conn.superseding.Add(1)
+			old.conn.cancel(errSuperseded)
+		}
 	}
-	if cl.owner != nil && cl.owner.current.Err() == nil {
-		old = cl.owner
-		old.replace(errSuperseded)
-	}
-	cl.owner = c
-	cl.conns++
+	u.conn = c
+	cl.owner = u
+	cl.uploads++
 	return cl, old, nil
 }
 
+// publishes notes that u is whole: it gives up its claim by itself.
+func (s *Server) publishes(u *upload) {
+	if u.claim != nil {
+		s.mu.Lock()
+		u.whole = true
+		s.mu.Unlock()
+	}
+}
+
 // exit is the opposite of enter.
-func (s *Server) exit(c *conn, cl *claim) {
+func (s *Server) exit(u *upload, cl *claim) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if cl.owner == c {
+	if cl.owner == u {
 		cl.owner = nil
 	}
-	if cl.conns--; cl.conns == 0 {
+	if cl.uploads--; cl.uploads == 0 {
 		delete(s.claims, cl.id)
 	}
 }
 
 // release gives up what claim gave, if it did.
-func (s *Server) release(c *conn, cl *claim) {
-	if cl != nil {
-		<-cl.turn
-		s.exit(c, cl)
+func (s *Server) release(u *upload) {
+	if u.claim != nil {
+		<-u.claim.turn
+		s.exit(u, u.claim)
 	}
 }
 
 // supersede ends a connection in favour of another one, whose goroutine calls
-// it. What it is publishing just now it still publishes.
-func (c *conn) supersede() {
+// it, because of an upload. What it is publishing just now it still publishes.
+func (c *conn) supersede(upload int) {
+	defer c.superseding.Done()
 	c.log.Warn().Msg("superseded by another connection")
 	late := time.AfterFunc(supersedeTime, func() { c.link.Close() }) // wakes who is stuck in a reply
 	defer late.Stop()
-	c.out.last(errSuperseded)
+	c.out.last(numbered(errSuperseded.control(), upload))
 	c.link.Close()
-}
-
-// last sends a refusal after which nothing is sent.
-func (o *replies) last(e *Error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.err == nil {
-		o.link.Write(AppendString(o.buf, e.control().Text()))
-		o.err = e
-	}
 }

@@ -64,6 +64,20 @@ func (p *peer) drip(bytes string, every time.Duration) *sync.WaitGroup {
 	return &dripping
 }
 
+// TestWaitWhileReceiving sends a large Data slowly: its client may long be
+// waiting for the answer.
+func TestWaitWhileReceiving(t *testing.T) {
+	const size = 40_000
+	serve(t, nil, func(w *world) {
+		p := w.dial()
+		contents := strings.Repeat("x", size)
+		whole := data(3, contents)
+		p.send(whole[:len(whole)-12])
+		p.drip(whole[len(whole)-12:], time.Second).Wait()
+		p.hear("WAIT|", "WAIT|", kept("#1", contents))
+	})
+}
+
 // TestHeaderTimeout drips the bytes of a String: that each of them is in time
 // does not help.
 func TestHeaderTimeout(t *testing.T) {

@@ -1,17 +1,17 @@
 package wire
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"strconv"
 	"strings"
 )
 
 const (
 	// MaxAhead is how many files a client may have announced and not ended.
-	MaxAhead = 64
+	MaxAhead = 128
 	// MaxName is the most bytes of a file's name: it shares a String of
 	// MaxString bytes with the fields.
 	MaxName = 3072
@@ -25,7 +25,9 @@ type upload struct {
 	Announcement
 	to    Upload // nil once the file was refused
 	got   int64  // with what an earlier upload brought
-	claim *claim // on its ID
+	claim *claim // on its ID, with conn
+	conn  *conn
+	whole bool // the client sent all; guarded by srv.mu
 }
 
 // announce takes an announcement and accepts or refuses it.
@@ -42,6 +44,12 @@ func (c *conn) announce(ctl Control) error {
 	if err == nil {
 		err = c.begin(u)
 	}
+	if c.ctx.Err() != nil {
+		if err == nil {
+			c.uploads = append(c.uploads, u) // to be put away
+		}
+		return net.ErrClosed // who ended it says why
+	}
 	if err != nil {
 		c.refuse(err, u.number)
 		return nil
@@ -49,7 +57,7 @@ func (c *conn) announce(ctl Control) error {
 	c.uploads = append(c.uploads, u)
 	left := u.to.Resumed()
 	u.got = left.Size
-	ok := numbered(Control{Word: wordOK}, u.number).with("offset", strconv.FormatInt(left.Size, 10))
+	ok := about(wordOK, u.number).with("offset", strconv.FormatInt(left.Size, 10))
 	if left.Size > 0 {
 		ok = ok.with(u.Digest.Name, left.Hex())
 	}
@@ -60,24 +68,22 @@ func (c *conn) announce(ctl Control) error {
 // begin has the store begin a file, or go on with one that no other connection
 // sends any more.
 func (c *conn) begin(u *upload) (err error) {
+	c.heart.begin() // it may be that all that was left must be read
+	defer c.heart.end()
 	if u.ID != "" {
 		if err := c.allow(u.Announcement); err != nil {
 			return err // before it ends another connection
 		}
-		defer c.working()() // all that was left must be read
-		if u.claim, err = c.srv.claim(c, u.ID); err != nil {
+		if u.claim, err = c.srv.claim(c, u); err != nil {
 			return err
 		}
 		defer func() {
 			if u.to == nil {
-				c.srv.release(c, u.claim)
+				c.srv.release(u)
 			}
 		}()
 	}
 	u.to, err = c.create(u.Announcement)
-	if err != nil && c.current.Err() != nil {
-		err = context.Cause(c.current)
-	}
 	return err
 }
 
@@ -87,15 +93,19 @@ func (c *conn) makeFolder(name string, number int) error {
 		if len(name) > MaxName {
 			return errLongName
 		}
-		defer c.working()()
+		c.heart.begin()
+		defer c.heart.end()
 		return c.srv.Store.MakeFolder(c.ctx, name)
 	}()
+	if c.ctx.Err() != nil {
+		return net.ErrClosed
+	}
 	if err != nil {
 		c.refuse(err, number)
 		return nil
 	}
 	c.received(Event{Op: "folder", Name: name})
-	c.out.control(numbered(Control{Word: wordSaved}, number).with("name", name))
+	c.out.control(about(wordSaved, number).with("name", name))
 	return nil
 }
 
@@ -136,7 +146,7 @@ func (c *conn) create(a Announcement) (Upload, error) {
 	if err := c.allow(a); err != nil {
 		return nil, err
 	}
-	return c.srv.Store.Create(c.current, a)
+	return c.srv.Store.Create(c.ctx, a)
 }
 
 var errLongName = &Error{CodeName, fmt.Sprintf("a name has at most %d bytes", MaxName)}
@@ -190,7 +200,7 @@ func (u *upload) fits(size uint64, limit int64) error {
 	return nil
 }
 
-// endUpload publishes the oldest upload and answers whether it is safe.
+// endUpload has the oldest upload published and answered whether it is safe.
 func (c *conn) endUpload(ctl Control) error {
 	if len(c.uploads) == 0 {
 		return fmt.Errorf("%w: END of no upload", ErrControl)
@@ -205,15 +215,11 @@ func (c *conn) endUpload(ctl Control) error {
 	case u.to == nil:
 		return nil // the refusal was the answer
 	case u.Size >= 0 && u.Size != want.Size:
-		c.fail(u, &Error{CodeMismatch, fmt.Sprintf("%d bytes were announced, and %d came", u.Size, want.Size)})
+		c.drop(u)
+		c.out.inOrder(c.refusal(&Error{CodeMismatch, fmt.Sprintf("%d bytes were announced, and %d came", u.Size, want.Size)}, u.number))
 		return nil
 	}
-	saved, err := c.commit(u, "upload", want)
-	if err != nil {
-		c.refuse(err, u.number)
-		return nil
-	}
-	c.out.control(saved.control(numbered(Control{Word: wordSaved}, u.number), u.Digest))
+	c.publish(u, wordSaved, want)
 	return nil
 }
 
@@ -225,7 +231,8 @@ func (c *conn) cancelUpload() error {
 	u := c.uploads[0]
 	c.uploads = c.uploads[1:]
 	if u.to != nil {
-		c.fail(u, &Error{CodeCancelled, "the client gave the file up"})
+		c.drop(u)
+		c.out.inOrder(c.refusal(&Error{CodeCancelled, "the client gave the file up"}, u.number))
 	}
 	return nil
 }
@@ -258,54 +265,24 @@ func (c *conn) blob(size uint64) error {
 		u.to, err = c.create(u.Announcement)
 	}
 	if err != nil {
-		c.refuse(err, 0)
+		c.out.inOrder(c.refusal(err, 0))
 		return c.discard(size)
 	}
 	defer c.drop(u)
 	if err := c.receive(u, u.Size); err != nil || u.to == nil {
 		return err
 	}
-	saved, err := c.commit(u, "blob", Sum{Size: u.Size})
-	if err != nil {
-		c.refuse(err, 0)
-		return nil
-	}
-	c.out.control(saved.control(Control{Word: wordOK}, u.Digest))
+	c.publish(u, wordOK, Sum{Size: u.Size})
 	return nil
-}
-
-// commit has the store publish a file, and reports it.
-func (c *conn) commit(u *upload, op string, want Sum) (Saved, error) {
-	to := u.to
-	u.to = nil // whatever comes of it
-	defer c.srv.release(c, u.claim)
-	c.out.flush() // nobody should wait for this file but its sender
-	saved, err := func() (Saved, error) {
-		defer c.working()()
-		return to.Commit(c.ctx, want)
-	}()
-	if err != nil {
-		return saved, fmt.Errorf("keep %q: %w", u.Name, err)
-	}
-	c.received(Event{
-		Op: op, Name: saved.Name, Path: saved.Path, Size: &saved.Size,
-		Digest: u.Digest.Name + ":" + saved.Hex(), Unchanged: saved.Unchanged,
-	})
-	return saved, nil
-}
-
-// control appends what a client wants to know of a kept file to a reply.
-func (s Saved) control(ctl Control, d Digest) Control {
-	ctl = ctl.with("name", s.Name).withSum(d, s.Sum)
-	if s.Unchanged {
-		ctl = ctl.with("unchanged", "1")
-	}
-	return ctl
 }
 
 // fail refuses a file in its middle. What still comes of it is discarded.
 func (c *conn) fail(u *upload, err error) {
 	c.drop(u)
+	if u.number == 0 && !c.bare { // a blob: only their order tells the answers apart
+		c.out.inOrder(c.refusal(err, 0))
+		return
+	}
 	c.refuse(err, u.number)
 }
 
@@ -319,7 +296,7 @@ func (c *conn) drop(u *upload) {
 // leave ends the work on a file in a way other than by publishing it.
 func (c *conn) leave(u *upload, way func() error) {
 	u.to = nil
-	defer c.srv.release(c, u.claim)
+	defer c.srv.release(u)
 	if err := way(); err != nil {
 		c.log.Error().Err(err).Str("name", u.Name).Msg("cannot put an unfinished file away")
 	}
