@@ -2,8 +2,12 @@ package storage_test
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"hash"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/minio/crc64nvme"
@@ -35,36 +39,46 @@ func BenchmarkReceive(b *testing.B) {
 	}
 }
 
-// BenchmarkPublish stores 4 KiB files, one after the other and sixteen at once.
+// BenchmarkPublish stores 4 KiB files, many at once, each made durable alone and
+// together.
 func BenchmarkPublish(b *testing.B) {
-	body := make([]byte, 4096)
-	publish := func(b *testing.B, d *storage.Dir) {
-		p, err := d.Create(b.Context(), storage.File{Size: 4096, Digest: crc})
-		if err != nil {
-			b.Fatal(err)
-		}
-		if _, err := p.ReadFrom(bytes.NewReader(body)); err != nil {
-			b.Fatal(err)
-		}
-		if _, err := p.Commit(b.Context(), storage.Sum{Size: 4096}); err != nil {
-			b.Fatal(err)
+	for _, batches := range []bool{false, true} {
+		for _, committers := range []int{1, 16, 128} {
+			b.Run(fmt.Sprintf("batches=%v/committers=%d", batches, committers), func(b *testing.B) {
+				d := benchDir(b)
+				if !batches {
+					d.NeverBatch()
+				}
+				body := make([]byte, 4096)
+				var begun atomic.Int64
+				var all sync.WaitGroup
+				b.ResetTimer()
+				for range committers {
+					all.Go(func() {
+						for begun.Add(1) <= int64(b.N) {
+							if err := publish(b.Context(), d, body); err != nil {
+								b.Error(err)
+								return
+							}
+						}
+					})
+				}
+				all.Wait()
+			})
 		}
 	}
-	b.Run("sequential", func(b *testing.B) {
-		d := benchDir(b)
-		for b.Loop() {
-			publish(b, d)
-		}
-	})
-	b.Run("parallel", func(b *testing.B) {
-		d := benchDir(b)
-		b.SetParallelism(8)
-		b.RunParallel(func(pb *testing.PB) {
-			for pb.Next() {
-				publish(b, d)
-			}
-		})
-	})
+}
+
+func publish(ctx context.Context, d *storage.Dir, body []byte) error {
+	p, err := d.Create(ctx, storage.File{Size: int64(len(body)), Digest: crc})
+	if err != nil {
+		return err
+	}
+	if _, err := p.ReadFrom(bytes.NewReader(body)); err != nil {
+		return errors.Join(err, p.Abort())
+	}
+	_, err = p.Commit(ctx, storage.Sum{Size: int64(len(body))})
+	return err
 }
 
 func benchDir(b *testing.B) *storage.Dir {

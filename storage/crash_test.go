@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -21,29 +22,36 @@ import (
 // acknowledged is there, nothing torn is visible, nothing is left but what can
 // be resumed, and a second try completes the upload as if nothing had been.
 func TestDeathAtEveryCall(t *testing.T) {
-	for _, s := range scenarios {
-		t.Run(s.what, func(t *testing.T) {
-			calls := s.dies(t, 1<<30, errDead, false)
-			for n := range len(calls) + 1 {
-				call := "the end"
-				if n < len(calls) {
-					call = calls[n]
-				}
-				t.Run(fmt.Sprintf("%d %s", n, call), func(t *testing.T) {
-					s.dies(t, n, errDead, false)
-				})
-				t.Run(fmt.Sprintf("%d %s, power cut", n, call), func(t *testing.T) {
-					s.dies(t, n, errDead, true)
-				})
-				if strings.HasPrefix(call, "write") {
-					t.Run(fmt.Sprintf("%d %s, a half", n, call), func(t *testing.T) {
-						s.dies(t, n, errShort, false)
-					})
-				}
+	inEveryWay(t, func(t *testing.T, s scenario) {
+		calls := s.dies(t, 1<<30, errDead, survives)
+		for n := range len(calls) + 1 {
+			call := "the end"
+			if n < len(calls) {
+				call = calls[n]
 			}
-		})
-	}
+			for _, m := range []machine{survives, losesNames, keepsNames} {
+				t.Run(fmt.Sprintf("%d %s, %v", n, call, m), func(t *testing.T) {
+					s.dies(t, n, errDead, m)
+				})
+			}
+			if strings.HasPrefix(call, "write") {
+				t.Run(fmt.Sprintf("%d %s, a half", n, call), func(t *testing.T) {
+					s.dies(t, n, errShort, survives)
+				})
+			}
+		}
+	})
 }
+
+// A machine is what becomes of it when the process dies. When its power is cut,
+// names that are not durable may be lost or not, and it must make no difference.
+type machine string
+
+const (
+	survives   machine = "no power cut"
+	losesNames machine = "power cut"
+	keepsNames machine = "power cut, names kept"
+)
 
 // dieAt lets the n-th call and all that follow do nothing, but for the half of
 // a write if last is errShort.
@@ -63,7 +71,7 @@ func (w *watch) dieAt(n int, last error) {
 
 // dies does the upload in a fresh store that dies at its n-th call, opens the
 // store again, checks what came of it and returns the calls.
-func (s scenario) dies(t *testing.T, n int, last error, power bool) []string {
+func (s scenario) dies(t *testing.T, n int, last error, m machine) []string {
 	dir := t.TempDir()
 	d, w := s.open(t, dir)
 	w.dieAt(n, last)
@@ -71,13 +79,11 @@ func (s scenario) dies(t *testing.T, n int, last error, power bool) []string {
 	acknowledged := err == nil
 	calls := w.taken()
 	d.Close() // unlocks the store, as death does
-	if power {
-		cutPower(t, dir, calls[:min(n, len(calls))], s.before)
-	}
+	cutPower(t, m, dir, calls[:min(n, len(calls))], map[string]string{"P": partialPath("id")}, s.before)
 	left, _ := hiddenIn(t, dir)
 	published := left != nil && isPublished(t, dir, left)
 
-	d = mustOpen(t, dir, DirOptions{OnConflict: s.conflict})
+	d, _ = s.way.watch(t, dir)
 	kept, rest := hiddenIn(t, dir)
 	if len(rest) > 0 {
 		t.Errorf("left behind: %v", rest)
@@ -121,39 +127,105 @@ func (s scenario) dies(t *testing.T, n int, last error, power bool) []string {
 }
 
 // cutPower takes from dir what the calls have not made durable: the bytes of
-// the partial, which become zeros, and the names of files and folders.
-func cutPower(t *testing.T, dir string, calls []string, before map[string]string) {
+// the partials, which become zeros, and the names of files and folders, but for
+// those that were there before. Partials is their paths by what calls call them.
+func cutPower(t *testing.T, m machine, dir string, calls []string, partials, before map[string]string) {
 	t.Helper()
+	if m == survives {
+		return
+	}
 	if !canSyncDirs {
 		t.Skip("directories cannot be synced on this system")
 	}
-	last := map[string]int{} // where each call was made last, from 1
+	at := func(name string) string { return filepath.Join(dir, filepath.FromSlash(name)) }
+	last := map[string]int{}     // where each call was made last, from 1
+	owner := map[string]string{} // whose a name is: the first's to try
 	for i, call := range calls {
+		if strings.HasPrefix(call, "mkdir ") && last[call] > 0 {
+			continue // it was there already
+		}
 		last[call] = i + 1
-	}
-	if entries, _ := filepath.Glob(filepath.Join(dir, hidden, "*able")); len(entries) > 0 && last["sync P"] <= last["write P"] {
-		fi, err := os.Stat(entries[0])
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(entries[0], make([]byte, fi.Size()), 0); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Chtimes(entries[0], time.Time{}, fi.ModTime()); err != nil {
-			t.Fatal(err)
+		if f := strings.SplitN(call, " ", 3); len(f) > 2 && owner[f[2]] == "" {
+			owner[f[2]] = f[1]
 		}
 	}
-	for call, at := range last {
-		name, made := strings.CutPrefix(call, "link P ")
-		if !made {
-			name, made = strings.CutPrefix(call, "mkdir ")
+	lost := func(call, name string) bool { // whether the name that the call made is
+		return m == losesNames && max(last["syncfs"], last["sync "+path.Dir(name)]) < last[call]
+	}
+	for p, partial := range partials {
+		names := []string{partial}
+		for call := range last {
+			name, given := strings.CutPrefix(call, "link "+p+" ")
+			linked := given
+			if !given {
+				name, given = strings.CutPrefix(call, "move "+p+" ")
+			}
+			if _, there := before[name]; there || owner[name] != p {
+				given = false
+			}
+			renamed, replaced := strings.CutPrefix(call, "rename "+p+" ")
+			if replaced {
+				name = renamed
+			}
+			if _, err := os.Lstat(at(name)); err != nil || !given && !replaced {
+				continue
+			}
+			var err error
+			switch {
+			case !lost(call, name):
+				names = append(names, name)
+			case linked:
+				err = os.Remove(at(name))
+			default:
+				err = os.Rename(at(name), at(partial))
+			}
+			if replaced && lost(call, name) {
+				err = errors.Join(err, os.Link(at(oldIn(t, dir)), at(name)))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
 		}
-		if _, there := before[name]; !made || there || last["sync "+path.Dir(name)] > at {
-			continue
+		for _, name := range names {
+			if max(last["syncfs"], last["sync "+p]) <= last["write "+p] {
+				spoil(t, at(name))
+			}
 		}
-		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
-			t.Fatal(err)
+	}
+	for call := range last {
+		if name, made := strings.CutPrefix(call, "mkdir "); made && lost(call, name) {
+			if err := os.RemoveAll(at(name)); err != nil {
+				t.Fatal(err)
+			}
 		}
+	}
+}
+
+// oldIn finds what was replaced and still has its second name.
+func oldIn(t *testing.T, dir string) string {
+	t.Helper()
+	old, err := filepath.Glob(filepath.Join(dir, hidden, "*.old"))
+	if err != nil || len(old) != 1 {
+		t.Fatalf("%d files were replaced (%v)", len(old), err)
+	}
+	return path.Join(hidden, filepath.Base(old[0]))
+}
+
+// spoil fills a file, if there is one, with zeros.
+func spoil(t *testing.T, name string) {
+	t.Helper()
+	fi, err := os.Stat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	if err == nil {
+		err = os.WriteFile(name, make([]byte, fi.Size()), 0)
+	}
+	if err == nil {
+		err = os.Chtimes(name, time.Time{}, fi.ModTime())
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -211,7 +283,7 @@ func TestMakeFolderFailsAtEveryCall(t *testing.T) {
 		t.Run(fmt.Sprintf("%d %s, death", n, call), func(t *testing.T) {
 			dir, d, w, err := run(t, func(w *watch) { w.dieAt(n, errDead) })
 			d.Close()
-			cutPower(t, dir, w.taken()[:n], nil)
+			cutPower(t, losesNames, dir, w.taken()[:n], nil, nil)
 			if _, lost := os.Stat(filepath.Join(dir, "a", "b")); err == nil && lost != nil {
 				t.Error("gone though acknowledged")
 			}

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"maps"
 	"os"
-	"path"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -54,7 +53,7 @@ type DirOptions struct {
 type Dir struct {
 	path  string
 	fs    filesystem
-	root  *os.Root
+	os    *osFilesystem // below fs
 	lock  *flock.Flock
 	umask fs.FileMode
 
@@ -65,6 +64,7 @@ type Dir struct {
 
 	publishing *nameLocks
 	folders    folders
+	batch      batch
 
 	failure atomic.Pointer[error]
 
@@ -81,7 +81,10 @@ type Dir struct {
 // can be resumed and have not expired. A store is open once
 // at a time: while another process has it, OpenDir fails with ErrLocked.
 //
-// The filesystem must have hard links. OpenDir reads the process's umask, on
+// The filesystem must have hard links. Where it can be relied on (ext4, XFS and
+// btrfs on Linux 5.8 or newer), many files that are committed at once are made
+// durable together by syncfs, which writes out what others have written to the
+// same filesystem, too. OpenDir reads the process's umask, on
 // Unix by setting it for a moment.
 func OpenDir(dir string, o DirOptions) (*Dir, error) {
 	d, err := openDir(dir, o)
@@ -91,18 +94,24 @@ func OpenDir(dir string, o DirOptions) (*Dir, error) {
 	return d, nil
 }
 
-func openDir(dir string, o DirOptions) (_ *Dir, err error) {
+func openDir(dir string, o DirOptions) (*Dir, error) {
 	if err := makeRoot(dir); err != nil {
 		return nil, err
 	}
-	root, err := os.OpenRoot(dir)
+	root, err := openRoot(dir)
 	if err != nil {
 		return nil, err
 	}
+	return newDir(dir, root, root, o)
+}
+
+// newDir opens the store in the directory dir, which is root, and makes its
+// calls to filesystem. It takes root over.
+func newDir(dir string, root *osFilesystem, filesystem filesystem, o DirOptions) (_ *Dir, err error) {
 	d := &Dir{
 		path:            dir,
-		fs:              osFilesystem{root},
-		root:            root,
+		fs:              filesystem,
+		os:              root,
 		lock:            flock.New(filepath.Join(dir, hidden, lockName)),
 		umask:           umask(),
 		onConflict:      o.OnConflict,
@@ -120,14 +129,6 @@ func openDir(dir string, o DirOptions) (_ *Dir, err error) {
 			root.Close()
 		}
 	}()
-	if err := root.Mkdir(hidden, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, err
-	}
-	if fi, err := root.Lstat(hidden); err != nil {
-		return nil, err
-	} else if !fi.IsDir() {
-		return nil, fmt.Errorf("%s is not a directory", hidden)
-	}
 	if locked, err := d.lock.TryLock(); err != nil {
 		return nil, err
 	} else if !locked {
@@ -137,15 +138,39 @@ func openDir(dir string, o DirOptions) (_ *Dir, err error) {
 		return nil, err
 	}
 	// A filesystem that cannot do what Commit needs is better found out now.
-	probe := path.Join(hidden, "probe")
-	if err := cmp.Or(root.Link(path.Join(hidden, lockName), probe), root.Remove(probe)); err != nil {
+	if err := root.probe(); err != nil {
 		return nil, err
 	}
 	if err := d.syncDir("."); err != nil {
 		return nil, err
 	}
+	d.batch.rounds.act = d.syncAll
+	d.batch.patience = patience
+	if canSyncAll(root.rootDir) {
+		d.batch.from = batchFrom
+	}
 	d.expirer.Go(d.expire)
 	return d, nil
+}
+
+// openRoot opens the directory dir and makes its hidden folder if need be.
+func openRoot(dir string) (*osFilesystem, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	err = root.Mkdir(hidden, 0o700)
+	if err == nil || errors.Is(err, fs.ErrExist) {
+		var fi fs.FileInfo
+		if fi, err = root.Lstat(hidden); err == nil && !fi.IsDir() {
+			err = fmt.Errorf("%s is not a directory", hidden)
+		}
+	}
+	if err != nil {
+		root.Close()
+		return nil, err
+	}
+	return openFilesystem(root)
 }
 
 // Create implements [Store]. On Linux it reserves the blocks of a file of known
@@ -230,5 +255,5 @@ func (d *Dir) Close() error {
 	for _, p := range open {
 		errs = append(errs, p.Suspend())
 	}
-	return errors.Join(append(errs, d.root.Close(), d.lock.Close())...)
+	return errors.Join(append(errs, d.os.Close(), d.lock.Close())...)
 }

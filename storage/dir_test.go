@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -160,3 +161,40 @@ func TestReceiptPath(t *testing.T) {
 		t.Errorf("path %q, want %q", r.Path, want)
 	}
 }
+
+// A large buffer for each of many uploads would take too much memory.
+func TestBuffersOfManyUploads(t *testing.T) {
+	d := openDir(t, t.TempDir(), storage.Rename)
+	const uploads = 200
+	sizes, end := make(chan int, uploads), make(chan struct{})
+	var all sync.WaitGroup
+	for range uploads {
+		p, err := d.Create(t.Context(), storage.File{Size: -1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Go(func() {
+			p.ReadFrom(readerFunc(func(b []byte) (int, error) {
+				sizes <- len(b)
+				<-end
+				return 0, io.EOF
+			}))
+			if err := p.Abort(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	sum := 0
+	for range uploads {
+		sum += <-sizes
+	}
+	close(end)
+	all.Wait()
+	if sum/uploads > 256<<10 {
+		t.Errorf("%d bytes for each upload", sum/uploads)
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(b []byte) (int, error) { return f(b) }

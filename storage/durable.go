@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"sync/atomic"
 )
 
 // fail marks the store as failed by err and returns the error to report. An
@@ -55,10 +56,52 @@ func (d *Dir) syncDir(name string) error {
 	return d.syncAndClose(f)
 }
 
-// syncName makes durable the name of a file and those of the folders above it.
-// It must be called after the file has its name: what is known of a folder then
-// is known of the one that the file is in.
+// syncContents makes durable what is in p, which it closes: a file that waits
+// for others needs no descriptor meanwhile.
+func (d *Dir) syncContents(p *partial) error {
+	f := p.f
+	p.f = nil
+	together := d.batch.enter() && p.size < large
+	defer d.batch.leave()
+	if !together {
+		defer p.settle()
+		return d.syncAndClose(f)
+	}
+	p.settle()
+	if err := f.Close(); err != nil {
+		return d.fail(err)
+	}
+	return d.batch.rounds.join()
+}
+
+// syncName makes durable the name that a file has just got and those of the
+// folders above it. What is known of a folder then is known of the one that the
+// file is in.
 func (d *Dir) syncName(name string) error {
+	together := d.batch.enter()
+	defer d.batch.leave()
+	if !together {
+		return d.syncOldName(name)
+	}
+	var unknown []*atomic.Bool
+	for _, folder := range ancestors(name) {
+		if durable := d.folders.entry(folder); !durable.Load() {
+			unknown = append(unknown, durable)
+		}
+	}
+	if err := d.batch.rounds.join(); err != nil {
+		return err
+	}
+	for _, durable := range unknown {
+		durable.Store(true)
+	}
+	return nil
+}
+
+// syncOldName is syncName for a file that was there before. It need not be on
+// the medium that a round makes durable: somebody may have mounted another one
+// on a folder.
+func (d *Dir) syncOldName(name string) error {
 	if err := d.syncDir(path.Dir(name)); err != nil {
 		return err
 	}

@@ -18,22 +18,20 @@ import (
 // failure leaves the visible as it was, and the store stops if and only if it
 // could not learn whether data are durable.
 func TestEveryCallFails(t *testing.T) {
-	for _, s := range scenarios {
-		t.Run(s.what, func(t *testing.T) {
-			calls := s.fails(t, -1, nil)
-			for n, call := range calls {
-				faults := []error{syscall.EIO, noSpace[0], syscall.EROFS}
-				if strings.HasPrefix(call, "write") {
-					faults = append(faults, errShort)
-				}
-				for _, fault := range faults {
-					t.Run(fmt.Sprintf("%d %s %v", n, call, fault), func(t *testing.T) {
-						s.fails(t, n, fault)
-					})
-				}
+	inEveryWay(t, func(t *testing.T, s scenario) {
+		calls := s.fails(t, -1, nil)
+		for n, call := range calls {
+			faults := []error{syscall.EIO, noSpace[0], syscall.EROFS}
+			if strings.HasPrefix(call, "write") {
+				faults = append(faults, errShort)
 			}
-		})
-	}
+			for _, fault := range faults {
+				t.Run(fmt.Sprintf("%d %s %v", n, call, fault), func(t *testing.T) {
+					s.fails(t, n, fault)
+				})
+			}
+		}
+	})
 }
 
 // fails does the upload in a fresh store, lets its n-th call fail, checks what
@@ -85,11 +83,14 @@ func (s scenario) fails(t *testing.T, n int, fault error) []string {
 		t.Errorf("left behind to be resumed: %v", left)
 	}
 
-	final := err != nil && (op == "sync" || op == "close" && strings.HasPrefix(calls[n-1], "sync"))
+	// What close reports of a file that is to be kept is what fsync would.
+	kept := s.way&batched != 0 && slices.Contains(calls[:max(n, 0)], "chmod P")
+	final := err != nil && (op == "sync" || op == "syncfs" ||
+		op == "close" && (kept || strings.HasPrefix(calls[n-1], "sync")))
 	if errors.Is(d.Err(), ErrFailed) != final || errors.Is(err, ErrFailed) != final {
 		t.Errorf("store failed: %v, upload: %v; want final: %v", d.Err(), err, final)
 	}
-	if op == "sync" && !final {
+	if strings.HasPrefix(op, "sync") && !final {
 		t.Errorf("failure of %q is not final", failed)
 	}
 	if err != nil && !errors.Is(err, wrapped) {
@@ -111,6 +112,28 @@ func (s scenario) fails(t *testing.T, n int, fault error) []string {
 		t.Errorf("visible after the second try (-want +got):\n%.2000s", diff)
 	}
 	return calls
+}
+
+// A kernel that fails to write out early may tell nobody else: the failure is
+// as final as that of a sync.
+func TestWriteOutFails(t *testing.T) {
+	d, w := watchDir(t, t.TempDir(), Rename)
+	w.before = func(call string) error {
+		if call == "writeout P" {
+			return syscall.EIO
+		}
+		return nil
+	}
+	_, err := upload(d, "f", strings.Repeat("x", writeOutStep+1))
+	if !errors.Is(err, ErrFailed) || !errors.Is(err, syscall.EIO) || !errors.Is(d.Err(), ErrFailed) {
+		t.Errorf("upload: %v, store: %v; want ErrFailed of both", err, d.Err())
+	}
+	if calls := w.taken(); slices.Contains(calls, "sync P") {
+		t.Errorf("synced after the failure: %q", calls)
+	}
+	if left, rest := hiddenIn(t, d.path); left != nil || rest != nil {
+		t.Errorf("left behind: %v %v", left, rest)
+	}
 }
 
 // Once the store has failed, an upload that was under way fails, too, and

@@ -1,9 +1,12 @@
 package storage
 
 import (
+	"cmp"
+	"errors"
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -17,8 +20,15 @@ type filesystem interface {
 	Chtimes(name string, atime, mtime time.Time) error
 	Mkdir(name string, perm fs.FileMode) error
 	Link(oldname, newname string) error
+	// Move gives a file in the hidden folder another name, outside, in one
+	// step, unless that name is taken: then it fails with fs.ErrExist. It fails
+	// with errors.ErrUnsupported where that cannot be done.
+	Move(oldname, newname string) error
 	Rename(oldname, newname string) error
 	Remove(name string) error
+	// SyncAll makes durable the contents and names of everything on the medium
+	// that was there when it was called.
+	SyncAll() error
 }
 
 // A file is an open file or directory of a filesystem.
@@ -32,27 +42,122 @@ type file interface {
 	// Allocate reserves blocks for size bytes without changing the length.
 	// Where that cannot be done it does nothing.
 	Allocate(size int64) error
+	// WriteOut has the kernel begin to write n bytes from the offset on to the
+	// medium and does not wait for them. It makes nothing durable; only Sync
+	// does. Where it cannot be done it does nothing.
+	WriteOut(offset, n int64) error
 	// SetAttribute sets an extended attribute. Where there are none it fails.
 	SetAttribute(name, value string) error
 	Sync() error
 }
 
-type osFilesystem struct{ *os.Root }
+// An osFilesystem is the directory root. It holds what nearly every call needs
+// open: otherwise an os.Root would open it each time.
+type osFilesystem struct {
+	root, hidden       *os.Root
+	rootDir, hiddenDir *os.File
+}
+
+// openFilesystem takes root over. The hidden folder must exist.
+func openFilesystem(root *os.Root) (f *osFilesystem, err error) {
+	f = &osFilesystem{root: root}
+	defer func() {
+		if err != nil {
+			f.Close()
+		}
+	}()
+	if f.hidden, err = root.OpenRoot(hidden); err != nil {
+		return nil, err
+	}
+	if f.rootDir, err = root.Open("."); err != nil {
+		return nil, err
+	}
+	f.hiddenDir, err = f.hidden.Open(".")
+	return f, err
+}
+
+func (f *osFilesystem) Close() error {
+	var errs []error
+	if f.hiddenDir != nil {
+		errs = append(errs, f.hiddenDir.Close())
+	}
+	if f.rootDir != nil {
+		errs = append(errs, f.rootDir.Close())
+	}
+	if f.hidden != nil {
+		errs = append(errs, f.hidden.Close())
+	}
+	return errors.Join(append(errs, f.root.Close())...)
+}
+
+// at returns the open folder from which to look name up, and name from there.
+func (f *osFilesystem) at(name string) (*os.Root, string) {
+	if base, ok := strings.CutPrefix(name, hidden+"/"); ok {
+		return f.hidden, base
+	}
+	return f.root, name
+}
+
+func (f *osFilesystem) Lstat(name string) (fs.FileInfo, error) {
+	root, name := f.at(name)
+	return root.Lstat(name)
+}
 
 // OpenFile adds O_NONBLOCK so that a FIFO under the name cannot block it. On
 // files it has no effect (open(2)), except that package os believes it and
 // spares four fcntl calls that try out its poller.
-func (f osFilesystem) OpenFile(name string, flag int, perm fs.FileMode) (file, error) {
-	opened, err := f.Root.OpenFile(name, flag|syscall.O_NONBLOCK, perm)
+func (f *osFilesystem) OpenFile(name string, flag int, perm fs.FileMode) (file, error) {
+	root, name := f.at(name)
+	opened, err := root.OpenFile(name, flag|syscall.O_NONBLOCK, perm)
 	if err != nil {
 		return nil, err
 	}
 	return osFile{opened}, nil
 }
 
+func (f *osFilesystem) Chtimes(name string, atime, mtime time.Time) error {
+	root, name := f.at(name)
+	return root.Chtimes(name, atime, mtime)
+}
+
+func (f *osFilesystem) Mkdir(name string, perm fs.FileMode) error { return f.root.Mkdir(name, perm) }
+
+func (f *osFilesystem) Link(oldname, newname string) error { return f.root.Link(oldname, newname) }
+
+func (f *osFilesystem) Rename(oldname, newname string) error { return f.root.Rename(oldname, newname) }
+
+func (f *osFilesystem) Remove(name string) error {
+	root, name := f.at(name)
+	return root.Remove(name)
+}
+
+// SyncAll also tries whether the filesystem can still be written to. Once it
+// could not write its journal, syncfs has nothing to do and may succeed though
+// all that was not durable by then is lost (ext4 before Linux 6.13).
+func (f *osFilesystem) SyncAll() error {
+	return cmp.Or(syncAll(f.rootDir), f.probe())
+}
+
+// probe makes a second name for the lock and removes it.
+func (f *osFilesystem) probe() error {
+	const name = "probe"
+	err := f.hidden.Link(lockName, name)
+	for _, full := range noSpace {
+		if errors.Is(err, full) {
+			return nil
+		}
+	}
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return f.hidden.Remove(name)
+}
+
 type osFile struct{ *os.File }
 
 func (f osFile) Allocate(size int64) error { return allocate(f.File, size) }
+
+func (f osFile) WriteOut(offset, n int64) error { return writeOut(f.File, offset, n) }
 
 func (f osFile) Links() (uint64, error) { return links(f.File) }
 

@@ -70,7 +70,7 @@ func (d *Dir) idle() []string {
 // readLeftovers takes stock of what earlier processes left and removes what no
 // upload can go on with, what has expired, and what is too much.
 func (d *Dir) readLeftovers(now time.Time) error {
-	entries, err := fs.ReadDir(d.root.FS(), hidden)
+	entries, err := fs.ReadDir(d.os.root.FS(), hidden)
 	if err != nil {
 		return err
 	}

@@ -32,6 +32,9 @@ type partial struct {
 	reserved bool       // f may have blocks beyond its end
 	resumed  Sum        // of what was in f when it was opened
 	size     int64      // in f by now
+	begun    int64      // of these the kernel was told to write out so many
+	unsynced int64      // what Dir.batch counts of it
+	moved    bool       // path is no longer its name
 	err      error      // why f holds less than it should
 	ended    bool
 }
@@ -49,22 +52,22 @@ const large = 16 << 20
 // received, and so nothing of a file that somebody has changed since.
 const attributePrefix = "user.labnet."
 
-// Buffers are taken only while a body moves. A large one is worth filling: a
-// system call per mebibyte costs nothing, and more would only spoil the cache.
-var (
-	smallBuffers = sync.Pool{New: func() any { b := make([]byte, small); return &b }}
-	largeBuffers = sync.Pool{New: func() any { b := make([]byte, 1<<20); return &b }}
-)
+// writeOutStep is how many bytes the kernel is told to write out at a time while
+// more come: otherwise most of a large file would wait for its fsync. Measured
+// on ext4, that saves a quarter of the whole time and more. 64 MiB is as good,
+// 8 MiB is not.
+const writeOutStep = 32 << 20
 
 // ReadFrom implements [Partial]. It keeps nothing back: what it counts has been
 // handed to the kernel.
+//
+// To read, sum up and write in turn is as fast as anything else that was
+// measured, and simpler: splice(2) saves one copy and loses more by the digest's
+// reading the file again; to read and to write in two goroutines gains nothing,
+// since the sender needs a processor, too.
 func (p *partial) ReadFrom(r io.Reader) (n int64, err error) {
-	pool := &largeBuffers
-	if p.file.Size >= 0 && p.file.Size < small {
-		pool = &smallBuffers
-	}
-	buffer := pool.Get().(*[]byte)
-	defer pool.Put(buffer)
+	buffer := takeBuffer(p.file.Size)
+	defer giveBuffer(buffer)
 	for {
 		k, rerr := fill(r, *buffer)
 		if k > 0 {
@@ -115,13 +118,30 @@ func (p *partial) append(b []byte) (int, error) {
 	}
 	n, err := p.f.Write(b)
 	p.size += int64(n)
+	p.unsynced += int64(n)
+	p.dir.batch.unsynced.Add(int64(n))
 	if err == nil && n < len(b) {
 		err = io.ErrShortWrite
+	}
+	if err == nil && p.size-p.begun >= writeOutStep {
+		err = p.writeOut()
 	}
 	if err != nil {
 		p.err = fmt.Errorf("write %q: %w", p.file.Name, explain(p.file.Name, err))
 	}
 	return n, p.err
+}
+
+// writeOut has the kernel begin to write what was appended since the last time.
+// An error is one of the medium, after which fsync may know of none: as final
+// as if fsync had reported it.
+func (p *partial) writeOut() error {
+	if err := p.f.WriteOut(p.begun, p.size-p.begun); err != nil {
+		return p.dir.fail(err)
+	}
+	p.begun = p.size
+	p.settle()
+	return nil
 }
 
 // Commit implements [Partial].
@@ -199,12 +219,16 @@ func (p *partial) keep(ctx context.Context, sum []byte) (name string, unchanged 
 			return "", false, err
 		}
 	}
-	f := p.f
-	p.f = nil
-	if err := p.dir.syncAndClose(f); err != nil {
+	if err := p.dir.syncContents(p); err != nil {
 		return "", false, err
 	}
 	return p.publish(ctx)
+}
+
+// settle ends the count of the bytes that nobody has told the kernel to write out.
+func (p *partial) settle() {
+	p.dir.batch.unsynced.Add(-p.unsynced)
+	p.unsynced = 0
 }
 
 // explain puts an error of the filesystem in terms of the contract. What made

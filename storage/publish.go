@@ -67,7 +67,11 @@ func (p *partial) publishAs(name string) (unchanged bool, err error) {
 // tryPublish is publishAs in folders that exist.
 func (p *partial) tryPublish(name string) (unchanged bool, err error) {
 	d := p.dir
-	err = d.fs.Link(p.path, name)
+	err = d.fs.Move(p.path, name)
+	p.moved = err == nil
+	if errors.Is(err, errors.ErrUnsupported) {
+		err = d.fs.Link(p.path, name)
+	}
 	if err == nil {
 		if err = d.syncName(name); err != nil {
 			d.fs.Remove(name)
@@ -82,7 +86,7 @@ func (p *partial) tryPublish(name string) (unchanged bool, err error) {
 	case err != nil:
 		return false, err
 	case same:
-		return true, d.syncName(name)
+		return true, d.syncOldName(name)
 	case p.onConflict == Refuse:
 		return false, ErrExists
 	case p.onConflict == Replace:
@@ -108,6 +112,7 @@ func (p *partial) replace(name string) error {
 	}
 	err = d.fs.Rename(p.path, name)
 	if err == nil {
+		p.moved = true
 		if err = d.syncName(name); err != nil {
 			return errors.Join(err, d.fs.Rename(old, name))
 		}
@@ -171,22 +176,22 @@ func (d *Dir) openRegular(name string, flag int) (file, fs.FileInfo, error) {
 
 // equal compares what is left in a and b.
 func equal(a, b io.Reader) (bool, error) {
-	x := largeBuffers.Get().(*[]byte)
-	defer largeBuffers.Put(x)
-	y := largeBuffers.Get().(*[]byte)
-	defer largeBuffers.Put(y)
+	buffer := takeBuffer(-1)
+	defer giveBuffer(buffer)
+	half := len(*buffer) / 2
+	x, y := (*buffer)[:half], (*buffer)[half:]
 	for {
-		n, aerr := fill(a, *x)
-		m, berr := fill(b, *y)
+		n, aerr := fill(a, x)
+		m, berr := fill(b, y)
 		for _, err := range []error{aerr, berr} {
 			if err != nil && err != io.EOF {
 				return false, err
 			}
 		}
-		if !bytes.Equal((*x)[:n], (*y)[:m]) {
+		if !bytes.Equal(x[:n], y[:m]) {
 			return false, nil
 		}
-		if n < len(*x) {
+		if n < len(x) {
 			return true, nil
 		}
 	}

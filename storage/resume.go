@@ -72,7 +72,7 @@ func (p *partial) resume(ctx context.Context) error {
 	if f != nil && p.resumable() && fi.Size() <= p.file.Size {
 		size, err := p.sum(ctx, f)
 		if err == nil {
-			p.f, p.size = f, size
+			p.f, p.size, p.begun = f, size, size
 			p.resumed = Sum{Size: size, Digest: p.hash.Sum(nil)}
 			return nil
 		}
@@ -96,8 +96,8 @@ var errUnreadable = errors.New("cannot be read")
 
 // sum adds all of f to the hash and returns its length.
 func (p *partial) sum(ctx context.Context, f file) (size int64, err error) {
-	buffer := largeBuffers.Get().(*[]byte)
-	defer largeBuffers.Put(buffer)
+	buffer := takeBuffer(p.file.Size)
+	defer giveBuffer(buffer)
 	for {
 		if err := ctx.Err(); err != nil {
 			return 0, err
@@ -176,7 +176,8 @@ func (p *partial) Restart() error {
 	}
 	p.f.Close() // nobody wants its bytes any more
 	p.f = nil
-	p.size, p.resumed = 0, Sum{}
+	p.settle()
+	p.size, p.begun, p.resumed = 0, 0, Sum{}
 	if p.hash != nil {
 		p.hash = p.file.Digest.New()
 	}
@@ -229,8 +230,9 @@ func (p *partial) end(keep bool) error {
 		}
 		p.f = nil
 	}
+	p.settle()
 	kept := keep && err == nil
-	if !kept {
+	if !kept && !p.moved {
 		if rerr := p.dir.fs.Remove(p.path); !errors.Is(rerr, fs.ErrNotExist) {
 			err = errors.Join(err, rerr)
 		}

@@ -3,6 +3,7 @@ package storage
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"io/fs"
 	"maps"
@@ -15,10 +16,45 @@ import (
 	"time"
 )
 
+// A way is how a store does what can be done in several ways.
+type way int
+
+const (
+	linked    way = 1 << iota // the filesystem can only link
+	batched                   // as if many files waited for the medium
+	replacing                 // names that are taken
+
+	alone way = 0
+)
+
+func (v way) String() string {
+	s := ""
+	for i, name := range []string{"linked", "batched", "replacing"} {
+		if v&(1<<i) != 0 {
+			s += name + " "
+		}
+	}
+	return s
+}
+
+// watch opens a store in dir that does as v says and watches it.
+func (v way) watch(t *testing.T, dir string) (*Dir, *watch) {
+	conflict := Rename
+	if v&replacing != 0 {
+		conflict = Replace
+	}
+	d, w := watchDir(t, dir, conflict)
+	w.noMove = v&linked != 0
+	if d.batch.from = 0; v&batched != 0 {
+		d.batch.from = 1
+	}
+	return d, w
+}
+
 // A scenario is an upload and what it finds in the store.
 type scenario struct {
 	what     string
-	conflict Conflict
+	way      way
 	before   map[string]string
 	name     string
 	data     string
@@ -51,7 +87,7 @@ var scenarios = []scenario{
 	{what: "renamed", before: map[string]string{"a/f": "old", "a/f (2)": "older"}, name: "a/f", data: "new",
 		after:    map[string]string{"a/f": "old", "a/f (2)": "older", "a/f (3)": "new"},
 		harmless: []string{"close a/f", "close a/f (2)", "close P again"}},
-	{what: "replaced", conflict: Replace, before: map[string]string{"f": "old"}, name: "f", data: "new",
+	{what: "replaced", way: replacing, before: map[string]string{"f": "old"}, name: "f", data: "new",
 		after:    map[string]string{"f": "new"},
 		harmless: []string{"close f", "close P again"}},
 	{what: "resumed", name: "a/f", data: "contents", left: "cont",
@@ -63,7 +99,7 @@ var scenarios = []scenario{
 	{what: "resumed and complete", name: "f", data: "new", left: "new",
 		after:    map[string]string{"f": "new"},
 		harmless: unreadable},
-	{what: "resumed and replaced", conflict: Replace, before: map[string]string{"f": "old"},
+	{what: "resumed and replaced", way: replacing, before: map[string]string{"f": "old"},
 		name: "f", data: "contents", left: "cont",
 		after:    map[string]string{"f": "contents"},
 		harmless: append([]string{"close f", "close P again"}, unreadable...)},
@@ -84,9 +120,21 @@ var scenarios = []scenario{
 		harmless: unreadable},
 }
 
+// inEveryWay is what of the scenarios there is, in every way that they can be
+// done.
+func inEveryWay(t *testing.T, test func(*testing.T, scenario)) {
+	for _, s := range scenarios {
+		for _, v := range []way{alone, linked, batched} {
+			s := s
+			s.way |= v
+			t.Run(strings.TrimSpace(fmt.Sprintf("%s %v", s.what, s.way)), func(t *testing.T) { test(t, s) })
+		}
+	}
+}
+
 // open opens a fresh store in dir with what the upload finds there.
 func (s scenario) open(t *testing.T, dir string) (*Dir, *watch) {
-	d, w := watchDir(t, dir, s.conflict)
+	d, w := s.way.watch(t, dir)
 	for _, name := range slices.Sorted(maps.Keys(s.before)) {
 		mustUpload(t, d, name, s.before[name])
 	}

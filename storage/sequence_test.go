@@ -2,6 +2,7 @@ package storage
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,51 +20,76 @@ func TestSequence(t *testing.T) {
 	if !canSyncDirs {
 		t.Skip("directories cannot be synced on this system")
 	}
-	large := strings.Repeat("x", small)
+	const (
+		prepared = "attribute P, chmod P, chtimes P"
+		synced   = "sync P, close P"
+		top      = "open ., sync ., close ."
+		compared = "lstat f, open f, stat f"
+		read     = "open P, read f, read f, read P again, read P again, sync f, close P again, close f"
+	)
 	for _, test := range []struct {
-		what     string
-		conflict Conflict
-		before   []string // contents of f, uploaded in turn before
-		name     string
-		data     string
-		want     string
+		what   string
+		way    way
+		before []string // contents of f, uploaded in turn before
+		name   string
+		data   string
+		want   []string
 	}{
-		{"plain", Rename, nil, "f", "one", `
-			lstat f, create P, write P, attribute P, chmod P, chtimes P, sync P, close P,
-			link P f, open ., sync ., close ., remove P`},
-		{"large", Rename, nil, "f", large, `
-			lstat f, create P, allocate P, write P, attribute P, chmod P, chtimes P, sync P, close P,
-			link P f, open ., sync ., close ., remove P`},
-		{"new folders", Rename, nil, "a/b/f", "one", `
-			lstat a, create P, write P, attribute P, chmod P, chtimes P, sync P, close P,
-			link P a/b/f, mkdir a, mkdir a/b, link P a/b/f,
-			open a/b, sync a/b, close a/b, open ., sync ., close ., open a, sync a, close a,
-			remove P`},
-		{"unchanged", Rename, []string{"one"}, "f", "one", `
-			lstat f, create P, write P, attribute P, chmod P, chtimes P, sync P, close P,
-			link P f, lstat f, open f, stat f, open P, read f, read f, read P again, read P again,
-			sync f, close P again, close f, open ., sync ., close ., remove P`},
-		{"renamed", Rename, []string{"one"}, "f", "three", `
-			lstat f, create P, write P, attribute P, chmod P, chtimes P, sync P, close P,
-			link P f, lstat f, open f, stat f, close f,
-			link P f (2), open ., sync ., close ., remove P`},
-		{"replaced", Replace, []string{"one"}, "f", "three", `
-			lstat f, create P, write P, attribute P, chmod P, chtimes P, sync P, close P,
-			link P f, lstat f, open f, stat f, close f,
-			lstat f, link f P.old, rename P f, open ., sync ., close ., remove P.old, remove P`},
+		{"plain", alone, nil, "f", "one", []string{
+			"lstat f, create P, write P", prepared, synced, "move P f", top}},
+		{"large", alone, nil, "f", longer, []string{
+			"lstat f, create P, allocate P, write P", prepared, synced, "move P f", top}},
+		{"new folders", alone, nil, "a/b/f", "one", []string{
+			"lstat a, create P, write P", prepared, synced,
+			"move P a/b/f, mkdir a, mkdir a/b, move P a/b/f",
+			"open a/b, sync a/b, close a/b", top, "open a, sync a, close a"}},
+		{"unchanged", alone, []string{"one"}, "f", "one", []string{
+			"lstat f, create P, write P", prepared, synced, "move P f", compared, read, top, "remove P"}},
+		{"renamed", alone, []string{"one"}, "f", "three", []string{
+			"lstat f, create P, write P", prepared, synced, "move P f", compared, "close f",
+			"move P f (2)", top}},
+		{"replaced", replacing, []string{"one"}, "f", "three", []string{
+			"lstat f, create P, write P", prepared, synced, "move P f", compared, "close f",
+			"lstat f, link f P.old, rename P f", top, "remove P.old"}},
+
+		{"plain", linked, nil, "f", "one", []string{
+			"lstat f, create P, write P", prepared, synced, "link P f", top, "remove P"}},
+		{"new folders", linked, nil, "a/f", "one", []string{
+			"lstat a, create P, write P", prepared, synced, "link P a/f, mkdir a, link P a/f",
+			"open a, sync a, close a", top, "remove P"}},
+
+		{"plain", batched, nil, "f", "one", []string{
+			"lstat f, create P, write P", prepared, "close P, syncfs, move P f, syncfs"}},
+		{"new folders", batched, nil, "a/b/f", "one", []string{
+			"lstat a, create P, write P", prepared, "close P, syncfs",
+			"move P a/b/f, mkdir a, mkdir a/b, move P a/b/f, syncfs"}},
+		{"unchanged", batched, []string{"one"}, "f", "one", []string{
+			"lstat f, create P, write P", prepared, "close P, syncfs, move P f", compared, read, top, "remove P"}},
+		{"renamed", batched, []string{"one"}, "f", "three", []string{
+			"lstat f, create P, write P", prepared, "close P, syncfs, move P f", compared, "close f",
+			"move P f (2), syncfs"}},
+		{"replaced", batched | replacing, []string{"one"}, "f", "three", []string{
+			"lstat f, create P, write P", prepared, "close P, syncfs, move P f", compared, "close f",
+			"lstat f, link f P.old, rename P f, syncfs, remove P.old"}},
 	} {
-		t.Run(test.what, func(t *testing.T) {
-			d, w := watchDir(t, t.TempDir(), test.conflict)
+		t.Run(fmt.Sprintf("%s %v", test.what, test.way), func(t *testing.T) {
+			d, w := test.way.watch(t, t.TempDir())
 			for _, data := range test.before {
 				mustUpload(t, d, "f", data)
 			}
 			w.taken()
 			mustUpload(t, d, test.name, test.data)
-			want := strings.Split(strings.Join(strings.Fields(test.want), " "), ", ")
-			if diff := cmp.Diff(want, w.taken()); diff != "" {
-				t.Errorf("calls (-want +got):\n%s", diff)
-			}
+			expectCalls(t, w, strings.Join(test.want, ", "))
 		})
+	}
+}
+
+// expectCalls compares the calls since the last ones were taken.
+func expectCalls(t *testing.T, w *watch, want string) {
+	t.Helper()
+	calls := strings.Split(strings.Join(strings.Fields(want), " "), ", ")
+	if diff := cmp.Diff(calls, w.taken()); diff != "" {
+		t.Errorf("calls (-want +got):\n%s", diff)
 	}
 }
 
@@ -74,7 +100,7 @@ func TestSequenceOfInterruptions(t *testing.T) {
 		t.Skip("directories cannot be synced on this system")
 	}
 	const commit = `attribute P, chmod P, chtimes P, sync P, close P,
-		link P f, open ., sync ., close ., remove P`
+		move P f, open ., sync ., close .`
 	for _, test := range []struct {
 		scenario
 		want string
@@ -99,6 +125,13 @@ func TestSequenceOfInterruptions(t *testing.T) {
 			lstat f, lstat P, create P, allocate P` + strings.Repeat(", write P", large>>20) + `, sync P, ` + commit},
 		{scenario{what: "takes long without ID", data: strings.Repeat("x", large), noID: true}, `
 			lstat f, create P, allocate P` + strings.Repeat(", write P", large>>20) + `, ` + commit},
+		{scenario{what: "written out early", data: strings.Repeat("x", writeOutStep+1)}, `
+			lstat f, lstat P, create P, allocate P` + strings.Repeat(", write P", writeOutStep>>20) + `, writeout P, write P, sync P, ` + commit},
+		{scenario{what: "written out early and resumed", data: strings.Repeat("x", writeOutStep+1), left: "xxxx"}, `
+			lstat f, lstat P, open P, stat P, links P, read P, read P, allocate P` + strings.Repeat(", write P", writeOutStep>>20) + `, sync P, ` + commit},
+		{scenario{what: "takes long in a batch", data: strings.Repeat("x", large), noID: true, way: batched}, `
+			lstat f, create P, allocate P` + strings.Repeat(", write P", large>>20) + `,
+			attribute P, chmod P, chtimes P, sync P, close P, move P f, syncfs`},
 	} {
 		t.Run(test.what, func(t *testing.T) {
 			test.name = "f"
@@ -106,10 +139,7 @@ func TestSequenceOfInterruptions(t *testing.T) {
 			if _, err := test.upload(d); err != nil {
 				t.Fatal(err)
 			}
-			want := strings.Split(strings.Join(strings.Fields(test.want), " "), ", ")
-			if diff := cmp.Diff(want, w.taken()); diff != "" {
-				t.Errorf("calls (-want +got):\n%s", diff)
-			}
+			expectCalls(t, w, test.want)
 		})
 	}
 }

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"hash"
@@ -14,37 +15,46 @@ import (
 	"time"
 )
 
-// A watch is a filesystem that writes down its calls ("link P a/f") and asks
+// A watch is a filesystem that writes down its calls ("move P a/f") and asks
 // before each whether it is to fail. Partials are called P, or P again when
 // they are open to be compared, and what they replace is P.old.
 type watch struct {
 	filesystem
-	before func(call string) error
+	before  func(call string) error
+	noMove  bool              // there are only hard links
+	letters map[string]string // other names for partials than P, by path
 
-	mu    sync.Mutex
-	calls []string
+	mu     sync.Mutex
+	calls  []string
+	mortal bool // the process dies
+	lives  int  // for so many calls
 }
 
 // watchDir opens a store in dir and watches it.
 func watchDir(t *testing.T, dir string, c Conflict) (*Dir, *watch) {
 	t.Helper()
-	d, err := OpenDir(dir, DirOptions{OnConflict: c})
+	root, err := openRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &watch{filesystem: root, before: func(string) error { return nil }}
+	d, err := newDir(dir, root, w, DirOptions{OnConflict: c})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { d.Close() })
-	w := &watch{filesystem: d.fs, before: func(string) error { return nil }}
-	d.mu.Lock()
-	d.fs = w
-	d.mu.Unlock()
+	d.batch.patience = time.Hour // whatever else the machine does
+	w.taken()
 	return d, w
 }
 
 func (w *watch) call(op string, names ...string) error {
 	for i, name := range names {
 		if dir, base := path.Split(name); dir == hidden+"/" {
-			_, again, _ := strings.Cut(base, " ")
+			first, again, _ := strings.Cut(name, " ")
 			switch {
+			case w.letters[first] != "":
+				names[i] = strings.Replace(name, first, w.letters[first], 1)
 			case again != "":
 				names[i] = "P " + again
 			case strings.HasSuffix(base, ".old"):
@@ -57,7 +67,11 @@ func (w *watch) call(op string, names ...string) error {
 	call := strings.Join(append([]string{op}, names...), " ")
 	w.mu.Lock()
 	w.calls = append(w.calls, call)
+	dead := w.mortal && len(w.calls) > w.lives
 	w.mu.Unlock()
+	if dead {
+		return errDead
+	}
 	return w.before(call)
 }
 
@@ -115,6 +129,24 @@ func (w *watch) Link(oldname, newname string) error {
 	}
 	return w.filesystem.Link(oldname, newname)
 }
+
+// Move does in two steps what cannot be done in one on this system.
+func (w *watch) Move(oldname, newname string) error {
+	if w.noMove {
+		return errors.ErrUnsupported
+	}
+	if err := w.call("move", oldname, newname); err != nil {
+		return err
+	}
+	err := w.filesystem.Move(oldname, newname)
+	if errors.Is(err, errors.ErrUnsupported) {
+		err = cmp.Or(w.filesystem.Link(oldname, newname), w.filesystem.Remove(oldname))
+	}
+	return err
+}
+
+// SyncAll only says so: here no power is cut, and a medium is slow.
+func (w *watch) SyncAll() error { return w.call("syncfs") }
 
 func (w *watch) Rename(oldname, newname string) error {
 	if err := w.call("rename", oldname, newname); err != nil {
@@ -207,12 +239,10 @@ func (f *watchedFile) Allocate(size int64) error {
 	return f.file.Allocate(size)
 }
 
-func (f *watchedFile) Sync() error {
-	if err := f.watch.call("sync", f.name); err != nil {
-		return err
-	}
-	return f.file.Sync()
-}
+func (f *watchedFile) WriteOut(_, _ int64) error { return f.watch.call("writeout", f.name) }
+
+// Sync only says so, like SyncAll.
+func (f *watchedFile) Sync() error { return f.watch.call("sync", f.name) }
 
 // Close closes the file in any case, as close(2) does.
 func (f *watchedFile) Close() error {

@@ -1,0 +1,365 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// A crowd is uploads that are committed at once. Two have the same name and
+// other contents, two are the same file, and some come into new folders.
+type crowd []struct{ name, data string }
+
+var mixed = crowd{
+	{"f", "one"}, {"f", "two"}, {"g", "same"}, {"g", "same"},
+	{"a/f", "three"}, {"a/g", "four"}, {"a/b/f", "five"}, {"h", "six"},
+}
+
+// watch opens a store in dir in which every file waits for a batch, and tells
+// the partials of c apart.
+func (c crowd) watch(t *testing.T, dir string) (*Dir, *watch) {
+	d, w := batched.watch(t, dir)
+	w.letters = make(map[string]string)
+	for letter, partial := range c.partials() {
+		w.letters[partial] = letter
+	}
+	return d, w
+}
+
+// partials is the paths of the partials of c by what a watch calls them.
+func (c crowd) partials() map[string]string {
+	partials := make(map[string]string)
+	for i := range c {
+		partials[fmt.Sprint("P", i)] = partialPath(fmt.Sprint("id ", i))
+	}
+	return partials
+}
+
+// upload uploads all at once and returns what became of each.
+func (c crowd) upload(d *Dir) ([]Receipt, []error) {
+	receipts, errs := make([]Receipt, len(c)), make([]error, len(c))
+	var all sync.WaitGroup
+	for i := range c {
+		all.Go(func() { receipts[i], errs[i] = c.one(context.Background(), d, i) })
+	}
+	all.Wait()
+	return receipts, errs
+}
+
+func (c crowd) one(ctx context.Context, d *Dir, i int) (Receipt, error) {
+	file := resumableFile(fmt.Sprint("id ", i), len(c[i].data))
+	file.Name = c[i].name
+	p, err := d.Create(context.Background(), file)
+	if err != nil {
+		return Receipt{}, err
+	}
+	if p.Resumed().Size > 0 {
+		err = p.Restart()
+	}
+	if err == nil {
+		_, err = p.ReadFrom(strings.NewReader(c[i].data))
+	}
+	if err != nil {
+		return Receipt{}, errors.Join(err, p.Suspend())
+	}
+	return p.Commit(ctx, Sum{Size: file.Size, Digest: sumOf(c[i].data)})
+}
+
+// check compares what is visible with what was acknowledged: all of that is
+// there, and nothing else but what was not if any is set, and that is whole.
+func (c crowd) check(t *testing.T, dir string, receipts []Receipt, errs []error, any bool) {
+	t.Helper()
+	visible := files(t, dir)
+	for i, r := range receipts {
+		if errs[i] == nil && visible[r.Name] != c[i].data {
+			t.Errorf("%s was acknowledged and holds %q, not %q", r.Name, visible[r.Name], c[i].data)
+		}
+	}
+	for name, data := range visible {
+		acknowledged := slices.ContainsFunc(receipts, func(r Receipt) bool { return r.Name == name })
+		if !acknowledged && !any {
+			t.Errorf("%s is visible", name)
+		}
+		if !slices.ContainsFunc(c, func(f struct{ name, data string }) bool { return f.data == data }) {
+			t.Errorf("%s holds %q", name, data)
+		}
+	}
+}
+
+// Files that are committed at once share their barriers. Whoever does not wait
+// for one when it begins waits for the next.
+func TestBatchIsShared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		c := make(crowd, 16)
+		for i := range c {
+			c[i].name, c[i].data = fmt.Sprint(i%3, "/", i), fmt.Sprint(i)
+		}
+		d, w := c.watch(t, dir)
+		w.before = func(call string) error {
+			if call == "syncfs" {
+				synctest.Wait() // all others wait, too
+			}
+			return nil
+		}
+		receipts, errs := c.upload(d)
+		if err := errors.Join(errs...); err != nil {
+			t.Error(err)
+		}
+		c.check(t, dir, receipts, errs, false)
+		rounds := 0
+		for _, call := range w.taken() {
+			if call == "syncfs" {
+				rounds++
+			} else if strings.HasPrefix(call, "sync") {
+				t.Errorf("%q though all could share", call)
+			}
+		}
+		// The first file may be alone in its round, and always one step ahead.
+		if rounds > 4 {
+			t.Errorf("%d rounds", rounds)
+		}
+		if n := d.batch.waiting.Load(); n != 0 {
+			t.Errorf("%d files still wait", n)
+		}
+		if n := d.batch.unsynced.Load(); n != 0 {
+			t.Errorf("%d bytes are still counted", n)
+		}
+	})
+}
+
+// When a batch cannot be made durable, no file of it is acknowledged or stays
+// visible, whichever barrier it waits for, and the store has failed. There are at
+// least three rounds: the second file of a name waits for the first.
+func TestBatchFails(t *testing.T) {
+	for n := 1; n <= 3; n++ {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				dir := t.TempDir()
+				d, w := mixed.watch(t, dir)
+				rounds := 0
+				w.before = func(call string) error {
+					if call != "syncfs" {
+						return nil
+					}
+					synctest.Wait()
+					if rounds++; rounds == n {
+						return noSpace[0]
+					}
+					return nil
+				}
+				receipts, errs := mixed.upload(d)
+				failed := 0
+				for i, err := range errs {
+					if err != nil {
+						failed++
+					}
+					if err != nil && (!errors.Is(err, ErrFailed) || errors.Is(err, ErrNoSpace)) {
+						t.Errorf("file %d: %v, want ErrFailed", i, err)
+					}
+				}
+				if failed == 0 || n == 1 && failed < len(mixed) {
+					t.Errorf("%d files failed", failed)
+				}
+				mixed.check(t, dir, receipts, errs, false)
+				if !errors.Is(d.Err(), ErrFailed) {
+					t.Errorf("Err: %v", d.Err())
+				}
+				if rounds > n {
+					t.Errorf("%d rounds, %d after the failure", rounds, rounds-n)
+				}
+				if _, err := d.Create(context.Background(), File{Name: "later"}); !errors.Is(err, ErrFailed) {
+					t.Errorf("Create: %v, want ErrFailed", err)
+				}
+			})
+		})
+	}
+}
+
+// The fault of one file is not that of others.
+func TestFaultWithinBatch(t *testing.T) {
+	dir := t.TempDir()
+	d, w := mixed.watch(t, dir)
+	w.before = func(call string) error {
+		if call == "move P7 h" || call == "mkdir a/b" {
+			return syscall.EIO
+		}
+		return nil
+	}
+	receipts, errs := mixed.upload(d)
+	for i, err := range errs {
+		if bad := i == 7 || i == 6; (err != nil) != bad {
+			t.Errorf("file %d: %v", i, err)
+		}
+	}
+	mixed.check(t, dir, receipts, errs, false)
+	if err := d.Err(); err != nil {
+		t.Error(err)
+	}
+}
+
+// Who is cancelled while the contents are made durable is not published, and
+// who is cancelled later is.
+func TestCancelledWithinBatch(t *testing.T) {
+	for n, want := range []error{1: context.Canceled, 2: nil} {
+		if n == 0 {
+			continue
+		}
+		synctest.Test(t, func(t *testing.T) {
+			dir := t.TempDir()
+			c := crowd{{"f", "one"}}
+			d, w := c.watch(t, dir)
+			ctx, cancel := context.WithCancel(context.Background())
+			rounds := 0
+			w.before = func(call string) error {
+				if call == "syncfs" {
+					if rounds++; rounds == n {
+						cancel()
+					}
+				}
+				return nil
+			}
+			r, err := c.one(ctx, d, 0)
+			if !errors.Is(err, want) {
+				t.Errorf("cancelled in round %d: %v, want %v", n, err, want)
+			}
+			c.check(t, dir, []Receipt{r}, []error{err}, false)
+		})
+	}
+}
+
+// Close waits for a batch, and whoever is in it is acknowledged.
+func TestCloseWithinBatch(t *testing.T) {
+	dir := t.TempDir()
+	d, w := mixed.watch(t, dir)
+	var closing sync.WaitGroup
+	var close sync.Once
+	w.before = func(call string) error {
+		if call == "syncfs" {
+			close.Do(func() {
+				closing.Go(func() {
+					if err := d.Close(); err != nil {
+						t.Error(err)
+					}
+				})
+				<-d.closing
+			})
+		}
+		return nil
+	}
+	receipts, errs := mixed.upload(d)
+	closing.Wait()
+	acknowledged := 0
+	for _, err := range errs {
+		if err == nil {
+			acknowledged++
+		} else if !errors.Is(err, fs.ErrClosed) {
+			t.Error(err)
+		}
+	}
+	if acknowledged == 0 {
+		t.Errorf("nothing was acknowledged: %v", errs)
+	}
+	mixed.check(t, dir, receipts, errs, false)
+}
+
+// The process dies before every call of a batch, alone or with the machine.
+func TestDeathWithinBatch(t *testing.T) {
+	for n := 0; ; n++ {
+		died := false
+		for _, m := range []machine{survives, losesNames, keepsNames} {
+			t.Run(fmt.Sprintf("%d, %v", n, m), func(t *testing.T) {
+				dir := t.TempDir()
+				d, w := mixed.watch(t, dir)
+				w.mortal, w.lives = true, n
+				receipts, errs := mixed.upload(d)
+				calls := w.taken()
+				died = died || len(calls) > n
+				d.Close()
+				cutPower(t, m, dir, calls[:min(n, len(calls))], mixed.partials(), nil)
+
+				d, _ = mixed.watch(t, dir)
+				mixed.check(t, dir, receipts, errs, true)
+				receipts, errs = mixed.upload(d)
+				if err := errors.Join(errs...); err != nil {
+					t.Errorf("second try: %v", err)
+				}
+				mixed.check(t, dir, receipts, errs, true)
+				if _, rest := hiddenIn(t, dir); len(rest) > 0 {
+					t.Errorf("left behind: %v", rest)
+				}
+			})
+		}
+		if !died {
+			return
+		}
+	}
+}
+
+// A syncfs must be worth its price.
+func TestWhenToBatch(t *testing.T) {
+	const (
+		fsyncs = "sync P, close P, move P f, open ., sync ., close ."
+		before = "lstat f, create P, write P, attribute P, chmod P, chtimes P, "
+	)
+	if !canSyncDirs {
+		t.Skip("directories cannot be synced on this system")
+	}
+	for what, test := range map[string]struct {
+		prepare func(d *Dir, w *watch)
+		want    string
+	}{
+		"alone":         {func(d *Dir, _ *watch) { d.batch.from = 2 }, fsyncs},
+		"many":          {func(d *Dir, _ *watch) { d.batch.from = 2; d.batch.enter() }, "close P, syncfs, move P f, syncfs"},
+		"much to write": {func(d *Dir, _ *watch) { d.batch.unsynced.Add(maxUnsynced + 1) }, fsyncs},
+		"others write much": {func(d *Dir, w *watch) {
+			d.batch.patience = time.Second
+			w.before = func(string) error { time.Sleep(2 * time.Second); return nil }
+			d.syncAll()
+			w.before = func(string) error { time.Sleep(time.Second); return nil }
+		}, fsyncs},
+		"no syncfs": {func(d *Dir, _ *watch) { d.batch.from = 0 }, fsyncs},
+	} {
+		t.Run(what, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { // time stands still
+				d, w := batched.watch(t, t.TempDir())
+				test.prepare(d, w)
+				w.taken()
+				mustUpload(t, d, "f", "new")
+				expectCalls(t, w, before+test.want)
+			})
+		})
+	}
+}
+
+// What the system calls syncfs works on the system at hand, where it is used.
+func TestSyncAll(t *testing.T) {
+	dir := t.TempDir()
+	d := mustOpen(t, dir, DirOptions{})
+	if d.batch.from == 0 {
+		t.Skip("syncfs cannot be relied on here")
+	}
+	d.batch.from = 1
+	c := make(crowd, 32)
+	for i := range c {
+		c[i].name, c[i].data = fmt.Sprint(i%5, "/", i), fmt.Sprint(i)
+	}
+	receipts, errs := c.upload(d)
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+	c.check(t, dir, receipts, errs, false)
+	if entries, err := os.ReadDir(filepath.Join(dir, hidden)); err != nil || len(entries) != 1 {
+		t.Errorf("left behind: %v (%v)", entries, err)
+	}
+}

@@ -1,0 +1,58 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path"
+
+	"golang.org/x/sys/unix"
+)
+
+// Move is renameat2. Not every filesystem knows its flag.
+func (f *osFilesystem) Move(oldname, newname string) error {
+	to := f.rootDir
+	folder, name := path.Split(newname)
+	if folder != "" {
+		var err error
+		to, err = f.root.OpenFile(path.Clean(folder), unix.O_DIRECTORY|unix.O_NONBLOCK, 0)
+		if err != nil {
+			return err
+		}
+		defer to.Close()
+	}
+	err := unix.Renameat2(int(f.hiddenDir.Fd()), path.Base(oldname), int(to.Fd()), name, unix.RENAME_NOREPLACE)
+	if err == unix.EINVAL {
+		return errors.ErrUnsupported
+	}
+	return os.NewSyscallError("renameat2", err)
+}
+
+// canSyncAll reports whether syncfs can be relied on: elsewhere it may do
+// nothing (FUSE), or not report what could not be written (before Linux 5.8).
+func canSyncAll(f *os.File) bool {
+	var name unix.Utsname
+	var major, minor int
+	if err := unix.Uname(&name); err != nil {
+		return false
+	}
+	fmt.Sscanf(unix.ByteSliceToString(name.Release[:]), "%d.%d", &major, &minor)
+	if major < 5 || major == 5 && minor < 8 {
+		return false
+	}
+	var fs unix.Statfs_t
+	if err := unix.Fstatfs(int(f.Fd()), &fs); err != nil {
+		return false
+	}
+	switch uint32(fs.Type) {
+	case unix.EXT4_SUPER_MAGIC, unix.XFS_SUPER_MAGIC, unix.BTRFS_SUPER_MAGIC:
+		return true
+	}
+	return false
+}
+
+// syncAll writes out the whole filesystem of f. The kernel reports a lost
+// write once per open file: so f must have been open since before the write.
+func syncAll(f *os.File) error {
+	return os.NewSyscallError("syncfs", unix.Syncfs(int(f.Fd())))
+}
