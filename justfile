@@ -26,7 +26,18 @@ fuzz time='10s':
         for target in $(go test -list '^Fuzz' "$package" | grep '^Fuzz'); do \
             go test -run '^$' -fuzz "^$target\$" -fuzztime {{time}} "$package" || exit; done; done
 
-# run the benchmarks, and see that memory does not grow with the file
-bench time='1s' size='4G':
+# compare with other tools, in small and in under two minutes; bench/README.md has more
+bench *flags:
+    bench/run.sh -quick {{flags}}
+
+# measure the parts by themselves, each for a time (1s) or a number of times (100x)
+parts time='1s':
     go test -run '^$' -bench . -benchmem -benchtime {{time}} ./...
+
+# see that memory does not grow with the file
+memory size='4G':
     bench/memory.sh {{size}}
+
+# make archives and Debian packages for all platforms, with checksums, in dist/
+release:
+    packaging/release.sh

@@ -1,0 +1,3 @@
+module github.com/labnet/labnet/bench
+
+go 1.26.0

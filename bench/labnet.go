@@ -1,0 +1,38 @@
+package main
+
+import (
+	"os/exec"
+	"strings"
+)
+
+// labnet returns this project's own contestants: labnet, and labnet with TLS if
+// the program knows it.
+func labnet(program string) []contestant {
+	list := []contestant{{
+		name:   "labnet",
+		note:   "everything verified, and durable when it says done",
+		server: `exec "$LABNET" serve -l "127.0.0.1:$PORT" --store "$DEST"`,
+		plain:  true,
+		does: map[kind]task{
+			file:   {client: `exec "$LABNET" upload -a "127.0.0.1:$PORT" "$SRC"`},
+			folder: {client: `exec "$LABNET" upload -a "127.0.0.1:$PORT" "$SRC"`},
+			each:   {client: forEach(`"$LABNET" upload -a "127.0.0.1:$PORT" "$f"`)},
+			hello:  {client: times(`"$LABNET" say -a "127.0.0.1:$PORT" hello`)},
+			lines:  {client: `exec "$LABNET" say -a "127.0.0.1:$PORT" - <"$SRC"`},
+		},
+	}}
+	help, _ := exec.Command(program, "serve", "--help").CombinedOutput()
+	if strings.Contains(string(help), "--tls") {
+		pin := `until grep -o 'sha256:[^" ]*' "$LOG" | head -n 1 >"$CONF/pin" && [ -s "$CONF/pin" ]; do sleep 0.02; done`
+		list = append(list, contestant{
+			name:      "labnet",
+			note:      "for encrypted work, with TLS 1.3",
+			server:    `exec "$LABNET" serve --tls -l "127.0.0.1:$PORT" --store "$DEST"`,
+			encrypted: true,
+			does: map[kind]task{
+				file: {before: pin, client: `exec "$LABNET" upload --pin "$(cat "$CONF/pin")" -a "127.0.0.1:$PORT" "$SRC"`},
+			},
+		})
+	}
+	return list
+}
