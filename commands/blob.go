@@ -3,6 +3,7 @@ package commands
 import (
 	"context"
 	"crypto/rand"
+	"io"
 	mathrand "math/rand/v2"
 	"strings"
 	"time"
@@ -72,7 +73,9 @@ func (b *blobber) ask(ctx context.Context) error {
 			}
 			err = (&speaker{b.con, &b.session}).say(ctx, text)
 		case "2":
+			end := b.con.progress("blobs", 1)
 			err = b.send(ctx)
+			end()
 		case "":
 			continue
 		default:
@@ -87,10 +90,12 @@ func (b *blobber) ask(ctx context.Context) error {
 
 func (b *blobber) sendAll(ctx context.Context, count int) error {
 	var t tally
+	defer b.con.progress("blobs", count)()
 	for range count {
 		if err := t.count(ctx, b.con, b.send(ctx)); err != nil {
 			return err
 		}
+		b.con.meter.tell()
 	}
 	return t.err("blobs not sent")
 }
@@ -99,7 +104,8 @@ func (b *blobber) sendAll(ctx context.Context, count int) error {
 func (b *blobber) send(ctx context.Context) error {
 	var seed [32]byte
 	rand.Read(seed[:])
-	bytes := mathrand.NewChaCha8(seed)
+	bytes := b.con.meter.measure("random bytes", b.size, io.NopCloser(mathrand.NewChaCha8(seed)), nil)
+	defer bytes.Close()
 	start := time.Now()
 	done := sent{Op: "blob", Addr: b.addr, Size: b.size}
 	if b.lab != 0 {

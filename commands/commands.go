@@ -5,10 +5,7 @@ package commands
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
-	"runtime/debug"
-	"strings"
 
 	"github.com/urfave/cli/v2"
 )
@@ -99,28 +96,4 @@ func helpCommand() *cli.Command {
 			}
 		},
 	}
-}
-
-func versionCommand(con *console) *cli.Command {
-	return &cli.Command{
-		Name:  "version",
-		Usage: "show the version",
-		Action: func(c *cli.Context) error {
-			_, err := fmt.Fprintln(con.out, "labnet", version())
-			return err
-		},
-	}
-}
-
-// version is the version that the go command recorded in the binary.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	v := strings.TrimPrefix(info.Main.Version, "v")
-	if v == "" {
-		return "(devel)"
-	}
-	return v
 }

@@ -26,7 +26,9 @@ type console struct {
 	json  bool // results are objects
 	quiet bool // no results for people
 
-	mu sync.Mutex
+	mu     sync.Mutex
+	status statusLine
+	meter  meter
 }
 
 func newConsole() *console {
@@ -46,13 +48,15 @@ func (c *console) result(object any, format string, args ...any) {
 		}
 		c.out.Write(append(escapeInvisible(line), '\n'))
 	case !c.quiet:
-		fmt.Fprintf(c.out, format+"\n", args...)
+		c.write(c.out, fmt.Sprintf(format+"\n", args...))
 	}
 }
 
 // note tells the user something that is neither result nor error.
 func (c *console) note(format string, args ...any) {
-	fmt.Fprintf(c.err, "labnet: "+format+"\n", args...)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.write(c.err, fmt.Sprintf("labnet: "+format+"\n", args...))
 }
 
 // fail prints an error and, if there is one, a hint, and returns the exit code.

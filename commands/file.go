@@ -160,10 +160,10 @@ func (u *uploader) labSend(ctx context.Context, it *item) error {
 	case it.stream != nil:
 		return errNoStreams
 	}
-	r := it.source()
+	a := it.announcement
+	r := u.con.meter.measure(it.file, a.Size, it.source(), nil)
 	defer r.Close()
 	it.start = time.Now()
-	a := it.announcement
 	err := u.labDo(ctx, func(c *wire.LabClient) error { return c.Upload(ctx, a.Name, r, a.Size) })
 	if err != nil {
 		return err

@@ -3,7 +3,9 @@ package commands
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -60,9 +62,13 @@ type pingSummary struct {
 	Op      string  `json:"op"`
 	Sent    int     `json:"sent"`
 	Replies int     `json:"replies"`
-	Min     float64 `json:"min_ms"`
-	Median  float64 `json:"median_ms"`
-	Max     float64 `json:"max_ms"`
+	Loss    float64 `json:"loss"` // from 0 to 1
+
+	// Without replies there are none of these.
+	Min    float64 `json:"min_ms,omitempty"`
+	Median float64 `json:"median_ms,omitempty"`
+	P99    float64 `json:"p99_ms,omitempty"`
+	Max    float64 `json:"max_ms,omitempty"`
 }
 
 // ping sends pings until the count is reached, the input ends or ctx ends, and
@@ -143,16 +149,66 @@ func pingOnce(ctx context.Context, o clientOptions) (float64, error) {
 	return float64(time.Since(start).Microseconds()) / 1000, o.classify(ctx, err)
 }
 
+// summarize prints what all pings make together, of which times are the
+// replies, in ms.
 func summarize(con *console, sent int, times []float64) {
+	n := len(times)
 	if sent == 0 {
 		return
 	}
-	s := pingSummary{Op: "summary", Sent: sent, Replies: len(times)}
-	text := fmt.Sprintf("%d sent, %d replies, %d%% lost", sent, len(times), 100*(sent-len(times))/sent)
-	if n := len(times); n > 0 {
+	s := pingSummary{Op: "summary", Sent: sent, Replies: n, Loss: float64(sent-n) / float64(sent)}
+	text := fmt.Sprintf("%d sent, %d replies, %s%% lost", sent, n, percent(s.Loss))
+	if n > 0 {
 		slices.Sort(times)
-		s.Min, s.Median, s.Max = times[0], (times[(n-1)/2]+times[n/2])/2, times[n-1]
-		text += fmt.Sprintf("; min/median/max %.2f/%.2f/%.2f ms", s.Min, s.Median, s.Max)
+		// The 99th percentile is the least time that 99% of the replies need at most.
+		s.Min, s.Median, s.P99, s.Max = times[0], (times[(n-1)/2]+times[n/2])/2, times[(99*n+99)/100-1], times[n-1]
+		text += fmt.Sprintf("; min/median/p99/max %.2f/%.2f/%.2f/%.2f ms", s.Min, s.Median, s.P99, s.Max)
+	}
+	if n >= minHistogram {
+		text += fmt.Sprintf("\n%.2f ms %s %.2f ms", s.Min, histogram(times), s.Max)
 	}
 	con.result(s, "%s", text)
+}
+
+// percent writes a part of one in percent, as 0 or 100 only if it is nothing or
+// all.
+func percent(part float64) string {
+	p := math.Round(100*100*part) / 100
+	if part > 0 && part < 1 {
+		p = min(max(p, 0.01), 99.99)
+	}
+	return strconv.FormatFloat(p, 'f', -1, 64)
+}
+
+const (
+	// minHistogram is from how many replies on there is a histogram,
+	minHistogram = 20
+	// histogramBars the number of its bars.
+	histogramBars = 32
+)
+
+// histogram draws how often there were times from the least, on the left, to
+// the greatest. Times are sorted. From one bar to the next they grow by the same
+// factor, so that a few that are very late leave room for the others to differ.
+// Where there was but one time, there is a bar; where none, a space.
+func histogram(times []float64) string {
+	least := max(times[0], 1e-3) // the clock tells no less
+	span := math.Log(times[len(times)-1] / least)
+	var counts [histogramBars]int
+	for _, t := range times {
+		i := 0
+		if span > 0 {
+			i = min(int(histogramBars*math.Log(max(t, least)/least)/span), histogramBars-1)
+		}
+		counts[i]++
+	}
+	levels := []rune("▁▂▃▄▅▆▇█")
+	most := slices.Max(counts[:])
+	bars := make([]rune, histogramBars)
+	for i, n := range counts {
+		if bars[i] = ' '; n > 0 {
+			bars[i] = levels[(n*len(levels)-1)/most]
+		}
+	}
+	return string(bars)
 }

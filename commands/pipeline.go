@@ -43,11 +43,14 @@ type pipeline struct {
 // sendAll sends items, in more than one try if need be. It returns an error
 // only if no other can be sent either.
 func (u *uploader) sendAll(ctx context.Context, items iter.Seq[*item]) error {
+	defer u.con.progress("files", 0)()
 	if u.lab != 0 {
 		for it := range items {
+			u.con.meter.find()
 			if err := u.count(ctx, it.file, u.labSend(ctx, it)); err != nil {
 				return err
 			}
+			u.con.meter.tell()
 		}
 		return nil
 	}
@@ -64,10 +67,12 @@ func (u *uploader) sendAll(ctx context.Context, items iter.Seq[*item]) error {
 			patience = u.patience()
 		}
 		first := p.again[0]
+		p.con.meter.pause()
 		again, err := patience.wait(ctx, u.con, first.file, first.failure)
 		if err == nil && !again {
 			p.again = p.again[1:]
 			patience = u.patience()
+			p.con.meter.tell()
 			err = u.count(ctx, first.file, first.failure)
 		}
 		if err != nil {
@@ -82,9 +87,11 @@ func (u *uploader) prepareAll(ctx context.Context, items iter.Seq[*item]) <-chan
 	queue := make(chan *item, maxPrepared)
 	go func() {
 		defer close(queue)
+		defer u.con.meter.foundAll()
 		busy := make(chan struct{}, preparers)
 		for it := range items {
 			it.ready = make(chan struct{})
+			u.con.meter.find()
 			select {
 			case busy <- struct{}{}:
 			case <-ctx.Done():
@@ -235,7 +242,7 @@ func (p *pipeline) sendFirst(ctx context.Context) {
 	p.announced = p.announced[1:]
 	if it.transfer != nil && !it.folder {
 		it.start, it.begun = time.Now(), true
-		r := it.source()
+		r := p.con.meter.measure(it.file, it.announcement.Size, it.source(), it.resumedAt)
 		it.transfer.Send(ctx, r) // an error comes again when the answer is waited for
 		r.Close()
 		it.contents = nil
@@ -251,6 +258,7 @@ func (p *pipeline) sendFirst(ctx context.Context) {
 // tell waits for the outcome of an item that was sent, and tells it.
 func (p *pipeline) tell(ctx context.Context, it *item) {
 	if it.note != "" {
+		p.con.meter.tell()
 		p.con.note("%s: %s", printable(it.file), it.note)
 		return
 	}
@@ -275,6 +283,7 @@ func (p *pipeline) tell(ctx context.Context, it *item) {
 		p.failed = append(p.failed, it)
 		return
 	}
+	p.con.meter.tell()
 	p.err = cmp.Or(p.err, p.count(ctx, it.file, err))
 }
 

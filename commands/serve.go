@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -145,12 +143,12 @@ func serve(ctx context.Context, con *console, o serveOptions) error {
 	for _, left := range store.Leftovers() {
 		log.Info().Str("partial", left.Name).Int64("size", left.Size).Stringer("age", left.Age.Round(time.Second)).Msg("interrupted upload kept, to be resumed")
 	}
-	listener, err := net.Listen("tcp", o.listen)
+	listeners, err := listen(o.listen)
 	if err != nil {
-		return &itemError{"listen " + o.listen, err}
+		return err
 	}
 	srv := &wire.Server{
-		Store:   keeper{store},
+		Store:   watchedStore{keeper{store}, log},
 		Reply:   o.reply,
 		Lab:     o.lab,
 		MaxSize: o.maxSize,
@@ -159,25 +157,35 @@ func serve(ctx context.Context, con *console, o serveOptions) error {
 	if con.json {
 		srv.Received = func(e wire.Event) { con.result(e, "") }
 	}
+	manager := notifier(takeEnv("NOTIFY_SOCKET"))
+	tell := func(state string) {
+		if err := manager.notify(state); err != nil {
+			log.Warn().Err(err).Str("state", state).Msg("cannot tell the service manager")
+		}
+	}
 	stopped := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(stopped)
 		log.Info().Msg("stopping; a second signal stops at once")
+		tell("STOPPING=1")
 		drain, cancel := context.WithTimeout(context.Background(), drainTime)
 		defer cancel()
 		if srv.Shutdown(drain) != nil {
 			srv.Close()
 		}
 	})
-	log.Info().Stringer("address", listener.Addr()).Str("store", o.store).Msg("listening")
-	if !isLoopback(listener.Addr()) {
-		log.Warn().Msg("whoever reaches this address can send files")
+	for _, l := range listeners {
+		log.Info().Stringer("address", l.Addr()).Str("store", o.store).Msg("listening")
+		if !isLocal(l.Addr()) {
+			log.Warn().Stringer("address", l.Addr()).Msg("whoever reaches this address can send files")
+		}
 	}
-	if err := writeAddrFile(o.addrFile, listener.Addr()); err != nil {
-		listener.Close()
+	if err := writeAddrFile(o.addrFile, listeners); err != nil {
+		closeAll(listeners)
 		return err
 	}
-	err = srv.Serve(listener)
+	tell("READY=1")
+	err = serveAll(srv, listeners)
 	if !stop() {
 		<-stopped
 	}
@@ -196,29 +204,4 @@ func newLog(con *console) zerolog.Logger {
 	}
 	w := zerolog.ConsoleWriter{Out: con.err, NoColor: os.Getenv("NO_COLOR") != "", TimeFormat: time.TimeOnly}
 	return zerolog.New(w).With().Timestamp().Logger()
-}
-
-func isLoopback(a net.Addr) bool {
-	tcp, ok := a.(*net.TCPAddr)
-	return ok && tcp.IP.IsLoopback()
-}
-
-// writeAddrFile puts the address into a file, which appears complete.
-func writeAddrFile(name string, addr net.Addr) error {
-	if name == "" {
-		return nil
-	}
-	tmp, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*")
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintln(tmp, addr)
-	err = errors.Join(err, tmp.Close())
-	if err == nil {
-		err = os.Rename(tmp.Name(), name)
-	}
-	if err != nil {
-		os.Remove(tmp.Name())
-	}
-	return err
 }

@@ -106,6 +106,11 @@ func (t *Transfer) send(ctx context.Context, r io.Reader) error {
 	return err
 }
 
+// Resumed returns how many bytes of the file the server has from an earlier
+// upload, so that they are read but not sent. Read of what Send reads may call
+// it, and anybody once Send has returned.
+func (t *Transfer) Resumed() int64 { return t.left.Size }
+
 // Saved waits for the server to answer that the file or folder is safe, after
 // Send has returned, and returns what it was kept as, after comparing the
 // digests. Of a file that Send failed to send it returns why, and in

@@ -1,0 +1,186 @@
+package commands
+
+import (
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/mattn/go-isatty"
+)
+
+const (
+	// progressAfter is how long work takes before its progress is shown,
+	progressAfter = 500 * time.Millisecond
+	// progressEvery how often it is shown anew,
+	progressEvery = 200 * time.Millisecond
+	// progressRest how long it is not after a result that went elsewhere, from
+	// where it may come to the same terminal, such as through a pipe.
+	progressRest = 500 * time.Millisecond
+)
+
+// What a terminal is told. The line is drawn over the one before, and only what
+// is left of that is erased, so that nothing flickers. The cursor waits at its
+// start: a terminal that makes two lines of it, when it becomes narrower, keeps
+// the cursor at the first, and both are erased. While it is drawn nothing wraps,
+// also where the terminal knows a wider form of a character.
+const (
+	eraseBelow = "\r\x1b[J"
+	drawBefore = "\r\x1b[?7l"
+	drawAfter  = "\x1b[J\x1b[?7h\r"
+)
+
+// A statusLine is the line of a terminal that shows the progress of a meter,
+// below all that is printed. It belongs to a console, under whose lock it is.
+type statusLine struct {
+	drawn string    // what the terminal shows; "" is nothing
+	rest  time.Time // until when nothing is drawn
+	ended bool
+
+	columns func() int // in place of lineTerminal, in tests
+}
+
+// progress begins to show the progress of work on things of a kind, if that
+// lasts and somebody looks. It is of that many things, or of those to be found
+// if that is zero. What it returns must be called at the end: then the line is
+// gone.
+func (c *console) progress(things string, count int) (end func()) {
+	if c.json || c.quiet {
+		return func() {}
+	}
+	c.meter.begin(things, count)
+	quit, ended := make(chan struct{}), make(chan struct{})
+	begin := time.AfterFunc(progressAfter, func() {
+		defer close(ended)
+		c.showProgress(quit)
+	})
+	return func() {
+		if close(quit); !begin.Stop() {
+			<-ended
+		}
+		c.meter.end()
+	}
+}
+
+// showProgress shows it until quit is closed.
+func (c *console) showProgress(quit <-chan struct{}) {
+	columns := c.status.columns
+	if columns == nil {
+		if columns = lineTerminal(c.err); columns == nil {
+			return
+		}
+		defer c.eraseBySignal()()
+	}
+	tick := time.NewTicker(progressEvery)
+	defer tick.Stop()
+	for {
+		c.draw(columns())
+		select {
+		case <-tick.C:
+		case <-quit:
+			c.erase(false)
+			return
+		}
+	}
+}
+
+// draw draws the line in so many columns. None are there while the terminal is
+// another process's to write to.
+func (c *console) draw(columns int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	l := &c.status
+	// Not the last one: a cursor there is, for some terminals, in the next line.
+	text := c.meter.text(columns - 1)
+	switch {
+	case l.ended || time.Now().Before(l.rest):
+	case columns <= 1:
+		l.drawn = ""
+	case text != "":
+		l.drawn = text
+		io.WriteString(c.err, drawBefore+text+drawAfter)
+	case l.drawn != "":
+		l.drawn = ""
+		io.WriteString(c.err, eraseBelow)
+	}
+}
+
+// erase removes the line, for ever if the process ends.
+func (c *console) erase(forever bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.status.ended = c.status.ended || forever
+	if c.status.drawn != "" {
+		c.status.drawn = ""
+		io.WriteString(c.err, eraseBelow)
+	}
+}
+
+// write writes lines, c being locked. In one piece with them it moves the
+// progress, if any is shown, below them.
+func (c *console) write(w io.Writer, lines string) {
+	l := &c.status
+	switch {
+	case l.drawn == "":
+	case w == c.err || sameFile(w, c.err):
+		lines = eraseBelow + lines + drawBefore + l.drawn + drawAfter
+	case mayShow(w):
+		l.drawn, l.rest = "", time.Now().Add(progressRest)
+		io.WriteString(c.err, eraseBelow)
+	}
+	io.WriteString(w, lines)
+}
+
+// eraseBySignal removes the line before the process dies of a signal, which it
+// waits for only now: short runs need not. It returns what ends the waiting.
+func (c *console) eraseBySignal() (stop func()) {
+	signals, stopped := make(chan os.Signal, 1), make(chan struct{})
+	for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
+		if !signal.Ignored(s) {
+			signal.Notify(signals, s)
+		}
+	}
+	go func() {
+		select {
+		case <-stopped:
+		case s := <-signals:
+			signal.Reset() // a second one ends it at once
+			erased := make(chan struct{})
+			go func() {
+				defer close(erased)
+				c.erase(true)
+			}()
+			select {
+			case <-erased:
+			case <-time.After(100 * time.Millisecond): // whoever reads the output does not
+			}
+			dieOf(s)
+		}
+	}()
+	return func() {
+		signal.Stop(signals)
+		close(stopped)
+	}
+}
+
+// sameFile reports whether two writers are one file, such as one terminal.
+func sameFile(a, b io.Writer) bool {
+	first, second := stat(a), stat(b)
+	return first != nil && second != nil && os.SameFile(first, second)
+}
+
+// mayShow reports whether what is written to w may come to a terminal.
+func mayShow(w io.Writer) bool {
+	info := stat(w)
+	return info != nil && (info.Mode()&(os.ModeNamedPipe|os.ModeSocket) != 0 || isatty.IsTerminal(w.(*os.File).Fd()))
+}
+
+func stat(w io.Writer) os.FileInfo {
+	if f, ok := w.(*os.File); ok {
+		if info, err := f.Stat(); err == nil {
+			return info
+		}
+	}
+	return nil
+}

@@ -1,0 +1,423 @@
+package commands
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/labnet/labnet/storage"
+	"github.com/labnet/labnet/wire"
+)
+
+// onScreen returns a console both of whose outputs are a screen.
+func onScreen(width int) (*console, *Screen) {
+	s := NewScreen(width)
+	c := &console{in: os.Stdin, out: s, err: s}
+	c.status.columns = s.Width
+	return c, s
+}
+
+// bulk is a source of so many bytes, a chunk for each Read.
+type bulk struct {
+	left  int64
+	chunk int64
+}
+
+func (b *bulk) Read([]byte) (int, error) {
+	n := min(b.left, b.chunk)
+	if b.left -= n; n == 0 {
+		return 0, io.EOF
+	}
+	return int(n), nil
+}
+
+func (b *bulk) Close() error { return nil }
+
+// sends reads a source to its end, with a pause before every Read.
+func sends(r io.ReadCloser, pause time.Duration) {
+	for {
+		time.Sleep(pause)
+		if _, err := r.Read(nil); err != nil {
+			r.Close()
+			return
+		}
+	}
+}
+
+const mib = 1 << 20
+
+// TestProgressOfFile: nothing before half a second, then a line of the file
+// that is drawn five times a second and never blank, then nothing again.
+func TestProgressOfFile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		con, screen := onScreen(80)
+		start := time.Now()
+		var shown []string
+		screen.AfterWrite(func(string) {
+			at := time.Since(start)
+			if want := progressAfter + time.Duration(len(shown))*progressEvery; at != want {
+				t.Errorf("drawn after %s, want %s", at, want)
+			}
+			shown = append(shown, strings.Join(screen.Lines(), "|"))
+		})
+		end := con.progress("files", 1)
+		// 10 MiB a second, and 1 MiB of it under way.
+		time.Sleep(progressEvery / 4) // so that nothing happens at the same time
+		sends(con.meter.measure("disk.img", 100*mib, &bulk{100 * mib, mib}, nil), 100*time.Millisecond)
+		time.Sleep(time.Second)
+		screen.AfterWrite(nil)
+		end()
+		for i, want := range map[int]string{
+			0:  "disk.img  2.0 MiB of 100 MiB  10 MiB/s  0:10 left",
+			5:  "disk.img  12 MiB of 100 MiB  10 MiB/s  0:09 left",
+			45: "disk.img  92 MiB of 100 MiB  10 MiB/s  0:01 left",
+			52: "disk.img  100 MiB  waiting for the server",
+		} {
+			if i >= len(shown) {
+				t.Fatalf("drawn %d times", len(shown))
+			}
+			if shown[i] != want {
+				t.Errorf("drawn as %d: %q\nwant %q", i, shown[i], want)
+			}
+		}
+		if slices.Contains(shown, "") {
+			t.Error("the line was blank in between")
+		}
+		if left := screen.Lines(); len(left) > 0 {
+			t.Errorf("left behind: %q", left)
+		}
+	})
+}
+
+// TestProgressOfShortWork: what is quick shows nothing, ever.
+func TestProgressOfShortWork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		con, screen := onScreen(80)
+		screen.AfterWrite(func(s string) { t.Errorf("wrote %q", s) })
+		for range 3 {
+			end := con.progress("files", 1)
+			sends(con.meter.measure("f", 4, &bulk{4, 1}, nil), 99*time.Millisecond)
+			end()
+		}
+		time.Sleep(time.Minute)
+	})
+}
+
+// TestProgressOfPrograms: with --json and --quiet there is none, nor where
+// stderr is no terminal.
+func TestProgressOfPrograms(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, set := range []func(*console){
+			func(c *console) { c.json = true },
+			func(c *console) { c.quiet = true },
+			func(c *console) { c.status.columns = nil },
+		} {
+			con, screen := onScreen(80)
+			set(con)
+			screen.AfterWrite(func(s string) { t.Errorf("wrote %q", s) })
+			end := con.progress("files", 1)
+			sends(con.meter.measure("f", mib, &bulk{mib, 1 << 16}, nil), time.Second)
+			end()
+		}
+	})
+}
+
+// TestProgressStates holds what is shown of each kind of work.
+func TestProgressStates(t *testing.T) {
+	at := func(n int64) func() int64 { return func() int64 { return n } }
+	tests := []struct {
+		name string
+		do   func(*meter)
+		want string
+	}{
+		{"nothing yet", func(m *meter) {
+			m.begin("files", 0)
+			time.Sleep(3 * time.Second)
+		}, ""},
+		{"a stream", func(m *meter) {
+			m.begin("files", 1)
+			reads(m.measure("-", -1, &bulk{1 << 40, mib}, nil), 5, time.Second)
+		}, "-  3.0 MiB  1.0 MiB/s"},
+		{"compared", func(m *meter) {
+			m.begin("files", 1)
+			reads(m.measure("disk.img", 4<<30, &bulk{4 << 30, mib}, at(300*mib)), 100, 30*time.Millisecond)
+		}, "disk.img  100 MiB of 300 MiB compared"},
+		{"resumed", func(m *meter) {
+			m.begin("files", 1)
+			s := m.measure("disk.img", 4<<30, &bulk{4 << 30, mib}, at(300*mib))
+			reads(s, 301, 0)
+			reads(s, 31, 100*time.Millisecond)
+		}, "disk.img  330 MiB of 4.0 GiB  10 MiB/s  6:17 left  resumed at 300 MiB"},
+		{"begun anew after all", func(m *meter) {
+			m.begin("files", 1)
+			left := int64(300 * mib)
+			s := m.measure("disk.img", 4<<30, &seekable{bulk{4 << 30, mib}}, func() int64 { return left })
+			reads(s, 300, 0)
+			left = 0
+			time.Sleep(time.Hour)
+			s.(io.Seeker).Seek(0, io.SeekStart)
+			reads(s, 32, 100*time.Millisecond)
+		}, "disk.img  30 MiB of 4.0 GiB  10 MiB/s  6:47 left"},
+		{"after a lost connection", func(m *meter) {
+			m.begin("files", 1)
+			s := m.measure("disk.img", 4<<30, &bulk{4 << 30, mib}, nil)
+			reads(s, 30, 100*time.Millisecond)
+			s.Close()
+			m.pause()
+		}, ""},
+		{"many, some still to be found", func(m *meter) {
+			m.begin("files", 0)
+			for range 30 {
+				m.find()
+				reads(m.measure("f", 1000, &bulk{1000, 1000}, nil), 1, 100*time.Millisecond)
+				m.now.Close()
+				m.tell()
+			}
+		}, "30 of 30+ files  29 KiB sent  9.8 KiB/s"},
+		{"many, all found, a long one", func(m *meter) {
+			m.begin("files", 0)
+			for range 1234 {
+				m.find()
+				m.tell()
+			}
+			for range 7 {
+				m.find()
+			}
+			m.foundAll()
+			reads(m.measure("disk.img", 60*mib, &bulk{60 * mib, mib}, nil), 32, 100*time.Millisecond)
+		}, "1234 of 1241 files  30 MiB sent  10 MiB/s  disk.img  50%  0:03 left"},
+		{"many, a stream among them", func(m *meter) {
+			m.begin("files", 0)
+			m.find()
+			m.find()
+			m.foundAll()
+			reads(m.measure("-", -1, &bulk{60 * mib, mib}, nil), 32, 100*time.Millisecond)
+		}, "0 of 2 files  30 MiB sent  10 MiB/s  -  30 MiB"},
+		{"a control character in a name", func(m *meter) {
+			m.begin("files", 1)
+			reads(m.measure("a\x1b[2J\n", -1, &bulk{1 << 40, mib}, nil), 5, time.Second)
+		}, `"a\x1b[2J\n"  3.0 MiB  1.0 MiB/s`},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var m meter
+				test.do(&m)
+				if got := m.text(80); got != test.want {
+					t.Errorf("%q\nwant %q", got, test.want)
+				}
+			})
+		})
+	}
+}
+
+type seekable struct{ bulk }
+
+func (*seekable) Seek(int64, int) (int64, error) { return 0, nil }
+
+// reads reads so many times, with a pause after each.
+func reads(r io.Reader, n int, pause time.Duration) {
+	for range n {
+		r.Read(nil)
+		time.Sleep(pause)
+	}
+}
+
+// TestProgressOfSlowSteps: on a slow connection the rate does not jump with
+// each chunk, and time left goes down.
+func TestProgressOfSlowSteps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var m meter
+		m.begin("files", 1)
+		s := m.measure("f", 30*mib, &bulk{30 * mib, mib}, nil)
+		go sends(s, 8*time.Second) // 128 KiB/s
+		for end := time.Now().Add(5 * time.Minute); time.Now().Before(end); time.Sleep(progressEvery) {
+			text := m.text(80)
+			m.mu.Lock()
+			sent := m.sent
+			m.mu.Unlock()
+			if sent >= 3*mib && sent < 29*mib && !strings.Contains(text, "  128 KiB/s  ") {
+				t.Fatalf("after %d KiB: %q", sent>>10, text)
+			}
+		}
+	})
+}
+
+// TestProgressStall: the rate sinks when nothing moves.
+func TestProgressStall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var m meter
+		m.begin("files", 1)
+		s := m.measure("f", 1000*mib, &bulk{1000 * mib, mib}, nil)
+		before := 1e18
+		for i := range 60 {
+			if i < 20 {
+				reads(s, 10, progressEvery/10)
+			} else {
+				time.Sleep(progressEvery)
+			}
+			m.text(80)
+			rate := m.rate.perSecond(time.Now())
+			if i > 22 && rate >= before {
+				t.Fatalf("%.0f bytes a second after %.0f in the stall", rate, before)
+			}
+			before = rate
+		}
+		if before > 20*mib {
+			t.Errorf("still %.0f bytes a second", before)
+		}
+	})
+}
+
+// TestResultsAboveProgress: lines stand whole above the progress, which is
+// there all the time, whether or not the terminal changes its width.
+func TestResultsAboveProgress(t *testing.T) {
+	for _, reflows := range []bool{true, false} {
+		t.Run(fmt.Sprintf("reflows=%t", reflows), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				con, screen := onScreen(100)
+				screen.Reflows = reflows
+				end := con.progress("files", 0)
+				for range 100 {
+					con.meter.find()
+				}
+				source := con.meter.measure("a rather long name of a file 一二三四五六七八九十.tar.gz", 1<<40, &bulk{1 << 40, mib}, nil)
+				time.Sleep(progressEvery / 4) // so that nothing happens at the same time
+				reads(source, 60, 100*time.Millisecond)
+				var want []string
+				var printed atomic.Int64 // lines, or about to be
+				for i, width := range []int{100, 60, 31, 30, 12, 3, 40, 120, 80, 79} {
+					if width < 30 && !reflows {
+						continue // it would cut the results
+					}
+					screen.Resize(width)
+					screen.AfterWrite(func(string) {
+						if lines := screen.Lines(); width > 3 && len(lines) == int(printed.Load()) {
+							t.Errorf("no progress at %d columns below %q", width, lines)
+						}
+					})
+					for j := range 3 {
+						line := fmt.Sprintf("result %d.%d", i, j)
+						want = append(want, line)
+						printed.Add(1)
+						if j == 2 {
+							want[len(want)-1] = "labnet: " + line
+							con.note("%s", line)
+						} else {
+							con.result(nil, "%s", line)
+						}
+						con.meter.tell()
+						reads(source, 3, 100*time.Millisecond)
+					}
+					screen.AfterWrite(nil)
+				}
+				end()
+				screen.Resize(120)
+				if got := screen.Lines(); !slices.Equal(got, want) {
+					t.Errorf("the screen shows\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+				}
+			})
+		})
+	}
+}
+
+// TestFit: a line is never wider than the terminal, and keeps what matters.
+func TestFit(t *testing.T) {
+	parts := []part{
+		{"a long name of a file, 一二三.tar.gz", 0, true}, {text: "1.5 GiB of 3.0 GiB"}, {text: "230 MiB/s", rank: 2},
+		{text: "0:07 left", rank: 1}, {text: "resumed at 137 MiB", rank: 3},
+	}
+	for columns, want := range map[int]string{
+		200: "a long name of a file, 一二三.tar.gz  1.5 GiB of 3.0 GiB  230 MiB/s  0:07 left  resumed at 137 MiB",
+		80:  "a long n…三.tar.gz  1.5 GiB of 3.0 GiB  230 MiB/s  0:07 left  resumed at 137 MiB",
+		60:  "a long n…三.tar.gz  1.5 GiB of 3.0 GiB  230 MiB/s  0:07 left",
+		40:  "a long nam…三.tar.gz  1.5 GiB of 3.0 GiB",
+		30:  "a lon…r.gz  1.5 GiB of 3.0 GiB",
+		20:  "1.5 GiB of 3.0 GiB",
+		10:  "1.5 G… GiB",
+		2:   "1…",
+		1:   "…",
+		0:   "",
+		-1:  "",
+	} {
+		if got := fit(parts, columns); got != want {
+			t.Errorf("%3d: %q\nwant %q", columns, got, want)
+		}
+	}
+	for columns := range 120 {
+		if got := fit(parts, columns); columnsOf(got) > columns {
+			t.Errorf("%q is wider than %d", got, columns)
+		}
+	}
+}
+
+func TestClock(t *testing.T) {
+	for seconds, want := range map[float64]string{
+		0: "0:00", 9: "0:09", 754: "12:34", 3600: "1:00:00", 90061: "25:01:01",
+		2 * 86400: "2 days", 99.9 * 86400: "99 days", 1e300: "over 99 days",
+	} {
+		if got := clock(seconds); got != want {
+			t.Errorf("%g: %q, want %q", seconds, got, want)
+		}
+	}
+}
+
+// TestProgressCounts: what upload tells the meter agrees with what it does,
+// whatever becomes of a thing.
+func TestProgressCounts(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	for name, size := range map[string]int{"few": 10, "many": maxReadAhead + 1, "folder/resumable": minResumable, "folder/again": 100} {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o700), os.WriteFile(name, make([]byte, size), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(os.Mkdir("folder/empty", 0o700), os.Symlink("nowhere", "folder/link")); err != nil {
+		t.Fatal(err)
+	}
+	store, err := storage.OpenDir(filepath.Join(dir, "store"), storage.DirOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	var serving sync.WaitGroup
+	defer serving.Wait()
+	srv := &wire.Server{Store: keeper{store}}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	serving.Go(func() { srv.Serve(l) })
+	defer srv.Close()
+
+	con, screen := onScreen(80)
+	u := &uploader{
+		con:           con,
+		session:       session{clientOptions: clientOptions{addr: l.Addr().String(), timeout: time.Minute}},
+		uploadOptions: uploadOptions{digest: wire.Digests()[0]},
+	}
+	defer u.close()
+	if err := u.uploadAll(t.Context(), []string{"few", "missing", "many", "folder"}); err == nil {
+		t.Error("no error")
+	}
+	m := &con.meter
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	const things = 7 // the missing file and the link included
+	if m.found != things || m.done != things || !m.all || m.sent != 10+maxReadAhead+1+minResumable+100 {
+		t.Errorf("%d of %d done, all: %t, %d bytes sent", m.done, m.found, m.all, m.sent)
+	}
+	if lines := screen.Lines(); len(lines) != things { // the summary is not printed here
+		t.Errorf("the screen shows\n%s", strings.Join(lines, "\n"))
+	}
+}

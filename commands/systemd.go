@@ -1,0 +1,68 @@
+package commands
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+)
+
+// firstPassed is the descriptor of the first socket passed (SD_LISTEN_FDS_START).
+const firstPassed = 3
+
+// takeEnv removes a variable from the environment, where programs that this
+// process starts would take it for theirs, and returns it.
+func takeEnv(name string) string {
+	value := os.Getenv(name)
+	os.Unsetenv(name)
+	return value
+}
+
+// passedListeners returns the sockets on which systemd, or who else does as it
+// does, listens for this process, as sd_listen_fds(3) specifies. There are none
+// if it was started otherwise. It must be called only once, and before this
+// process could start another, which would inherit the sockets.
+func passedListeners() (passed []net.Listener, err error) {
+	pid, fds := takeEnv("LISTEN_PID"), takeEnv("LISTEN_FDS")
+	os.Unsetenv("LISTEN_FDNAMES")
+	if pid != strconv.Itoa(os.Getpid()) {
+		return nil, nil // passed to the process that started this one, if at all
+	}
+	n, err := strconv.ParseUint(fds, 10, 16)
+	if err != nil {
+		return nil, fmt.Errorf("LISTEN_FDS=%q is no number of sockets", fds)
+	}
+	for fd := firstPassed; fd < firstPassed+int(n); fd++ {
+		l, err := passedListener(fd)
+		if err != nil {
+			closeAll(passed)
+			return nil, &itemError{fmt.Sprintf("descriptor %d (LISTEN_FDS=%s)", fd, fds), err}
+		}
+		passed = append(passed, l)
+	}
+	return passed, nil
+}
+
+func passedListener(fd int) (net.Listener, error) {
+	f := os.NewFile(uintptr(fd), "LISTEN_FD_"+strconv.Itoa(fd))
+	defer f.Close() // the listener has a copy, which is closed on exec
+	return net.FileListener(f)
+}
+
+// A notifier tells the service manager that started this process what becomes
+// of it, at this address of a Unix datagram socket, as sd_notify(3) specifies.
+// The empty one tells nobody.
+type notifier string
+
+func (n notifier) notify(state string) error {
+	if n == "" {
+		return nil
+	}
+	conn, err := net.Dial("unixgram", string(n))
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	_, err = conn.Write([]byte(state))
+	return err
+}

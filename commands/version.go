@@ -1,0 +1,71 @@
+package commands
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+// A build is what labnet version --json tells of the binary.
+type build struct {
+	Version  string `json:"version"`            // "(devel)" or "unknown" if none was recorded
+	Revision string `json:"revision,omitempty"` // the commit it was built from, if known
+	Modified *bool  `json:"modified,omitempty"` // whether the sources differed from the commit, if known
+	Go       string `json:"go"`
+	OS       string `json:"os"`
+	Arch     string `json:"arch"`
+}
+
+func versionCommand(con *console) *cli.Command {
+	return &cli.Command{
+		Name:  "version",
+		Usage: "show the version",
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "json", Usage: "print what is known of the binary, as a JSON object"},
+		},
+		Action: func(c *cli.Context) error {
+			if con.json = c.Bool("json"); con.json {
+				con.result(thisBuild(), "")
+				return nil
+			}
+			_, err := fmt.Fprintln(con.out, "labnet", version())
+			return err
+		},
+	}
+}
+
+// version is the version that the go command recorded in the binary.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	v := strings.TrimPrefix(info.Main.Version, "v")
+	if v == "" {
+		return "(devel)"
+	}
+	return v
+}
+
+func thisBuild() build {
+	b := build{Version: version(), Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return b
+	}
+	for _, s := range info.Settings {
+		switch s.Key {
+		case "vcs.revision":
+			b.Revision = s.Value
+		case "vcs.modified":
+			if modified, err := strconv.ParseBool(s.Value); err == nil {
+				b.Modified = &modified
+			}
+		}
+	}
+	return b
+}

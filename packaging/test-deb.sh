@@ -1,0 +1,62 @@
+#!/bin/sh
+# Installs a Debian package, uses what it has, and removes it again. As root, on
+# a machine or in a container where labnet is not installed.
+#
+# usage: packaging/test-deb.sh FILE.deb
+set -eu
+[ $# = 1 ] || { sed -n 's/^# usage: /usage: /p' "$0" >&2; exit 2; }
+deb=$1
+fail() { echo "test-deb: $*" >&2; exit 1; }
+if dpkg-query -W -f '${db:Status-Status}' labnet 2>/dev/null | grep -qx installed; then
+	fail "labnet is installed already"
+fi
+
+tmp=$(mktemp -d)
+server=
+cleanup() {
+	[ -z "$server" ] || kill "$server" || true
+	dpkg --purge labnet >/dev/null 2>&1 || true
+	rm -rf "$tmp"
+}
+trap cleanup EXIT
+unit=/usr/lib/systemd/system/labnet
+
+dpkg --install "$deb"
+dpkg --verify labnet
+[ "$(labnet version | tr - '~')" = "labnet $(dpkg-query -W -f '${Version}' labnet)" ] ||
+	fail "the package and the program differ in version"
+if command -v systemd-analyze >/dev/null; then
+	systemd-analyze verify $unit.service $unit.socket
+	systemd-analyze security --offline=true --threshold=20 --no-pager $unit.service >"$tmp/security" ||
+		{ cat "$tmp/security"; fail "the service may do more than it should"; }
+	tail -n 1 "$tmp/security"
+fi
+
+labnet serve -l 127.0.0.1:0 --addr-file "$tmp/addr" --store "$tmp/store" 2>"$tmp/log" &
+server=$!
+tries=0
+until [ -s "$tmp/addr" ]; do
+	tries=$((tries + 1))
+	if [ $tries = 300 ] || ! kill -0 "$server"; then
+		cat "$tmp/log"
+		fail "the server does not run"
+	fi
+	sleep 0.1
+done
+LABNET_ADDR=$(cat "$tmp/addr")
+export LABNET_ADDR
+labnet say hello | grep -x 'Message: hello'
+labnet upload --name program /usr/bin/labnet
+cmp /usr/bin/labnet "$tmp/store/program"
+kill "$server"
+wait "$server" || [ $? = 143 ] || fail "the server did not end by SIGTERM"
+server=
+
+dpkg --install "$deb" # as an upgrade does
+labnet version
+dpkg --remove labnet
+for file in /usr/bin/labnet $unit.service $unit.socket /usr/share/doc/labnet; do
+	[ ! -e "$file" ] || fail "left behind: $file"
+done
+dpkg --purge labnet
+echo "installed, used and removed"
