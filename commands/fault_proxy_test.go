@@ -219,9 +219,14 @@ func (b *bitTest) upload(t *testing.T, toServer, toClient int) (o outcome) {
 		var near, far flipped
 		near.Conn, far.Conn = net.Pipe()
 		near.bit, far.bit = toServer, toClient
+		var receiving sync.Mutex
 		srv := &wire.Server{
-			Store:    commands.Keeper(b.store),
-			Received: func(e wire.Event) { o.published = e.Name },
+			Store: commands.Keeper(b.store),
+			Received: func(e wire.Event) {
+				receiving.Lock()
+				defer receiving.Unlock()
+				o.published = e.Name
+			},
 		}
 		var serving sync.WaitGroup
 		l := &pipeListener{conns: make(chan net.Conn, 1)}
