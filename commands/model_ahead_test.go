@@ -105,6 +105,13 @@ func (m *machine) ahead(t *rapid.T) {
 	}
 }
 
+// receive is told of what the server kept.
+func (m *machine) receive(e wire.Event) {
+	m.receiving.Lock()
+	defer m.receiving.Unlock()
+	m.kept = e.Name
+}
+
 // independent reports whether uploads come out the same, and are answered in the
 // same order, however the work on them overlaps.
 func independent(orders []aheadOrder) bool {

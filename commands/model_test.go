@@ -72,6 +72,7 @@ type machine struct {
 	srv       *wire.Server
 	listener  *pipeListener
 	serving   sync.WaitGroup
+	receiving sync.Mutex
 	kept      string // the name of what the server kept last
 	standing  *conversation
 	flights   []*flight
@@ -127,15 +128,10 @@ func (m *machine) start(t *rapid.T) {
 	if m.store, err = storage.OpenDir(m.dir, storage.DirOptions{OnConflict: m.policy}); err != nil {
 		t.Fatal(err)
 	}
-	var receiving sync.Mutex
 	m.srv = &wire.Server{
-		Store: commands.Keeper(m.store),
-		Received: func(e wire.Event) {
-			receiving.Lock()
-			defer receiving.Unlock()
-			m.kept = e.Name
-		},
-		Log: zerolog.New(zerolog.NewTestWriter(t)).Level(zerolog.ErrorLevel),
+		Store:    commands.Keeper(m.store),
+		Received: m.receive,
+		Log:      zerolog.New(zerolog.NewTestWriter(t)).Level(zerolog.ErrorLevel),
 	}
 	m.listener = &pipeListener{conns: make(chan net.Conn, 1)}
 	m.serving.Go(func() { m.srv.Serve(m.listener) })
