@@ -142,3 +142,12 @@ func startServe(t *testing.T, args ...string) (addr string, lines <-chan string)
 		}
 	}
 }
+
+func readFile(t *testing.T, path string) []byte {
+	t.Helper()
+	body, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return body
+}

@@ -394,12 +394,3 @@ func makeFiles(t *testing.T, sizes map[string]int) (contents map[string][]byte, 
 	}
 	return contents, paths
 }
-
-func readFile(t *testing.T, path string) []byte {
-	t.Helper()
-	body, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return body
-}
