@@ -65,6 +65,9 @@ type Dir struct {
 	publishing *nameLocks
 	folders    folders
 	batch      batch
+	// While so many files are in progress, those who join them have no name
+	// before their own; 0 for never.
+	namelessFrom int
 
 	failure atomic.Pointer[error]
 
@@ -148,6 +151,8 @@ func newDir(dir string, root *osFilesystem, filesystem filesystem, o DirOptions)
 	d.batch.patience = patience
 	if canSyncAll(root.rootDir) {
 		d.batch.from = batchFrom
+		d.namelessFrom = batchFrom
+		root.findNameless()
 	}
 	d.expirer.Go(d.expire)
 	return d, nil
@@ -218,6 +223,8 @@ func (d *Dir) enter(p *partial) error {
 		return ErrInUse
 	}
 	d.partials[p.path] = p
+	n := len(d.partials)
+	p.nameless = p.file.ID == "" && d.namelessFrom > 0 && n >= d.namelessFrom && n <= maxNameless
 	return nil
 }
 

@@ -23,6 +23,17 @@ func TestDirContract(t *testing.T) {
 	})
 }
 
+func TestNamelessContract(t *testing.T) {
+	storagetest.Run(t, func(t *testing.T, c storage.Conflict) (storage.Store, func() fs.FS) {
+		dir := t.TempDir()
+		d := openDir(t, dir, c)
+		if !d.Unname() {
+			t.Skip("this filesystem has no files without a name")
+		}
+		return d, func() fs.FS { return os.DirFS(dir) }
+	})
+}
+
 // openDir opens a store that is closed when the test ends, and must by then
 // have left nothing in its hidden folder.
 func openDir(t *testing.T, dir string, c storage.Conflict) *storage.Dir {

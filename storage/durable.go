@@ -56,31 +56,41 @@ func (d *Dir) syncDir(name string) error {
 	return d.syncAndClose(f)
 }
 
-// syncContents makes durable what is in p, which it closes: a file that waits
-// for others needs no descriptor meanwhile.
+// syncContents makes durable what is in p, which it closes if it has a name: a
+// file that waits for others needs no descriptor meanwhile.
 func (d *Dir) syncContents(p *partial) error {
-	f := p.f
-	p.f = nil
 	together := d.batch.enter() && p.size < large
 	defer d.batch.leave()
+	defer p.settle()
+	if !p.nameless {
+		f := p.f
+		p.f = nil
+		if !together {
+			return d.syncAndClose(f)
+		}
+		if err := f.Close(); err != nil {
+			return d.fail(err)
+		}
+	}
 	if !together {
-		defer p.settle()
-		return d.syncAndClose(f)
+		return d.sync(p.f)
 	}
 	p.settle()
-	if err := f.Close(); err != nil {
-		return d.fail(err)
-	}
 	return d.batch.rounds.join()
 }
 
-// syncName makes durable the name that a file has just got and those of the
-// folders above it. What is known of a folder then is known of the one that the
-// file is in.
-func (d *Dir) syncName(name string) error {
+// syncName makes durable the name that p has just got and those of the folders
+// above it. What is known of a folder then is known of the one that the file is
+// in.
+func (d *Dir) syncName(p *partial, name string) error {
 	together := d.batch.enter()
 	defer d.batch.leave()
 	if !together {
+		if p.f != nil { // its first name: that it has one is in the file, too
+			if err := d.sync(p.f); err != nil {
+				return err
+			}
+		}
 		return d.syncOldName(name)
 	}
 	var unknown []*atomic.Bool

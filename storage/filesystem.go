@@ -17,6 +17,10 @@ import (
 type filesystem interface {
 	Lstat(name string) (fs.FileInfo, error)
 	OpenFile(name string, flag int, perm fs.FileMode) (file, error)
+	// CreateNameless makes a file that has no name before its Link is called: if
+	// it is closed before, or the process dies, there is nothing left of it.
+	// Where that cannot be done it fails with errors.ErrUnsupported.
+	CreateNameless(perm fs.FileMode) (file, error)
 	Chtimes(name string, atime, mtime time.Time) error
 	Mkdir(name string, perm fs.FileMode) error
 	Link(oldname, newname string) error
@@ -38,6 +42,10 @@ type file interface {
 	// Links returns how many names the file has.
 	Links() (uint64, error)
 	Chmod(mode fs.FileMode) error
+	// SetModTime is Chtimes for a file of CreateNameless, which Link gives a name
+	// unless that is taken: then it fails with fs.ErrExist.
+	SetModTime(t time.Time) error
+	Link(name string) error
 	Truncate(size int64) error
 	// Allocate reserves blocks for size bytes without changing the length.
 	// Where that cannot be done it does nothing.
@@ -56,6 +64,7 @@ type file interface {
 type osFilesystem struct {
 	root, hidden       *os.Root
 	rootDir, hiddenDir *os.File
+	nameless           nameless
 }
 
 // openFilesystem takes root over. The hidden folder must exist.
@@ -112,7 +121,7 @@ func (f *osFilesystem) OpenFile(name string, flag int, perm fs.FileMode) (file, 
 	if err != nil {
 		return nil, err
 	}
-	return osFile{opened}, nil
+	return osFile{opened, f}, nil
 }
 
 func (f *osFilesystem) Chtimes(name string, atime, mtime time.Time) error {
@@ -153,7 +162,10 @@ func (f *osFilesystem) probe() error {
 	return f.hidden.Remove(name)
 }
 
-type osFile struct{ *os.File }
+type osFile struct {
+	*os.File
+	in *osFilesystem
+}
 
 func (f osFile) Allocate(size int64) error { return allocate(f.File, size) }
 

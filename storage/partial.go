@@ -2,6 +2,7 @@ package storage
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -29,6 +30,7 @@ type partial struct {
 	mu       sync.Mutex // against Dir.Close
 	f        file       // nil before begin and once synced
 	fresh    bool       // what is under path is not what an earlier upload left
+	nameless bool       // there is nothing under path, and f stays open to the end
 	reserved bool       // f may have blocks beyond its end
 	resumed  Sum        // of what was in f when it was opened
 	size     int64      // in f by now
@@ -42,6 +44,10 @@ type partial struct {
 // A file below small fits into a small buffer. To reserve its blocks would add
 // a quarter to the time that it takes to write it (measured on ext4).
 const small = 64 << 10
+
+// maxNameless is how many files in progress there may be for another one to have
+// no name: each needs its descriptor until it has one, also while it waits.
+const maxNameless = 512
 
 // A file of at least large takes longer to write to the medium than one more
 // entry in the filesystem's journal does.
@@ -207,15 +213,13 @@ func (p *partial) keep(ctx context.Context, sum []byte) (name string, unchanged 
 		// and it is only possible while the file can be written to.
 		p.f.SetAttribute(attributePrefix+p.file.Digest.Name, hex.EncodeToString(sum))
 	}
-	mode := p.file.Mode.Perm()
-	if mode == 0 {
-		mode = 0o666
-	}
-	if err := p.f.Chmod(mode &^ p.dir.umask); err != nil {
-		return "", false, err
+	if mode := p.mode(); !p.nameless || mode != createMode(mode) {
+		if err := p.f.Chmod(mode); err != nil {
+			return "", false, err
+		}
 	}
 	if !p.file.ModTime.IsZero() {
-		if err := p.dir.fs.Chtimes(p.path, time.Time{}, p.file.ModTime); err != nil {
+		if err := p.setModTime(); err != nil {
 			return "", false, err
 		}
 	}
@@ -223,6 +227,22 @@ func (p *partial) keep(ctx context.Context, sum []byte) (name string, unchanged 
 		return "", false, err
 	}
 	return p.publish(ctx)
+}
+
+// mode is the permissions of the published file.
+func (p *partial) mode() fs.FileMode {
+	return cmp.Or(p.file.Mode.Perm(), 0o666) &^ p.dir.umask
+}
+
+// createMode is the permissions with which a nameless file is created that is to
+// have others: it must be possible to write to it.
+func createMode(mode fs.FileMode) fs.FileMode { return mode | 0o600 }
+
+func (p *partial) setModTime() error {
+	if p.nameless {
+		return p.f.SetModTime(p.file.ModTime)
+	}
+	return p.dir.fs.Chtimes(p.path, time.Time{}, p.file.ModTime)
 }
 
 // settle ends the count of the bytes that nobody has told the kernel to write out.

@@ -67,13 +67,9 @@ func (p *partial) publishAs(name string) (unchanged bool, err error) {
 // tryPublish is publishAs in folders that exist.
 func (p *partial) tryPublish(name string) (unchanged bool, err error) {
 	d := p.dir
-	err = d.fs.Move(p.path, name)
-	p.moved = err == nil
-	if errors.Is(err, errors.ErrUnsupported) {
-		err = d.fs.Link(p.path, name)
-	}
+	err = p.link(name)
 	if err == nil {
-		if err = d.syncName(name); err != nil {
+		if err = d.syncName(p, name); err != nil {
 			d.fs.Remove(name)
 		}
 		return false, err
@@ -95,6 +91,28 @@ func (p *partial) tryPublish(name string) (unchanged bool, err error) {
 	return false, errTaken
 }
 
+// link gives p its name unless that is taken: then it fails with fs.ErrExist,
+// and what had no name has that of a partial from now on.
+func (p *partial) link(name string) error {
+	d := p.dir
+	if p.nameless {
+		err := p.f.Link(name)
+		if errors.Is(err, fs.ErrExist) {
+			if err := p.f.Link(p.path); err != nil {
+				return err
+			}
+			p.nameless = false
+		}
+		return err
+	}
+	err := d.fs.Move(p.path, name)
+	p.moved = err == nil
+	if errors.Is(err, errors.ErrUnsupported) {
+		err = d.fs.Link(p.path, name)
+	}
+	return err
+}
+
 // replace publishes p in place of what has the name. The old file keeps a
 // second name until the new one is durable, so that it can come back.
 func (p *partial) replace(name string) error {
@@ -113,7 +131,7 @@ func (p *partial) replace(name string) error {
 	err = d.fs.Rename(p.path, name)
 	if err == nil {
 		p.moved = true
-		if err = d.syncName(name); err != nil {
+		if err = d.syncName(p, name); err != nil {
 			return errors.Join(err, d.fs.Rename(old, name))
 		}
 	}

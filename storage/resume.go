@@ -139,6 +139,14 @@ func (d *Dir) openLeft(name string) (file, fs.FileInfo, error) {
 
 func (p *partial) create() error {
 	p.fresh = true
+	if p.nameless {
+		f, err := p.dir.fs.CreateNameless(createMode(p.mode()))
+		if !errors.Is(err, errors.ErrUnsupported) {
+			p.f = f
+			return err
+		}
+		p.nameless = false
+	}
 	f, err := p.dir.fs.OpenFile(p.path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
@@ -232,7 +240,7 @@ func (p *partial) end(keep bool) error {
 	}
 	p.settle()
 	kept := keep && err == nil
-	if !kept && !p.moved {
+	if !kept && !p.moved && !p.nameless {
 		if rerr := p.dir.fs.Remove(p.path); !errors.Is(rerr, fs.ErrNotExist) {
 			err = errors.Join(err, rerr)
 		}

@@ -22,6 +22,7 @@ type way int
 const (
 	linked    way = 1 << iota // the filesystem can only link
 	batched                   // as if many files waited for the medium
+	unnamed                   // as if many files were in progress
 	replacing                 // names that are taken
 
 	alone way = 0
@@ -29,7 +30,7 @@ const (
 
 func (v way) String() string {
 	s := ""
-	for i, name := range []string{"linked", "batched", "replacing"} {
+	for i, name := range []string{"linked", "batched", "unnamed", "replacing"} {
 		if v&(1<<i) != 0 {
 			s += name + " "
 		}
@@ -47,6 +48,9 @@ func (v way) watch(t *testing.T, dir string) (*Dir, *watch) {
 	w.noMove = v&linked != 0
 	if d.batch.from = 0; v&batched != 0 {
 		d.batch.from = 1
+	}
+	if d.namelessFrom = 0; v&unnamed != 0 && !d.Unname() {
+		t.Skip("this filesystem has no files without a name")
 	}
 	return d, w
 }
@@ -124,8 +128,12 @@ var scenarios = []scenario{
 // done.
 func inEveryWay(t *testing.T, test func(*testing.T, scenario)) {
 	for _, s := range scenarios {
-		for _, v := range []way{alone, linked, batched} {
+		for _, v := range []way{alone, linked, batched, unnamed, unnamed | batched} {
+			if v&unnamed != 0 && (s.left != "" || s.suspend > 0) {
+				continue // what can be resumed has a name
+			}
 			s := s
+			s.noID = s.noID || v&unnamed != 0
 			s.way |= v
 			t.Run(strings.TrimSpace(fmt.Sprintf("%s %v", s.what, s.way)), func(t *testing.T) { test(t, s) })
 		}

@@ -21,11 +21,12 @@ func TestSequence(t *testing.T) {
 		t.Skip("directories cannot be synced on this system")
 	}
 	const (
-		prepared = "attribute P, chmod P, chtimes P"
-		synced   = "sync P, close P"
-		top      = "open ., sync ., close ."
-		compared = "lstat f, open f, stat f"
-		read     = "open P, read f, read f, read P again, read P again, sync f, close P again, close f"
+		prepared  = "attribute P, chmod P, chtimes P"
+		synced    = "sync P, close P"
+		unnamedly = "attribute P, modtime P"
+		top       = "open ., sync ., close ."
+		compared  = "lstat f, open f, stat f"
+		read      = "open P, read f, read f, read P again, read P again, sync f, close P again, close f"
 	)
 	for _, test := range []struct {
 		what   string
@@ -71,6 +72,21 @@ func TestSequence(t *testing.T) {
 		{"replaced", batched | replacing, []string{"one"}, "f", "three", []string{
 			"lstat f, create P, write P", prepared, "close P, syncfs, move P f", compared, "close f",
 			"lstat f, link f P.old, rename P f, syncfs, remove P.old"}},
+
+		{"plain", unnamed, nil, "f", "one", []string{
+			"lstat f, nameless, write P", unnamedly, "sync P, name P f, sync P", top, "close P"}},
+		{"plain", unnamed | batched, nil, "f", "one", []string{
+			"lstat f, nameless, write P", unnamedly, "syncfs, name P f, syncfs, close P"}},
+		{"new folders", unnamed | batched, nil, "a/f", "one", []string{
+			"lstat a, nameless, write P", unnamedly, "syncfs, name P a/f, mkdir a, name P a/f, syncfs, close P"}},
+		{"unchanged", unnamed | batched, []string{"one"}, "f", "one", []string{
+			"lstat f, nameless, write P", unnamedly, "syncfs, name P f, name P P", compared, read, top, "close P, remove P"}},
+		{"renamed", unnamed | batched, []string{"one"}, "f", "three", []string{
+			"lstat f, nameless, write P", unnamedly, "syncfs, name P f, name P P", compared, "close f",
+			"move P f (2), syncfs, close P"}},
+		{"replaced", unnamed | batched | replacing, []string{"one"}, "f", "three", []string{
+			"lstat f, nameless, write P", unnamedly, "syncfs, name P f, name P P", compared, "close f",
+			"lstat f, link f P.old, rename P f, syncfs, remove P.old, close P"}},
 	} {
 		t.Run(fmt.Sprintf("%s %v", test.what, test.way), func(t *testing.T) {
 			d, w := test.way.watch(t, t.TempDir())

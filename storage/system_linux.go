@@ -11,22 +11,42 @@ import (
 
 // Move is renameat2. Not every filesystem knows its flag.
 func (f *osFilesystem) Move(oldname, newname string) error {
-	to := f.rootDir
-	folder, name := path.Split(newname)
-	if folder != "" {
-		var err error
-		to, err = f.root.OpenFile(path.Clean(folder), unix.O_DIRECTORY|unix.O_NONBLOCK, 0)
-		if err != nil {
-			return err
-		}
-		defer to.Close()
+	to, base, err := f.folderOf(newname)
+	if err != nil {
+		return err
 	}
-	err := unix.Renameat2(int(f.hiddenDir.Fd()), path.Base(oldname), int(to.Fd()), name, unix.RENAME_NOREPLACE)
+	defer to.close()
+	err = unix.Renameat2(int(f.hiddenDir.Fd()), path.Base(oldname), int(to.Fd()), base, unix.RENAME_NOREPLACE)
 	if err == unix.EINVAL {
 		return errors.ErrUnsupported
 	}
 	return os.NewSyscallError("renameat2", err)
 }
+
+// A folder is open to look up names in it.
+type folder struct {
+	*os.File
+	close func() error
+}
+
+// folderOf opens the folder that name is in, and returns what name is there.
+func (f *osFilesystem) folderOf(name string) (folder, string, error) {
+	root, name := f.at(name)
+	parent, base := path.Split(name)
+	switch {
+	case parent != "":
+		dir, err := root.OpenFile(path.Clean(parent), unix.O_DIRECTORY|unix.O_NONBLOCK, 0)
+		if err != nil {
+			return folder{}, "", err
+		}
+		return folder{dir, dir.Close}, base, nil
+	case root == f.hidden:
+		return folder{f.hiddenDir, stayOpen}, base, nil
+	}
+	return folder{f.rootDir, stayOpen}, base, nil
+}
+
+func stayOpen() error { return nil }
 
 // canSyncAll reports whether syncfs can be relied on: elsewhere it may do
 // nothing (FUSE), or not report what could not be written (before Linux 5.8).

@@ -4,8 +4,22 @@ package storage
 
 import (
 	"errors"
+	"io/fs"
 	"os"
+	"time"
 )
+
+type nameless int
+
+const never nameless = 0
+
+func (*osFilesystem) findNameless() {}
+
+func (*osFilesystem) CreateNameless(fs.FileMode) (file, error) { return nil, errors.ErrUnsupported }
+
+func (osFile) SetModTime(time.Time) error { return errors.ErrUnsupported }
+
+func (osFile) Link(string) error { return errors.ErrUnsupported }
 
 func (*osFilesystem) Move(_, _ string) error { return errors.ErrUnsupported }
 

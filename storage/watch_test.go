@@ -109,6 +109,17 @@ func (w *watch) OpenFile(name string, flag int, perm fs.FileMode) (file, error) 
 	return &watchedFile{f, w, name}, nil
 }
 
+func (w *watch) CreateNameless(perm fs.FileMode) (file, error) {
+	if err := w.call("nameless"); err != nil {
+		return nil, err
+	}
+	f, err := w.filesystem.CreateNameless(perm)
+	if err != nil {
+		return nil, err
+	}
+	return &watchedFile{f, w, "P"}, nil
+}
+
 func (w *watch) Chtimes(name string, atime, mtime time.Time) error {
 	if err := w.call("chtimes", name); err != nil {
 		return err
@@ -230,6 +241,20 @@ func (f *watchedFile) Chmod(mode fs.FileMode) error {
 		return err
 	}
 	return f.file.Chmod(mode)
+}
+
+func (f *watchedFile) SetModTime(t time.Time) error {
+	if err := f.watch.call("modtime", f.name); err != nil {
+		return err
+	}
+	return f.file.SetModTime(t)
+}
+
+func (f *watchedFile) Link(name string) error {
+	if err := f.watch.call("name", f.name, name); err != nil {
+		return err
+	}
+	return f.file.Link(name)
 }
 
 func (f *watchedFile) Allocate(size int64) error {

@@ -1,0 +1,79 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A nameless is the way in which files without a name get one: see open(2),
+// O_TMPFILE.
+type nameless int
+
+const (
+	never        nameless = iota // there are no such files
+	byDescriptor                 // linkat with AT_EMPTY_PATH: before Linux 6.10 it needs CAP_DAC_READ_SEARCH
+	byProc                       // linkat of what /proc calls the descriptor: it may not be mounted
+)
+
+// findNameless tries out which way there is.
+func (f *osFilesystem) findNameless() {
+	for _, f.nameless = range []nameless{byDescriptor, byProc} {
+		if f.tryNameless() == nil {
+			return
+		}
+	}
+	f.nameless = never
+}
+
+func (f *osFilesystem) tryNameless() error {
+	file, err := f.CreateNameless(0o600)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	name := path.Join(hidden, "nameless")
+	if err := file.SetModTime(time.Now()); err != nil {
+		return err
+	}
+	if err := file.Link(name); err != nil {
+		return err
+	}
+	return f.Remove(name)
+}
+
+func (f *osFilesystem) CreateNameless(perm fs.FileMode) (file, error) {
+	if f.nameless == never {
+		return nil, errors.ErrUnsupported
+	}
+	opened, err := f.hidden.OpenFile(".", unix.O_TMPFILE|unix.O_RDWR|unix.O_NONBLOCK, perm)
+	if err != nil {
+		return nil, err
+	}
+	return osFile{opened, f}, nil
+}
+
+func (f osFile) SetModTime(t time.Time) error {
+	times := []unix.Timespec{{Nsec: unix.UTIME_OMIT}, unix.NsecToTimespec(t.UnixNano())}
+	err := unix.UtimesNanoAt(int(f.Fd()), "", times, unix.AT_EMPTY_PATH) // since Linux 5.8
+	return os.NewSyscallError("utimensat", err)
+}
+
+func (f osFile) Link(name string) error {
+	to, base, err := f.in.folderOf(name)
+	if err != nil {
+		return err
+	}
+	defer to.close()
+	if f.in.nameless == byDescriptor {
+		err = unix.Linkat(int(f.Fd()), "", int(to.Fd()), base, unix.AT_EMPTY_PATH)
+	} else {
+		err = unix.Linkat(unix.AT_FDCWD, fmt.Sprint("/proc/self/fd/", f.Fd()), int(to.Fd()), base, unix.AT_SYMLINK_FOLLOW)
+	}
+	return os.NewSyscallError("linkat", err)
+}
