@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -83,34 +84,47 @@ func (u *uploader) prepare(it *item) {
 }
 
 // look finds out about a regular file, and reads it if it is small.
-func (it *item) look() (err error) {
-	if it.info, err = os.Stat(it.file); err != nil {
-		return err
-	}
-	if it.contents = nil; it.info.Size() > maxReadAhead {
-		return nil
-	}
-	f, err := it.open()
+func (it *item) look() error {
+	f, err := openFile(it.file)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
+	if it.info, err = f.Stat(); err != nil {
+		return err
+	}
+	if !it.info.Mode().IsRegular() {
+		return errKind
+	}
+	if it.contents = nil; it.info.Size() > maxReadAhead {
+		return nil
+	}
 	it.contents = make([]byte, it.info.Size())
-	if _, err = io.ReadFull(f, it.contents); err == nil {
-		_, err = f.Read(make([]byte, 1))
+	_, err = io.ReadFull(f, it.contents)
+	if err == nil && len(it.contents) == 0 {
+		// What has no size may have contents: those in /proc do.
+		if n, _ := f.Read(make([]byte, 1)); n > 0 {
+			return errChanged
+		}
 	}
 	switch err {
-	case io.EOF:
-		return nil
-	case nil, io.ErrUnexpectedEOF:
+	case nil:
+		return (&steadyFile{f, it.info}).check()
+	case io.EOF, io.ErrUnexpectedEOF:
 		return errChanged
 	}
 	return err
 }
 
+// openFile opens a file to read it. O_NONBLOCK keeps a FIFO in its place from
+// blocking, and spares package os four calls that try out its poller.
+func openFile(name string) (*os.File, error) {
+	return os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+}
+
 // open opens a regular file, which must still be the one that was looked at.
 func (it *item) open() (*steadyFile, error) {
-	f, err := os.Open(it.file)
+	f, err := openFile(it.file)
 	if err != nil {
 		return nil, err
 	}
