@@ -53,10 +53,11 @@ func (p *partial) publishAs(name string) (unchanged bool, err error) {
 		if !errors.Is(err, fs.ErrNotExist) {
 			break
 		}
-		var more []string
-		more, err = d.makeFolders(ancestors(name), "")
+		// The folders are not there, or what was received is not.
+		more, ferr := d.makeFolders(ancestors(name), "")
 		made = append(made, more...)
-		if err != nil {
+		if ferr != nil {
+			err = ferr
 			break
 		}
 	}

@@ -1,0 +1,30 @@
+package storage
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// A file whose bytes somebody has removed before it had its name is not kept,
+// and nobody says that it was.
+func TestVanishedPartial(t *testing.T) {
+	for _, name := range []string{"f", "a/f"} {
+		for _, noMove := range []bool{false, true} {
+			dir := t.TempDir()
+			d, w := watchDir(t, dir, Rename)
+			w.noMove = noMove
+			p := begun(t, d, resumableFile("id", 3), "new")
+			p.(*partial).file.Name = name
+			if err := os.Remove(filepath.Join(dir, partialPath("id"))); err != nil {
+				t.Skip("this system does not remove what is open: ", err)
+			}
+			if r, err := p.Commit(t.Context(), Sum{Size: 3}); err == nil {
+				t.Errorf("%s: receipt %+v for nothing", name, r)
+			}
+			if left := tree(t, dir); len(left) > 0 {
+				t.Errorf("%s: visible %v", name, left)
+			}
+		}
+	}
+}
