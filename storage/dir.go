@@ -39,6 +39,9 @@ type DirOptions struct {
 	// most, all together; zero stands for DefaultMaxPartialBytes, less than
 	// zero for none. The oldest go first; one that is larger is not kept.
 	MaxPartialBytes int64
+	// Foreign names files in the hidden folder that are the caller's own, which
+	// OpenDir leaves alone. See Hidden.
+	Foreign []string
 }
 
 // A Dir is a [Store] that keeps files in a directory, each under its own name.
@@ -61,6 +64,7 @@ type Dir struct {
 	partialTTL      time.Duration
 	maxPartials     int
 	maxPartialBytes int64
+	foreign         []string
 
 	publishing *nameLocks
 	folders    folders
@@ -121,6 +125,7 @@ func newDir(dir string, root *osFilesystem, filesystem filesystem, o DirOptions)
 		partialTTL:      cmp.Or(o.PartialTTL, DefaultPartialTTL),
 		maxPartials:     cmp.Or(o.MaxPartials, DefaultMaxPartials),
 		maxPartialBytes: cmp.Or(o.MaxPartialBytes, DefaultMaxPartialBytes),
+		foreign:         o.Foreign,
 		publishing:      newNameLocks(),
 		closing:         make(chan struct{}),
 		partials:        make(map[string]*partial),
@@ -177,6 +182,10 @@ func openRoot(dir string) (*osFilesystem, error) {
 	}
 	return openFilesystem(root)
 }
+
+// Hidden returns the path of the hidden folder. Only the user that the process
+// runs as reaches into it, and no upload does.
+func (d *Dir) Hidden() string { return filepath.Join(d.path, hidden) }
 
 // Create implements [Store]. On Linux it reserves the blocks of a file of known
 // size, so that a medium that is too small is found out at once.

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -72,7 +73,7 @@ func TestDirIsOpenOnce(t *testing.T) {
 	dir := t.TempDir()
 	d := openDir(t, dir, storage.Rename)
 	_, err := storage.OpenDir(dir, storage.DirOptions{})
-	if !errors.Is(err, storage.ErrLocked) || !strings.Contains(err.Error(), dir) {
+	if !errors.Is(err, storage.ErrLocked) || !strings.Contains(err.Error(), strconv.Quote(dir)) {
 		t.Errorf("second OpenDir: error %v, want ErrLocked that names %s", err, dir)
 	}
 	if err := d.Close(); err != nil {

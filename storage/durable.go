@@ -112,6 +112,13 @@ func (d *Dir) syncName(p *partial, name string) error {
 // the medium that a round makes durable: somebody may have mounted another one
 // on a folder.
 func (d *Dir) syncOldName(name string) error {
+	if !canSyncDirs {
+		f, err := d.fs.OpenFile(name, syncAccess, 0)
+		if err != nil {
+			return err
+		}
+		return d.syncAndClose(f)
+	}
 	if err := d.syncDir(path.Dir(name)); err != nil {
 		return err
 	}

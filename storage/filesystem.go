@@ -147,21 +147,6 @@ func (f *osFilesystem) SyncAll() error {
 	return cmp.Or(syncAll(f.rootDir), f.probe())
 }
 
-// probe makes a second name for the lock and removes it.
-func (f *osFilesystem) probe() error {
-	const name = "probe"
-	err := f.hidden.Link(lockName, name)
-	for _, full := range noSpace {
-		if errors.Is(err, full) {
-			return nil
-		}
-	}
-	if err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	return f.hidden.Remove(name)
-}
-
 type osFile struct {
 	*os.File
 	in *osFilesystem

@@ -76,7 +76,7 @@ func (d *Dir) readLeftovers(now time.Time) error {
 	}
 	for _, e := range entries {
 		name := path.Join(hidden, e.Name())
-		if e.Name() == lockName {
+		if e.Name() == lockName || slices.Contains(d.foreign, e.Name()) {
 			continue
 		}
 		if isResumable(e.Name()) {

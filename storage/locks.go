@@ -1,10 +1,14 @@
 package storage
 
-import "sync"
+import (
+	"strings"
+	"sync"
+)
 
 // nameLocks lets one upload at a time publish a name. Otherwise one could find
 // its contents under the name, acknowledge them, and see another upload, whose
-// fsync failed, take the name away again.
+// fsync failed, take the name away again. Names that differ in case only are
+// one: they are for some filesystems.
 type nameLocks struct {
 	mu    sync.Mutex
 	freed *sync.Cond
@@ -18,6 +22,7 @@ func newNameLocks() *nameLocks {
 }
 
 func (l *nameLocks) lock(name string) {
+	name = strings.ToLower(name)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for l.held[name] {
@@ -29,6 +34,6 @@ func (l *nameLocks) lock(name string) {
 func (l *nameLocks) unlock(name string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.held, name)
+	delete(l.held, strings.ToLower(name))
 	l.freed.Broadcast()
 }

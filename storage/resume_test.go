@@ -165,7 +165,7 @@ func TestInUseUntilRemoved(t *testing.T) {
 	d, w := watchDir(t, t.TempDir(), Rename)
 	removed := 0 // or all but
 	w.before = func(call string) error {
-		if call == "remove P" || call == "sync ." {
+		if call == "remove P" || call == "sync ." || call == "sync f" {
 			removed++
 			if _, err := d.Create(context.Background(), resumableFile("id", 5)); !errors.Is(err, ErrInUse) {
 				t.Errorf("Create: %v, want ErrInUse", err)

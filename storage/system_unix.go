@@ -3,6 +3,7 @@
 package storage
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"syscall"
@@ -35,4 +36,19 @@ func links(f *os.File) (uint64, error) {
 		return 0, err
 	}
 	return uint64(fi.Sys().(*syscall.Stat_t).Nlink), nil
+}
+
+// probe makes a second name for the lock and removes it.
+func (f *osFilesystem) probe() error {
+	const name = "probe"
+	err := f.hidden.Link(lockName, name)
+	for _, full := range noSpace {
+		if errors.Is(err, full) {
+			return nil
+		}
+	}
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return f.hidden.Remove(name)
 }

@@ -1,6 +1,8 @@
 package storage
 
 import (
+	"cmp"
+	"errors"
 	"io/fs"
 	"os"
 
@@ -8,8 +10,10 @@ import (
 )
 
 const (
-	// canSyncDirs: FlushFileBuffers knows files and volumes only. NTFS logs
-	// names in order, but nothing here can wait for its log.
+	// canSyncDirs: FlushFileBuffers knows files and volumes only. Instead Dir
+	// flushes a file again once it has its name. NTFS then writes its log, where
+	// the name is, too; but Windows promises nothing of names, and those of empty
+	// folders are only written some seconds later.
 	canSyncDirs = false
 	// syncAccess: FlushFileBuffers wants GENERIC_WRITE.
 	syncAccess = os.O_RDWR
@@ -34,3 +38,24 @@ func links(f *os.File) (uint64, error) {
 	}
 	return uint64(fi.NumberOfLinks), nil
 }
+
+// probe makes a file with two names and removes both. It is not the lock: while
+// that is open nobody can remove a name of it, because package os opens files
+// without FILE_SHARE_DELETE.
+func (f *osFilesystem) probe() error {
+	const first, second = "probe", "probe2"
+	opened, err := f.hidden.Create(first)
+	if err == nil {
+		err = cmp.Or(opened.Close(), f.hidden.Link(first, second), f.hidden.Remove(second), f.hidden.Remove(first))
+	}
+	for _, full := range noSpace {
+		if errors.Is(err, full) {
+			return nil
+		}
+	}
+	return err
+}
+
+// Chmod does nothing. All that Windows knows of these permissions is a flag that
+// says read-only, and nobody could flush or replace a file that has it.
+func (osFile) Chmod(fs.FileMode) error { return nil }

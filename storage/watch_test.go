@@ -1,7 +1,6 @@
 package storage
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"hash"
@@ -151,7 +150,9 @@ func (w *watch) Move(oldname, newname string) error {
 	}
 	err := w.filesystem.Move(oldname, newname)
 	if errors.Is(err, errors.ErrUnsupported) {
-		err = cmp.Or(w.filesystem.Link(oldname, newname), w.filesystem.Remove(oldname))
+		if err = w.filesystem.Link(oldname, newname); err == nil {
+			err = w.filesystem.Remove(oldname)
+		}
 	}
 	return err
 }
