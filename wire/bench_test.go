@@ -78,16 +78,33 @@ func BenchmarkUpload(b *testing.B) {
 	for _, size := range []int64{0, 4 << 10, 1 << 20, 64 << 20} {
 		b.Run(fmt.Sprintf("%dKiB", size>>10), func(b *testing.B) {
 			_, addr := listenTo(b, sink{})
-			c := connect(b, addr)
-			contents := make([]byte, size)
-			b.SetBytes(size)
-			b.ReportAllocs()
-			for b.Loop() {
-				if _, err := c.Upload(context.Background(), known(int(size)), bytes.NewReader(contents)); err != nil {
-					b.Fatal(err)
-				}
-			}
+			benchmarkUpload(b, connect(b, addr), size)
 		})
+	}
+	b.Run("65536KiB over TLS", func(b *testing.B) {
+		_, addr := listenTo(b, sink{}, encrypted)
+		c := wire.NewClient(encrypt(b, dialTCP(b, addr)), 0)
+		b.Cleanup(func() { c.Close() })
+		benchmarkUpload(b, c, 64<<20)
+	})
+}
+
+// BenchmarkHandshake makes TLS connections over loopback TCP, and ends them.
+func BenchmarkHandshake(b *testing.B) {
+	_, addr := listenTo(b, sink{}, encrypted)
+	for b.Loop() {
+		must(b, wire.Ping(context.Background(), encrypt(b, dialTCP(b, addr)), 0))
+	}
+}
+
+func benchmarkUpload(b *testing.B, c *wire.Client, size int64) {
+	contents := make([]byte, size)
+	b.SetBytes(size)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := c.Upload(context.Background(), known(int(size)), bytes.NewReader(contents)); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
 

@@ -45,13 +45,13 @@ type Client struct {
 // gathered is how many bytes a Client sends at once, where it need not hurry.
 const gathered = 64 << 10
 
-// NewClient takes over a connection. Nothing that the client waits for may
-// take longer than timeout without progress; zero stands for
-// DefaultProgressTimeout.
+// NewClient takes over a connection, or what Encrypt returned. Nothing that the
+// client waits for may take longer than timeout without progress; zero stands
+// for DefaultProgressTimeout.
 func NewClient(nc net.Conn, timeout time.Duration) *Client {
 	timeout = orDefault(timeout, DefaultProgressTimeout)
 	c := &Client{
-		link:    &link{Conn: nc, writeStall: timeout},
+		link:    linkOver(nc, timeout),
 		timeout: timeout,
 		ended:   make(chan struct{}),
 		uploads: map[string]*pending{},
@@ -62,6 +62,9 @@ func NewClient(nc net.Conn, timeout time.Duration) *Client {
 
 // Close ends the conversation.
 func (c *Client) Close() error {
+	if c.failure() == nil {
+		c.link.goodbye()
+	}
 	err := c.link.Close()
 	<-c.ended
 	if errors.Is(err, net.ErrClosed) { // by fail, or with a context

@@ -108,6 +108,9 @@ func (c *conn) converse() error {
 		return c.ping()
 	}
 	first, err := c.await()
+	if err == nil && c.srv.Lab == 0 {
+		first, err = c.encrypt(first)
+	}
 	switch {
 	case err == io.EOF:
 		return c.ping()
@@ -197,10 +200,10 @@ func (s *Server) answer(text string) string {
 }
 
 // ping notes a connection that asked for nothing. A store that failed is told
-// here, where monitors look.
+// here, where monitors look, unless anybody could listen.
 func (c *conn) ping() error {
 	c.received(Event{Op: "ping"})
-	if err := c.srv.Store.Err(); err != nil && c.srv.Lab == 0 {
+	if err := c.srv.Store.Err(); err != nil && c.srv.Lab == 0 && !c.exposed() {
 		c.refuse(err, 0)
 	}
 	return nil
@@ -269,7 +272,11 @@ func (c *conn) end(err error) {
 	} else {
 		c.log.Warn().Err(err).Msg("connection ended early")
 	}
-	if c.out.flush() == nil && err != io.EOF {
+	switch {
+	case c.out.flush() != nil:
+	case err == io.EOF:
+		c.link.goodbye()
+	default:
 		c.link.finish(lingerTime)
 	}
 }

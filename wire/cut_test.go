@@ -48,7 +48,7 @@ func TestEveryCut(t *testing.T) {
 		}
 		for how, end := range map[string]func(*peer) error{
 			"stream ends":       (*peer).CloseWrite,
-			"connection breaks": func(p *peer) error { return p.duplex.in.Close() },
+			"connection breaks": func(p *peer) error { return p.below.in.Close() },
 		} {
 			t.Run(c.name+", "+how, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
@@ -59,7 +59,7 @@ func TestEveryCut(t *testing.T) {
 							p.send(sent[i : i+1])
 						}
 						must(t, end(p))
-						p.out.Close()
+						p.below.out.Close()
 						<-p.done
 						synctest.Wait()
 						w.wantHonest(c.files, p.heard())
@@ -127,7 +127,7 @@ func TestEndWithLastBytes(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			serve(t, nil, func(w *world) {
 				near, far := newDuplex()
-				p := &peer{t: t, duplex: near, done: make(chan struct{})}
+				p := newPeer(t, near)
 				go p.listen()
 				w.l.accept <- eager{far, iotest.DataErrReader(strings.NewReader(c.steps[0].send))}
 				p.hear(c.steps[0].hear...)

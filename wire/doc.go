@@ -6,7 +6,8 @@
 //
 // # Transport and messages
 //
-// The transport is a TCP connection, by custom to port 9000. Integers are
+// The transport is a TCP connection, by custom to port 9000, or TLS over one:
+// see below. Integers are
 // little-endian. There are two kinds of message:
 //
 //	String  01         length (2 bytes, at most 4096)     text in UTF-8
@@ -171,6 +172,7 @@
 // conversation goes on.
 //
 //	protocol     ends   the bytes are not this protocol
+//	tls-required ends   the server speaks inside TLS only
 //	unsupported         a request or digest that the server does not know
 //	bad-name            the file name breaks the server's rules
 //	exists              the name is taken, and the server was told to refuse that
@@ -198,6 +200,7 @@
 //	a printable ASCII character, or the   raw text: all up to the end of the stream,
 //	first byte of a longer UTF-8 one      4096 bytes or 100 ms of silence; answered
 //	                                      with bare bytes, and closed
+//	16                                    TLS; the same table tells what is inside
 //	anything else                         a protocol error
 //
 // Data is the same in this protocol and in the lab dialect; where it comes
@@ -206,6 +209,26 @@
 // texts of one character or of control characters could be confused. A 01 and
 // one printable character count as such a text if the stream ends behind them
 // or nothing comes for a second.
+//
+// # TLS
+//
+// A server that has a certificate takes TLS 1.3 or later (RFC 8446) and nothing
+// in the clear: it answers ERROR with the code tls-required, or to texts of the
+// other dialects the bare bytes "ERROR: " and a reason, and keeps nothing. A ping
+// it only notes. A server without a certificate answers a TLS hello with ERROR,
+// code protocol, in the clear.
+//
+// The stream ends where the peer says so by close_notify. If TCP ends without
+// that, the stream was cut off, even between two messages: it is the end of no
+// text, no ping and no answer.
+//
+// A client says nothing inside TLS before it has verified that the server is the
+// right one: by a chain of certificates and the host's name, or by the key alone.
+// The name of a key, its fingerprint, is "sha256:" and the 64 hexadecimal digits
+// of SHA-256 of the certificate's SubjectPublicKeyInfo. Where a client was told a
+// fingerprint, the names, the dates and the issuer in the certificate mean nothing.
+// There is no application protocol (ALPN), no certificate of the client, and no
+// early data, which somebody else could send again.
 //
 // # The lab dialect
 //
@@ -238,6 +261,6 @@
 //
 // A server closes a connection on which nothing comes for 5 minutes between
 // messages, a String takes over 10 seconds to arrive, or a body or a reply
-// stands still for 30 seconds. These are defaults. While it owes an answer, the
-// 5 minutes do not run.
+// stands still for 30 seconds; a TLS handshake may take 10 seconds. These are
+// defaults. While it owes an answer, the 5 minutes do not run.
 package wire

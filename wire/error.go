@@ -11,21 +11,22 @@ type Code string
 
 // The codes of version 1.
 const (
-	CodeProtocol    Code = "protocol"    // the bytes are not this protocol; the connection ends
-	CodeUnsupported Code = "unsupported" // a request or digest that this server does not know
-	CodeName        Code = "bad-name"    // the file name breaks the rules
-	CodeExists      Code = "exists"      // the name is taken and this server keeps one file a name
-	CodeTooLarge    Code = "too-large"   // over this server's limit for one file
-	CodeTooMany     Code = "too-many"    // more files announced ahead than allowed
-	CodeMismatch    Code = "mismatch"    // size or digest differ from what arrived
-	CodeCancelled   Code = "cancelled"   // the client gave the file up
-	CodeInUse       Code = "in-use"      // the connection sends an upload of the same ID already
-	CodeSuperseded  Code = "superseded"  // another connection announced the same ID; this one ends
-	CodeNoSpace     Code = "no-space"    // the store is full
-	CodeReadOnly    Code = "read-only"   // the store failed and keeps nothing more
-	CodeTimeout     Code = "timeout"     // nothing came for too long; the connection ends
-	CodeShutdown    Code = "shutdown"    // the server is going down; the connection ends
-	CodeInternal    Code = "internal"    // the server failed; its log says why
+	CodeProtocol    Code = "protocol"     // the bytes are not this protocol; the connection ends
+	CodeTLSRequired Code = "tls-required" // this server speaks inside TLS only; the connection ends
+	CodeUnsupported Code = "unsupported"  // a request or digest that this server does not know
+	CodeName        Code = "bad-name"     // the file name breaks the rules
+	CodeExists      Code = "exists"       // the name is taken and this server keeps one file a name
+	CodeTooLarge    Code = "too-large"    // over this server's limit for one file
+	CodeTooMany     Code = "too-many"     // more files announced ahead than allowed
+	CodeMismatch    Code = "mismatch"     // size or digest differ from what arrived
+	CodeCancelled   Code = "cancelled"    // the client gave the file up
+	CodeInUse       Code = "in-use"       // the connection sends an upload of the same ID already
+	CodeSuperseded  Code = "superseded"   // another connection announced the same ID; this one ends
+	CodeNoSpace     Code = "no-space"     // the store is full
+	CodeReadOnly    Code = "read-only"    // the store failed and keeps nothing more
+	CodeTimeout     Code = "timeout"      // nothing came for too long; the connection ends
+	CodeShutdown    Code = "shutdown"     // the server is going down; the connection ends
+	CodeInternal    Code = "internal"     // the server failed; its log says why
 )
 
 // Retryable reports whether the same request may soon succeed by itself.
@@ -39,7 +40,7 @@ func (c Code) Retryable() bool {
 
 // endsConnection reports whether nothing can follow on the same connection.
 func (c Code) endsConnection() bool {
-	return c == CodeProtocol || c == CodeSuperseded || c == CodeTimeout || c == CodeShutdown
+	return c == CodeProtocol || c == CodeTLSRequired || c == CodeSuperseded || c == CodeTimeout || c == CodeShutdown
 }
 
 // An Error is a refusal in the words of the peer, or one that a Store wants

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"time"
@@ -10,8 +11,13 @@ import (
 // A link is a connection on which nothing waits for ever: every read and
 // write of this package goes through it. Reads belong to one goroutine and
 // writes to one goroutine at a time.
+//
+// Where there is TLS it lies between Read and Write, which a conversation
+// uses, and receive and transmit, which have the deadlines: what stands still
+// is the network, and a write of TLS that timed out could not go on.
 type link struct {
-	net.Conn
+	net.Conn                 // its Close is at once, without a word to the peer
+	tls        *tls.Conn     // nil in the clear
 	readStall  time.Duration // longest wait of each read
 	readTotal  time.Duration // longest wait of the next reads altogether, once the first begins
 	writeStall time.Duration // longest wait for a write to make progress
@@ -35,6 +41,21 @@ func (l *link) Read(p []byte) (int, error) {
 		l.unread = l.unread[n:]
 		return n, nil
 	}
+	if l.tls != nil {
+		return l.tls.Read(p)
+	}
+	return l.receive(p)
+}
+
+func (l *link) Write(p []byte) (int, error) {
+	if l.tls != nil {
+		return l.tls.Write(p)
+	}
+	return l.transmit(p)
+}
+
+// receive reads from the network.
+func (l *link) receive(p []byte) (int, error) {
 	if d := l.readStall + l.readTotal; d > 0 {
 		l.SetReadDeadline(time.Now().Add(d))
 		l.readTotal = 0
@@ -42,9 +63,9 @@ func (l *link) Read(p []byte) (int, error) {
 	return l.Conn.Read(p)
 }
 
-// Write goes on for as long as bytes leave at all: a slow peer is not a dead
-// one.
-func (l *link) Write(p []byte) (n int, err error) {
+// transmit writes to the network. It goes on for as long as bytes leave at all:
+// a slow peer is not a dead one.
+func (l *link) transmit(p []byte) (n int, err error) {
 	for {
 		l.SetWriteDeadline(time.Now().Add(l.writeStall))
 		m, err := l.Conn.Write(p[n:])
@@ -62,10 +83,20 @@ func (l *link) closeWrite() error {
 		return nil
 	}
 	l.ended = true
+	if l.tls != nil {
+		l.tls.CloseWrite() // fails before the end of the handshake, where nobody misses it
+	}
 	if c, ok := l.Conn.(interface{ CloseWrite() error }); ok {
 		return c.CloseWrite()
 	}
 	return l.Close() // a transport that cannot half-close
+}
+
+// goodbye ends the stream to a peer that would take a bare close for an attack.
+func (l *link) goodbye() {
+	if l.tls != nil {
+		l.closeWrite()
+	}
 }
 
 // finish closes the connection so that the peer gets the last bytes sent: a
@@ -79,7 +110,7 @@ func (l *link) finish(d time.Duration) error {
 	l.within(d)
 	var waste [4096]byte
 	for {
-		if _, err := l.Read(waste[:]); err != nil {
+		if _, err := l.receive(waste[:]); err != nil { // whatever it would mean
 			return err
 		}
 	}

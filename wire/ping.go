@@ -9,16 +9,17 @@ import (
 	"time"
 )
 
-// Ping asks over a fresh connection whether a server program answers there: it
+// Ping asks over a fresh connection, or what Encrypt returned, whether a server program answers there: it
 // ends its stream at once and waits until the program ends the other one,
 // which no kernel does by itself. It closes the connection. The error is an
 // *Error if the server says that it cannot keep anything; zero for timeout
 // stands for DefaultProgressTimeout.
 func Ping(ctx context.Context, nc net.Conn, timeout time.Duration) error {
-	l := &link{Conn: nc}
+	timeout = orDefault(timeout, DefaultProgressTimeout)
+	l := linkOver(nc, timeout)
 	defer l.Close()
 	defer l.closeWhenDone(ctx)()
-	l.within(orDefault(timeout, DefaultProgressTimeout))
+	l.within(timeout)
 	if err := l.closeWrite(); err != nil {
 		return cause(ctx, err)
 	}

@@ -70,7 +70,7 @@ func TestAnswersTogether(t *testing.T) {
 	const many = 100
 	serveGated(t, func(w *world, g *gates) {
 		near, far := newDuplex()
-		p := &peer{t: t, duplex: near, done: make(chan struct{})}
+		p := newPeer(t, near)
 		server := &counting{duplex: far}
 		w.l.accept <- server
 		var names, want []string

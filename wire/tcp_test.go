@@ -15,19 +15,19 @@ import (
 )
 
 // listen runs a server on loopback until the test ends.
-func listen(t testing.TB, store *store, task ...wire.Lab) (s *wire.Server, addr string) {
+func listen(t testing.TB, store *store, adapt ...func(*wire.Server)) (s *wire.Server, addr string) {
 	t.Helper()
 	t.Cleanup(func() { store.balance(t) }) // runs last
-	return listenTo(t, store, task...)
+	return listenTo(t, store, adapt...)
 }
 
-func listenTo(t testing.TB, store wire.Store, task ...wire.Lab) (s *wire.Server, addr string) {
+func listenTo(t testing.TB, store wire.Store, adapt ...func(*wire.Server)) (s *wire.Server, addr string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	s = &wire.Server{Store: store}
-	if len(task) > 0 {
-		s.Lab = task[0]
+	for _, f := range adapt {
+		f(s)
 	}
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(l) }()
@@ -42,11 +42,16 @@ func listenTo(t testing.TB, store wire.Store, task ...wire.Lab) (s *wire.Server,
 
 func connect(t testing.TB, addr string) *wire.Client {
 	t.Helper()
-	nc, err := net.Dial("tcp", addr)
-	must(t, err)
-	c := wire.NewClient(nc, 0)
+	c := wire.NewClient(dialTCP(t, addr), 0)
 	t.Cleanup(func() { c.Close() })
 	return c
+}
+
+func dialTCP(t testing.TB, addr string) net.Conn {
+	t.Helper()
+	nc, err := net.Dial("tcp", addr)
+	must(t, err)
+	return nc
 }
 
 // TestSizes sends files and blobs around every size at which the header grows.
@@ -190,7 +195,7 @@ func TestLabOverTCP(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel() // a text ends with 100 ms of silence
 			store := &store{}
-			s, addr := listen(t, store, tt.server)
+			s, addr := listen(t, store, func(s *wire.Server) { s.Lab = tt.server })
 			nc, err := net.Dial("tcp", addr)
 			must(t, err)
 			c := wire.NewLabClient(nc, tt.client, 0)

@@ -2,6 +2,7 @@ package wire_test
 
 import (
 	"bytes"
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -200,11 +201,12 @@ func (w *world) wantDid(want ...string) {
 // the server says as soon as it says it.
 type peer struct {
 	t testing.TB
-	*duplex
-	mu   sync.Mutex
-	got  bytes.Buffer
-	over error         // why nothing more comes
-	done chan struct{} // closed with over
+	halfCloser
+	below *duplex // of TLS, or the stream itself
+	mu    sync.Mutex
+	got   bytes.Buffer
+	over  error         // why nothing more comes
+	done  chan struct{} // closed with over
 }
 
 func (w *world) dial() *peer {
@@ -217,8 +219,25 @@ func (w *world) dial() *peer {
 func (w *world) dialDeaf() *peer {
 	near, far := newDuplex()
 	w.l.accept <- far
-	return &peer{t: w.t, duplex: near, done: make(chan struct{})}
+	p := newPeer(w.t, near)
+	if w.server.Certificate != nil {
+		p.halfCloser = tls.Client(strict{roomy(near)}, trusting())
+	}
+	return p
 }
+
+func newPeer(t testing.TB, near *duplex) *peer {
+	return &peer{t: t, halfCloser: near, below: near, done: make(chan struct{})}
+}
+
+// A halfCloser can end one of its streams.
+type halfCloser interface {
+	net.Conn
+	CloseWrite() error
+}
+
+// Close ends both streams without a word.
+func (p *peer) Close() error { return p.below.Close() }
 
 func (p *peer) listen() {
 	defer close(p.done)
@@ -291,6 +310,9 @@ func (p *peer) wantClosed() {
 	p.mu.Unlock()
 	if over == nil {
 		p.t.Error("the server did not end the connection")
+	}
+	if _, encrypted := p.halfCloser.(*tls.Conn); encrypted && over != io.EOF {
+		p.t.Errorf("the server ended the connection without a word: %v", over)
 	}
 	p.Close()
 }
