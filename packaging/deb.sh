@@ -18,13 +18,21 @@ trap 'rm -rf "$tmp"' EXIT
 root=$tmp/root
 doc=$root/usr/share/doc/labnet
 units=$root/usr/lib/systemd/system
-mkdir -p "$root/DEBIAN" "$root/usr/bin" "$doc" "$units"
+man=$root/usr/share/man/man1
+bash=$root/usr/share/bash-completion/completions
+zsh=$root/usr/share/zsh/vendor-completions
+fish=$root/usr/share/fish/vendor_completions.d
+mkdir -p "$root/DEBIAN" "$root/usr/bin" "$doc" "$units" "$man" "$bash" "$zsh" "$fish"
 chmod 755 "$root"
 install -m 755 "$binary" "$root/usr/bin/labnet"
 install -m 644 "$here/systemd/labnet.service" "$here/systemd/labnet.socket" "$units"
 install -m 644 "$here/../README.md" "$doc"
 install -m 644 "$here/../LICENSE" "$doc/copyright"
 gzip -9n <"$here/../CHANGELOG.md" >"$doc/changelog.gz"
+gzip -9n <"$here/labnet.1" >"$man/labnet.1.gz"
+install -m 644 "$here/completions/labnet.bash" "$bash/labnet"
+install -m 644 "$here/completions/_labnet" "$zsh"
+install -m 644 "$here/completions/labnet.fish" "$fish"
 
 size=$(find "$root/usr" -type f -exec cat {} + | wc -c)
 sed -e "s/@VERSION@/$version/" -e "s/@ARCHITECTURE@/$arch/" \

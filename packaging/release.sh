@@ -53,8 +53,8 @@ for platform; do
 	mkdir "$tmp/$name"
 	mv "$tmp/labnet$exe" "$tmp/$name"
 	cp README.md CHANGELOG.md LICENSE "$tmp/$name"
-	chmod 644 "$tmp/$name"/*
-	chmod 755 "$tmp/$name/labnet$exe"
+	[ "$os" = windows ] || cp -r packaging/labnet.1 packaging/completions "$tmp/$name"
+	chmod -R u=rwX,go=rX "$tmp/$name"
 	find "$tmp/$name" -exec touch -d "@$SOURCE_DATE_EPOCH" {} +
 	if [ "$os" = windows ]; then
 		(cd "$tmp" && find "$name" -type f | sort | zip -9 -X -q -@ "$out/$name.zip")

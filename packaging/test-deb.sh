@@ -20,17 +20,24 @@ cleanup() {
 }
 trap cleanup EXIT
 unit=/usr/lib/systemd/system/labnet
+share=/usr/share
 
 dpkg --install "$deb"
 dpkg --verify labnet
 [ "$(labnet version | tr - '~')" = "labnet $(dpkg-query -W -f '${Version}' labnet)" ] ||
 	fail "the package and the program differ in version"
 if command -v systemd-analyze >/dev/null; then
-	systemd-analyze verify $unit.service $unit.socket
+	systemd-analyze verify --man=no $unit.service $unit.socket
 	systemd-analyze security --offline=true --threshold=20 --no-pager $unit.service >"$tmp/security" ||
 		{ cat "$tmp/security"; fail "the service may do more than it should"; }
 	tail -n 1 "$tmp/security"
 fi
+
+labnet completion bash | cmp - $share/bash-completion/completions/labnet
+labnet completion zsh | cmp - $share/zsh/vendor-completions/_labnet
+labnet completion fish | cmp - $share/fish/vendor_completions.d/labnet.fish
+# From the package itself: a small system may be set to install no manuals.
+dpkg-deb --fsys-tarfile "$deb" | tar -xOf - ./usr/share/man/man1/labnet.1.gz | gzip -d | cmp - "$(dirname "$0")/labnet.1"
 
 labnet serve -l 127.0.0.1:0 --addr-file "$tmp/addr" --store "$tmp/store" 2>"$tmp/log" &
 server=$!
@@ -55,7 +62,9 @@ server=
 dpkg --install "$deb" # as an upgrade does
 labnet version
 dpkg --remove labnet
-for file in /usr/bin/labnet $unit.service $unit.socket /usr/share/doc/labnet; do
+for file in /usr/bin/labnet $unit.service $unit.socket $share/doc/labnet $share/man/man1/labnet.1.gz \
+	$share/bash-completion/completions/labnet $share/zsh/vendor-completions/_labnet \
+	$share/fish/vendor_completions.d/labnet.fish; do
 	[ ! -e "$file" ] || fail "left behind: $file"
 done
 dpkg --purge labnet

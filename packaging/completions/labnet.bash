@@ -1,0 +1,81 @@
+# Completes labnet in bash. Made by: labnet completion bash
+_labnet() {
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} flags='' words='' files='' i
+    COMPREPLY=()
+    if [[ $prev == = ]]; then
+        prev=${COMP_WORDS[COMP_CWORD-2]}
+    elif [[ $cur == = ]]; then
+        cur=''
+    fi
+    for ((i = 2; i < COMP_CWORD; i++)); do
+        if [[ ${COMP_WORDS[i]} == -- ]]; then
+            prev=--
+        fi
+    done
+    case $((COMP_CWORD > 1)),${COMP_WORDS[1]},$prev in
+    1,serve,-l | 1,serve,--listen) words='' ;;
+    1,serve,--store) files=dirnames ;;
+    1,serve,--on-conflict) words='rename replace refuse' ;;
+    1,serve,--max-size) words='' ;;
+    1,serve,--partial-ttl) words='' ;;
+    1,serve,--max-partials) words='' ;;
+    1,serve,--max-partial-size) words='' ;;
+    1,serve,--reply) words='' ;;
+    1,serve,--lab) words='1 2 3 4 5 6 extra' ;;
+    1,serve,--addr-file) files=default ;;
+    1,serve,--log-level) words='debug info warn error' ;;
+    1,serve,--identity) files=default ;;
+    1,serve,--cert) files=default ;;
+    1,serve,--key) files=default ;;
+    1,serve,--exec) words='' ;;
+    1,serve,--exec-on) words='' ;;
+    1,serve,--exec-jobs) words='' ;;
+    1,serve,--exec-timeout) words='' ;;
+    1,serve,*) flags='--listen --store --on-conflict --max-size --partial-ttl --max-partials --max-partial-size --reply --lab --addr-file --log-level --json --tls --identity --cert --key --exec --exec-on --exec-jobs --exec-timeout --help' words='' ;;
+    1,ping,-c | 1,ping,--count) words='' ;;
+    1,ping,-i | 1,ping,--interval) words='' ;;
+    1,ping,--pin) words='' ;;
+    1,ping,-a | 1,ping,--addr) words='' ;;
+    1,ping,--timeout) words='' ;;
+    1,ping,--lab) words='1 2 3 4 5 6 extra' ;;
+    1,ping,*) flags='--count --interval --tls --pin --addr --timeout --lab --quiet --json --help' words='' ;;
+    1,say,--pin) words='' ;;
+    1,say,-a | 1,say,--addr) words='' ;;
+    1,say,--timeout) words='' ;;
+    1,say,--lab) words='1 2 3 4 5 6 extra' ;;
+    1,say,*) flags='--tls --pin --addr --timeout --lab --quiet --json --help' words='' ;;
+    1,blob,-s | 1,blob,--size) words='' ;;
+    1,blob,-n | 1,blob,--count) words='' ;;
+    1,blob,--pin) words='' ;;
+    1,blob,-a | 1,blob,--addr) words='' ;;
+    1,blob,--timeout) words='' ;;
+    1,blob,--lab) words='1 2 3 4 5 6 extra' ;;
+    1,blob,*) flags='--size --count --tls --pin --addr --timeout --lab --quiet --json --help' words='' ;;
+    1,upload,--retries) words='' ;;
+    1,upload,--retry-for) words='' ;;
+    1,upload,--name) words='' ;;
+    1,upload,--digest) words='crc64nvme sha256' ;;
+    1,upload,--pin) words='' ;;
+    1,upload,-a | 1,upload,--addr) words='' ;;
+    1,upload,--timeout) words='' ;;
+    1,upload,--lab) words='1 2 3 4 5 6 extra' ;;
+    1,upload,*) flags='--retries --retry-for --name --digest --follow --no-times --no-perms --tls --pin --addr --timeout --lab --quiet --json --help' files=default ;;
+    1,completion,*) flags='--help' words='bash zsh fish' ;;
+    1,help,*) flags='--help' words='serve ping say blob upload completion help version' ;;
+    1,version,*) flags='--json --help' words='' ;;
+    0,*) flags='--help --version' words='serve ping say blob upload completion help version' ;;
+    esac
+    if [[ $cur == -* && $prev != -- ]]; then
+        words=$flags files=''
+    fi
+    if [[ $files ]]; then
+        compopt -o "$files" 2>/dev/null
+    else
+        COMPREPLY=($(compgen -W "$words" -- "$cur"))
+    fi
+}
+if type compopt >/dev/null 2>&1; then
+    complete -F _labnet labnet
+else # bash 3
+    complete -o default -F _labnet labnet
+fi
