@@ -56,22 +56,24 @@ type blobber struct {
 
 // ask asks for the type of each message, as Task 4 does.
 func (b *blobber) ask(ctx context.Context) error {
-	lines := b.con.lines()
+	lines := b.con.lines(nil)
 	defer lines.stop()
 	var t tally
 	for {
-		kind, more := lines.next(ctx, "1 text, 2 random bytes: ")
-		if !more {
-			return t.err("messages not sent")
+		kind, err := lines.next(ctx, "1 text, 2 random bytes: ")
+		if err != nil {
+			return t.end(err, "messages not sent")
 		}
-		var err error
+		o := b.sent()
 		switch strings.TrimSpace(kind) {
 		case "1":
-			text, more := lines.next(ctx, "text: ")
-			if !more {
-				continue
+			var text string
+			if text, err = lines.next(ctx, "text: "); err != nil {
+				return t.end(err, "messages not sent")
 			}
-			err = (&speaker{b.con, &b.session}).say(ctx, text)
+			s := &speaker{b.con, &b.session}
+			o = s.said(text)
+			err = s.say(ctx, text)
 		case "2":
 			end := b.con.progress("blobs", 1)
 			err = b.send(ctx)
@@ -82,7 +84,7 @@ func (b *blobber) ask(ctx context.Context) error {
 			b.con.note("%s is neither 1 nor 2", printable(kind))
 			continue
 		}
-		if err := t.count(ctx, b.con, err); err != nil {
+		if err := t.count(ctx, b.con, o, err); err != nil {
 			return err
 		}
 	}
@@ -92,13 +94,16 @@ func (b *blobber) sendAll(ctx context.Context, count int) error {
 	var t tally
 	defer b.con.progress("blobs", count)()
 	for range count {
-		if err := t.count(ctx, b.con, b.send(ctx)); err != nil {
+		if err := t.count(ctx, b.con, b.sent(), b.send(ctx)); err != nil {
 			return err
 		}
 		b.con.meter.tell()
 	}
 	return t.err("blobs not sent")
 }
+
+// sent is the outcome of one blob.
+func (b *blobber) sent() object { return object{Op: "blob", Addr: b.addr, Size: &b.size} }
 
 // send sends one blob of random bytes.
 func (b *blobber) send(ctx context.Context) error {
@@ -107,14 +112,14 @@ func (b *blobber) send(ctx context.Context) error {
 	bytes := b.con.meter.measure("random bytes", b.size, io.NopCloser(mathrand.NewChaCha8(seed)), nil)
 	defer bytes.Close()
 	start := time.Now()
-	done := sent{Op: "blob", Addr: b.addr, Size: b.size}
+	done := b.sent()
 	if b.lab != 0 {
 		err := b.labDo(ctx, func(c *wire.LabClient) error { return c.Blob(ctx, bytes, b.size) })
 		if err != nil {
 			return err
 		}
 		done.Unconfirmed = true
-		done.print(b.con, "random bytes", unconfirmed, time.Since(start))
+		b.con.sent(done, "random bytes", "", unconfirmed, time.Since(start))
 		return nil
 	}
 	var saved wire.Saved
@@ -125,7 +130,7 @@ func (b *blobber) send(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	done.Name, done.Digest = saved.Name, "crc64nvme:"+saved.Hex()
-	done.print(b.con, saved.Name, "", time.Since(start))
+	done.Name, done.CRC64NVME = saved.Name, saved.Hex()
+	b.con.sent(done, saved.Name, "crc64nvme:"+saved.Hex(), "", time.Since(start))
 	return nil
 }

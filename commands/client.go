@@ -2,9 +2,11 @@ package commands
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -16,13 +18,15 @@ import (
 type clientOptions struct {
 	addr    string
 	timeout time.Duration
-	lab     wire.Lab // 0: this protocol
+	lab     wire.Lab    // 0: this protocol
+	tls     *tls.Config // nil: in the clear
 	// transport connects to addr; nil does so by TCP.
 	transport func(context.Context) (net.Conn, error)
 }
 
 // clientFlags returns the flags of all clients, and those of one.
 func clientFlags(own ...cli.Flag) []cli.Flag {
+	own = append(own, clientTLSFlags()...)
 	return append(own,
 		&cli.StringFlag{Name: "addr", Aliases: []string{"a"}, Value: "127.0.0.1:9000", EnvVars: []string{"LABNET_ADDR"}, Usage: "server's `HOST:PORT`"},
 		&cli.DurationFlag{Name: "timeout", Value: 30 * time.Second, EnvVars: []string{"LABNET_TIMEOUT"}, Usage: "give up after `TIME` without progress"},
@@ -40,8 +44,12 @@ func clientOptionsOf(c *cli.Context, con *console, tasks ...wire.Lab) (clientOpt
 	if o.timeout <= 0 {
 		return o, usageError("--timeout must be more than zero")
 	}
-	if _, _, err := net.SplitHostPort(o.addr); err != nil {
-		return o, &badUsage{fmt.Errorf("address %q is not HOST:PORT", o.addr), "for example --addr 192.0.2.7:9000"}
+	host, err := checkAddress(o.addr, "--addr")
+	if err != nil {
+		return o, err
+	}
+	if o.tls, err = clientTLSOf(c, host); err != nil {
+		return o, err
 	}
 	if !c.IsSet("lab") {
 		return o, nil
@@ -56,7 +64,20 @@ func clientOptionsOf(c *cli.Context, con *console, tasks ...wire.Lab) (clientOpt
 			return o, nil
 		}
 	}
-	return o, usageError("task %s of the course has no %s; these have: %v", task, c.Command.Name, tasks)
+	return o, usageError("task %s of the course has no %s; these have: %s", task, c.Command.Name, strings.Trim(fmt.Sprint(tasks), "[]"))
+}
+
+// checkAddress returns the host of an address, which may be "", that a flag gives.
+func checkAddress(addr, flag string) (host string, err error) {
+	hint := "for example " + flag + " 192.0.2.7:9000 or [2001:db8::7]:9000"
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil || port == "" {
+		return host, &badUsage{fmt.Errorf("address %q is not HOST:PORT", addr), hint}
+	}
+	if _, err := net.LookupPort("tcp", port); err != nil {
+		return host, &badUsage{fmt.Errorf("address %q: there is no port %q", addr, port), hint}
+	}
+	return host, nil
 }
 
 func parseLab(c *cli.Context) (wire.Lab, error) {
@@ -67,7 +88,7 @@ func parseLab(c *cli.Context) (wire.Lab, error) {
 	return task, nil
 }
 
-// dial connects to the server.
+// dial connects to the server, and encrypts if that was asked for.
 func (o clientOptions) dial(ctx context.Context) (net.Conn, error) {
 	transport := o.transport
 	if transport == nil {
@@ -80,6 +101,9 @@ func (o clientOptions) dial(ctx context.Context) (net.Conn, error) {
 	}
 	if err != nil {
 		return nil, &unreachable{o.addr, err}
+	}
+	if o.tls != nil {
+		return o.encrypt(ctx, conn)
 	}
 	return conn, nil
 }
@@ -155,13 +179,16 @@ func (o clientOptions) classify(ctx context.Context, err error) error {
 		return context.Cause(ctx)
 	}
 	if refused, ok := errors.AsType[*wire.Error](err); ok {
+		if refused.Code == wire.CodeTLSRequired {
+			return &insecure{o.addr, refused} // like everything else that one would send
+		}
 		return refused
 	}
 	if source, ok := errors.AsType[*wire.SourceError](err); ok {
 		return source.Err
 	}
-	if foreign, ok := errors.AsType[*wire.ForeignError](err); ok {
-		return foreign
+	if other, ok := errors.AsType[*wire.ForeignError](err); ok {
+		return &foreign{o.addr, other}
 	}
 	if errors.Is(err, wire.ErrKept) {
 		return err

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 )
@@ -15,36 +16,45 @@ import (
 // the command line is wrong, 3 if the server could not be reached or was lost.
 // It stops early when ctx ends. If a signal ended the command, Main does not
 // return, but ends the process by the same signal.
-func Main(ctx context.Context, args []string) int {
-	con := newConsole()
+func Main(ctx context.Context, args []string) int { return run(ctx, newConsole(), args) }
+
+func run(ctx context.Context, con *console, args []string) int {
 	app := newApp(con)
+	if len(args) > 1 && (args[1] == "--help" || args[1] == "-h") {
+		args = slices.Concat(args[:1], []string{"help"}, args[2:])
+	}
 	for _, cmd := range app.Commands {
 		dropEmptyEnv(cmd.Flags)
 		if len(args) > 1 && args[1] == cmd.Name {
 			args = append([]string{args[0], cmd.Name}, gnuOrder(cmd.Flags, args[2:])...)
+			con.sum.Command, con.json = cmd.Name, givenJSON(cmd.Flags, args[2:])
 			break
 		}
 	}
 	err := app.RunContext(ctx, args)
 	if why, ok := errors.AsType[interruption](err); ok {
+		con.end(err)
 		dieOf(why.signal)
 	}
-	if err == nil || ctx.Err() != nil {
-		return 0
+	if ctx.Err() != nil {
+		err = nil
 	}
-	return con.fail(err)
+	if bad, ok := errors.AsType[*badUsage](err); ok && bad.hint == "" && con.sum.Command != "" && con.sum.Command != "help" {
+		bad.hint = "'labnet help " + con.sum.Command + "' shows its flags"
+	}
+	return con.end(err)
 }
 
 func newApp(con *console) *cli.App {
+	cli.HelpFlag = nil // withHelp gives each command another
 	app := &cli.App{
-		Name:            "labnet",
-		Usage:           "send messages, blobs and files over TCP, and keep them",
-		Version:         version(),
-		HideHelpCommand: true,
-		Flags:           []cli.Flag{cli.HelpFlag}, // not by itself beside a command called help
+		Name:     "labnet",
+		Usage:    "send messages, blobs and files over TCP, and keep them",
+		Version:  version(),
+		HideHelp: true, // there is another
 		Commands: []*cli.Command{
 			serveCommand(con), pingCommand(con), sayCommand(con), blobCommand(con), uploadCommand(con),
-			helpCommand(), versionCommand(con),
+			completionCommand(), helpCommand(), versionCommand(con),
 		},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
@@ -54,18 +64,17 @@ func newApp(con *console) *cli.App {
 		},
 		OnUsageError:   wrongUsage,
 		ExitErrHandler: func(*cli.Context, error) {}, // Main alone maps errors to exit codes
-		Writer:         con.out,
+		Writer:         con,
 		ErrWriter:      con.err,
 	}
 	for _, cmd := range app.Commands {
-		// Otherwise a file called "h" or "help" would print the help.
-		cmd.HideHelpCommand = true
+		withHelp(cmd)
 		cmd.OnUsageError = wrongUsage
 	}
 	return app
 }
 
-func wrongUsage(_ *cli.Context, err error, _ bool) error { return usageError("%w", err) }
+func wrongUsage(c *cli.Context, err error, _ bool) error { return flagError(c.Command.Flags, err) }
 
 // dropEmptyEnv makes an empty environment variable count as unset.
 func dropEmptyEnv(flags []cli.Flag) {
@@ -77,23 +86,5 @@ func dropEmptyEnv(flags []cli.Flag) {
 				}
 			}
 		}
-	}
-}
-
-func helpCommand() *cli.Command {
-	return &cli.Command{
-		Name:      "help",
-		Usage:     "show the help of labnet or of a command",
-		ArgsUsage: "[COMMAND]",
-		Action: func(c *cli.Context) error {
-			switch name := c.Args().First(); {
-			case name == "":
-				return cli.ShowAppHelp(c)
-			case c.App.Command(name) == nil:
-				return usageError("unknown command %q", name)
-			default:
-				return cli.ShowCommandHelp(c, name)
-			}
-		},
 	}
 }

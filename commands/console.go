@@ -1,15 +1,15 @@
 package commands
 
 import (
-	"bufio"
-	"context"
-	"encoding/json"
+	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -29,27 +29,95 @@ type console struct {
 	mu     sync.Mutex
 	status statusLine
 	meter  meter
+	outErr error   // of the first write to out that failed
+	sum    summary // of this run
+	begun  time.Time
 }
 
 func newConsole() *console {
-	return &console{in: os.Stdin, out: os.Stdout, err: os.Stderr}
+	return &console{in: os.Stdin, out: os.Stdout, err: os.Stderr, begun: time.Now()}
 }
 
 // result prints that a thing was done: a line for people, an object for
 // programs.
-func (c *console) result(object any, format string, args ...any) {
+func (c *console) result(o object, format string, args ...any) {
+	c.count(&c.sum.Done)
+	c.object(o)
+	c.say(format, args...)
+}
+
+// failure prints for programs that a thing was not done, because of err. People
+// are told by fail.
+func (c *console) failure(o object, err error) {
+	c.count(&c.sum.Failed)
+	if item, ok := err.(*itemError); ok && item.item == o.File {
+		err = item.err // the object says which
+	}
+	o.problem = problemOf(err)
+	c.object(o)
+}
+
+// skip tells that a file is left out, and why.
+func (c *console) skip(o object, why string) {
+	c.count(&c.sum.Skipped)
+	o.Op, o.Reason = "skip", why
+	c.object(o)
+	c.note("%s: %s", printable(o.File), why)
+}
+
+func (c *console) count(n *int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch {
-	case c.json:
-		line, err := json.Marshal(object)
-		if err != nil {
-			panic(err) // the objects are this package's own
-		}
-		c.out.Write(append(escapeInvisible(line), '\n'))
-	case !c.quiet:
-		c.write(c.out, fmt.Sprintf(format+"\n", args...))
+	*n++
+}
+
+// say prints a line of results for people.
+func (c *console) say(format string, args ...any) {
+	if !c.json && !c.quiet {
+		c.Write(fmt.Appendf(nil, format+"\n", args...))
 	}
+}
+
+// object prints an object for programs.
+func (c *console) object(o object) {
+	if c.json {
+		o.Time = timestamp()
+		c.Write(encode(o))
+	}
+}
+
+// Write writes to standard output. A failure is told at the end of the run.
+func (c *console) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.write(c.out, string(p)); err != nil {
+		c.outErr = cmp.Or[error](c.outErr, &itemError{"standard output", err})
+	}
+	return len(p), c.outErr
+}
+
+// end tells why a run ended, if err is not nil, sums it up for programs, and
+// returns its exit code.
+func (c *console) end(err error) int {
+	if err == nil {
+		err = c.outErr
+	}
+	code := 0
+	if why, ok := errors.AsType[interruption](err); ok {
+		code = why.exit()
+	} else if err != nil {
+		code = c.fail(err)
+	}
+	if c.json && c.outErr == nil && (err != nil || c.sum.Command != "version") {
+		c.sum.Op, c.sum.Time, c.sum.Exit, c.sum.Seconds = "summary", timestamp(), code, seconds(time.Since(c.begun))
+		if err != nil {
+			c.sum.problem = problemOf(err)
+		}
+		if c.Write(encode(c.sum)); c.outErr != nil && err == nil {
+			return c.fail(c.outErr)
+		}
+	}
+	return code
 }
 
 // note tells the user something that is neither result nor error.
@@ -74,77 +142,12 @@ func (c *console) fail(err error) int {
 // interactive reports whether a person types the input.
 func (c *console) interactive() bool { return isatty.IsTerminal(c.in.Fd()) }
 
-// prompt asks a person for a line. Nobody is asked who does not type.
-func (c *console) prompt(text string) {
-	if c.interactive() {
-		fmt.Fprint(c.err, text)
-	}
-}
-
-// A lineReader reads standard input line by line.
-type lineReader struct {
-	con  *console
-	more chan struct{}
-	line chan string
-}
-
-// lines begins to read standard input by lines, without their ends. Of a line
-// over maxLine bytes the rest is dropped. The caller must stop it.
-func (c *console) lines() *lineReader {
-	l := &lineReader{c, make(chan struct{}), make(chan string, 1)}
-	go func() {
-		defer close(l.line)
-		r := bufio.NewReader(c.in)
-		for range l.more {
-			line, err := readLine(r)
-			if err != nil {
-				return
-			}
-			l.line <- line
-		}
-	}()
-	return l
-}
-
-// next shows a prompt and returns the next line, or false when the input or
-// ctx ends.
-func (l *lineReader) next(ctx context.Context, prompt string) (string, bool) {
-	l.con.prompt(prompt)
-	l.more <- struct{}{}
-	select {
-	case line, ok := <-l.line:
-		if !ok {
-			l.con.prompt("\n") // the terminal shows nothing for Ctrl-D
-		}
-		return line, ok
-	case <-ctx.Done():
-		return "", false
-	}
-}
-
-// stop ends the reading. Where ctx ended, a read is left behind: none of a
-// terminal can be interrupted.
-func (l *lineReader) stop() { close(l.more) }
-
-const maxLine = 64 << 10
-
-func readLine(r *bufio.Reader) (string, error) {
-	var line []byte
-	for {
-		part, partial, err := r.ReadLine()
-		if err != nil {
-			return "", err
-		}
-		line = append(line, part[:min(len(part), maxLine-len(line))]...)
-		if !partial {
-			return string(line), nil
-		}
-	}
-}
-
 // printable returns a name as it is, or quoted where it holds characters that
 // do not show or that change how others show.
 func printable(s string) string {
+	if s == "" {
+		return `""`
+	}
 	for _, r := range s {
 		if r == utf8.RuneError || !unicode.IsPrint(r) {
 			return strconv.Quote(s)

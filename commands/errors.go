@@ -1,11 +1,14 @@
 package commands
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"os"
+	"strings"
 	"syscall"
 
 	"github.com/labnet/labnet/storage"
@@ -23,7 +26,8 @@ const (
 type description struct {
 	message string
 	hint    string // what to do, or ""
-	code    int
+	code    int    // to exit with
+	kind    string // what programs know it by: see docs/json.md
 }
 
 // A badUsage is an error in the command line.
@@ -45,7 +49,22 @@ type unreachable struct {
 	err  error
 }
 
-func (e *unreachable) Error() string { return "connect " + e.addr + ": " + reason(e.err) }
+func (e *unreachable) Error() string {
+	if isTimeout(e.err) {
+		return "connect " + e.addr + ": no answer"
+	}
+	return "connect " + e.addr + ": " + reason(e.err)
+}
+
+func (e *unreachable) hint() string {
+	if errors.Is(e.err, syscall.ECONNREFUSED) {
+		return "start one with 'labnet serve', or name another with --addr or LABNET_ADDR"
+	}
+	if isTimeout(e.err) {
+		return "check the address, and whether a firewall is in the way; --timeout sets how long to wait"
+	}
+	return "check the address, or name another with --addr or LABNET_ADDR"
+}
 
 // A lost server went away, or stopped answering, in the middle.
 type lost struct {
@@ -55,6 +74,27 @@ type lost struct {
 
 func (e *lost) Error() string { return "lost " + e.addr + ": " + reason(e.err) }
 func (e *lost) Unwrap() error { return e.err }
+
+// A foreign server is one that does not speak this protocol.
+type foreign struct {
+	addr string
+	err  *wire.ForeignError
+}
+
+func (e *foreign) Error() string {
+	return fmt.Sprintf("%s is no labnet server: it said %q", e.addr, e.err.Got)
+}
+
+// A storeError means that the folder of a store cannot be used.
+type storeError struct {
+	dir string
+	err error
+}
+
+func (e *storeError) Error() string {
+	return "store " + printable(e.dir) + ": " + describe(e.err).message
+}
+func (e *storeError) Unwrap() error { return e.err }
 
 // An undone is the summary after errors that were shown one by one.
 type undone struct {
@@ -76,61 +116,104 @@ func (e *itemError) Unwrap() error { return e.err }
 // describe says of any error what a user should read, and how to exit. It is
 // the only place that knows.
 func describe(err error) description {
-	d := description{message: err.Error(), code: exitFailed}
+	d := description{message: err.Error(), code: exitFailed, kind: "failed"}
 	switch e := err.(type) {
 	case *itemError:
 		inner := describe(e.err)
-		d.hint, d.code = inner.hint, inner.code
+		if strings.HasPrefix(e.item, "listen ") && errors.Is(e.err, fs.ErrPermission) {
+			inner.hint = "ports below 1024 may need root: choose another with --listen"
+		}
+		d.hint, d.code, d.kind = inner.hint, inner.code, inner.kind
 	case *badUsage:
-		d.code, d.hint = exitUsage, e.hint
+		d.code, d.hint, d.kind = exitUsage, e.hint, "usage"
 		if d.hint == "" {
-			d.hint = "'labnet help' shows the commands, 'labnet help COMMAND' the flags of one"
+			d.hint = "'labnet help' shows the commands"
 		}
 	case *unreachable:
-		d.code = exitServer
-		d.hint = "start one with 'labnet serve', or name another with --addr or LABNET_ADDR"
+		d.code, d.hint, d.kind = exitServer, e.hint(), "unreachable"
 	case *lost:
-		d.code = exitServer
-		if errors.Is(e, wire.ErrNoAnswer) {
+		d.code, d.kind = exitServer, "lost"
+		if d.hint = "see whether the server still runs; --timeout sets how long to wait for it"; errors.Is(e, wire.ErrNoAnswer) {
 			d.hint = "if the server is a program of the course, choose its task with --lab"
 		}
+	case *insecure:
+		d.code, d.hint, d.kind = exitServer, e.hint(), "insecure"
+		if refused, ok := errors.AsType[*wire.Error](e.err); ok {
+			d.kind = string(refused.Code)
+		}
 	case *undone:
-		d.code = e.code
+		d.code, d.kind = e.code, "incomplete"
 	case *wire.Error:
 		d.message = printableText(e.Text)
-		d.hint = refusalHint(e.Code)
-	case *wire.ForeignError:
-		d.message = "the server does not speak this protocol: " + e.Error()
-		if e.IsLab() {
+		d.hint, d.kind = refusalHint(e.Code), string(e.Code)
+	case *foreign:
+		d.kind, d.hint = "foreign", "check the address and the port"
+		if e.err.IsLab() {
 			d.hint = "it looks like a program of the course: choose its task with --lab"
-		} else {
-			d.hint = "check the address and the port"
 		}
+	case *storeError:
+		d.message, d.hint = e.Error(), "choose another folder with --store, which this user may write to"
+	case interruption:
+		d.kind = "interrupted"
 	default:
 		d.message = reason(err)
 	}
-	switch {
-	case errors.Is(err, wire.ErrKept):
-		d.hint = "what it kept is damaged; send the file again under another name with --name"
-	case errors.Is(err, storage.ErrLocked):
-		d.hint = "one server at a time keeps files in a folder: choose another with --store"
-	case errors.Is(err, syscall.EADDRINUSE):
-		d.hint = "another server may be running: choose another port with --listen"
+	for _, c := range causes {
+		if d.kind == "failed" && errors.Is(err, c.err) {
+			d.kind, d.hint = c.kind, cmp.Or(c.hint, d.hint)
+		}
+	}
+	if exposed, ok := errors.AsType[*exposedKey](err); ok {
+		d.kind = "exposed-key"
+		d.hint = "chmod 600 " + printable(exposed.file) + ", or remove it if others may have read it; a new one has another fingerprint"
 	}
 	return d
 }
+
+// causes are errors that tell by themselves what to do, wherever they come from.
+var causes = []struct {
+	err        error
+	kind, hint string
+}{
+	{wire.ErrKept, "damaged", "what it kept is damaged; send the file again under another name with --name"},
+	{storage.ErrLocked, "locked", "one server at a time keeps files in a folder: choose another with --store"},
+	{syscall.EADDRINUSE, "address-in-use", "another server may be running: choose another port with --listen"},
+	{syscall.EADDRNOTAVAIL, "failed", "this machine does not have that address: choose another with --listen"},
+	{errStalled, "failed", "what reads the receipts must go on reading; senders are not told that all is well, and send again"},
+	{errNotUTF8, "bad-text", "convert it with iconv, or send it as a file with 'labnet upload -'"},
+	{errNUL, "bad-text", "send it as a file with 'labnet upload -'"},
+	{errBadName, string(wire.CodeName), renameHint},
+	{errChanged, "changed", "send it again when nobody writes to it"},
+	{errKind, "not-a-file", ""},
+	{errLoop, "loop", ""},
+	{errDangling, "not-found", ""},
+	{errNoStreams, "unsupported", ""},
+	{errNoFolders, "unsupported", ""},
+	{fs.ErrNotExist, "not-found", ""},
+	{fs.ErrPermission, "permission", ""},
+}
+
+const renameHint = "rename it, or send it under another name with --name"
 
 // refusalHint says what to do about a refusal of the server.
 func refusalHint(code wire.Code) string {
 	switch code {
 	case wire.CodeName:
-		return "send it under another name with --name"
+		return renameHint
 	case wire.CodeNoSpace:
 		return "free some space at the server"
 	case wire.CodeReadOnly:
 		return "the server's log and disk show why; if the disk failed, restart the server"
 	case wire.CodeTooLarge:
 		return "the server's --max-size sets the limit"
+	case wire.CodeProtocol:
+		return "one of the two may be older: compare 'labnet version' on both sides"
+	case wire.CodeMismatch:
+		return "the bytes were changed on their way or while they were read: send it again"
+	case wire.CodeSuperseded, wire.CodeInUse:
+		return "another labnet sends the same file: let it finish"
+	case wire.CodeInternal:
+		return "the server's log says why"
 	case wire.CodeExists:
 		return "send it under another name with --name, or change the server's --on-conflict"
 	}
@@ -147,11 +230,12 @@ func reason(err error) string {
 	}
 	var dns *net.DNSError
 	var op *net.OpError
-	var timeout net.Error
 	switch {
-	case errors.As(err, &dns):
+	case errors.As(err, &dns) && dns.IsNotFound:
 		return "no such host"
-	case errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+	case errors.As(err, &dns):
+		return "cannot look up the host: " + dns.Err
+	case isTimeout(err):
 		return "no progress for too long"
 	case errors.As(err, &op):
 		var errno syscall.Errno
@@ -159,8 +243,15 @@ func reason(err error) string {
 			return errno.Error()
 		}
 		return op.Err.Error()
+	case err == io.EOF, err == io.ErrUnexpectedEOF:
+		return "the connection was closed"
 	case err == fs.ErrNotExist, err == syscall.ENOENT:
 		return "no such file"
 	}
 	return err.Error()
+}
+
+func isTimeout(err error) bool {
+	timeout, ok := errors.AsType[net.Error](err)
+	return errors.Is(err, os.ErrDeadlineExceeded) || ok && timeout.Timeout()
 }

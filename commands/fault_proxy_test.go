@@ -145,11 +145,11 @@ func uploadThroughFaults(t *testing.T, cmd *exec.Cmd, store string, mustSucceed 
 	}
 
 	for line := range bytes.Lines(stdout) {
-		var done struct{ File, Name, Digest, Error string }
+		var done struct{ Op, File, Name, Error string }
 		if err := json.Unmarshal(line, &done); err != nil {
 			t.Fatalf("%q: %v", line, err)
 		}
-		if done.Error == "" {
+		if done.Op == "upload" && done.Error == "" {
 			sameFiles(t, done.File, filepath.Join(store, filepath.FromSlash(done.Name)))
 		}
 	}

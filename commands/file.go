@@ -2,6 +2,7 @@ package commands
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -9,8 +10,10 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 	"syscall"
 	"time"
+	"unicode/utf8"
 
 	"github.com/dustin/go-humanize"
 	"golang.org/x/text/unicode/norm"
@@ -21,8 +24,11 @@ import (
 var (
 	// errChanged means that a file was written to while it was sent.
 	errChanged = errors.New("changed while it was read")
+	// errBadName means that no server can be told the name.
+	errBadName = errors.New("its name cannot be sent")
 	// errNoStreams is about the protocol of the course.
 	errNoStreams = errors.New("the course's protocol has no files of unknown size")
+	errNoFolders = errors.New("the course's protocol has no empty folders")
 )
 
 // unconfirmed is the remark on what was sent in the lab dialect.
@@ -65,6 +71,7 @@ func (u *uploader) prepare(it *item) {
 	// Some systems spell accented letters in two characters; servers keep names
 	// in one spelling.
 	a := wire.Announcement{Name: norm.NFC.String(it.name), Size: -1, Digest: u.digest}
+	it.err = cmp.Or(it.err, checkName(a.Name))
 	if it.err == nil && it.note == "" && !it.folder && it.stream == nil {
 		it.err = it.look()
 		if it.err == nil {
@@ -81,6 +88,20 @@ func (u *uploader) prepare(it *item) {
 		}
 	}
 	it.announcement = a
+}
+
+// checkName says why a name cannot be sent to any server, if so. Which others are
+// refused, the server knows.
+func checkName(name string) error {
+	switch {
+	case !utf8.ValidString(name):
+		return fmt.Errorf("%w: %q is not valid UTF-8", errBadName, name)
+	case strings.Contains(name, "\x00"):
+		return fmt.Errorf("%w: %q has a NUL byte", errBadName, name)
+	case len(name) > wire.MaxName:
+		return fmt.Errorf("%w: it has %d bytes, and %d is the limit", errBadName, len(name), wire.MaxName)
+	}
+	return nil
 }
 
 // look finds out about a regular file, and reads it if it is small.
@@ -165,10 +186,30 @@ func uploadID(name string, info fs.FileInfo) string {
 	return fmt.Sprintf("%.16x", sha256.Sum256([]byte(facts)))
 }
 
-// labSend sends one item in the lab dialect.
+// object is what is printed of an item.
+func (u *uploader) object(it *item) object {
+	op := "upload"
+	if it.folder {
+		op = "folder"
+	}
+	return object{Op: op, Addr: u.addr}.about(it.file)
+}
+
+// labSend sends one item in the lab dialect, and notes its outcome. Its error
+// ends all.
 func (u *uploader) labSend(ctx context.Context, it *item) error {
+	if it.note != "" {
+		u.con.skip(u.object(it), it.note)
+		return nil
+	}
+	return u.count(ctx, it, u.labUpload(ctx, it))
+}
+
+func (u *uploader) labUpload(ctx context.Context, it *item) error {
 	u.prepare(it)
 	switch {
+	case it.folder:
+		return errNoFolders
 	case it.err != nil:
 		return it.err
 	case it.stream != nil:
@@ -182,31 +223,24 @@ func (u *uploader) labSend(ctx context.Context, it *item) error {
 	if err != nil {
 		return err
 	}
-	done := sent{Op: "upload", Addr: u.addr, File: it.file, Name: a.Name, Size: a.Size, Unconfirmed: true}
-	done.print(u.con, it.file, unconfirmed, time.Since(it.start))
+	done := u.object(it)
+	done.Name, done.Size, done.Unconfirmed = a.Name, &a.Size, true
+	u.con.sent(done, it.file, "", unconfirmed, time.Since(it.start))
 	return nil
-}
-
-// made is the outcome of one empty folder.
-type made struct {
-	Op   string `json:"op"`
-	Addr string `json:"addr"`
-	File string `json:"file"`
-	Name string `json:"name"`
 }
 
 // print shows that an item was kept.
 func (u *uploader) print(it *item, saved wire.Saved) {
+	done := u.object(it)
 	if it.folder {
-		u.con.result(made{"folder", u.addr, it.file, saved.Name}, "%s  empty folder", printable(it.file+string(os.PathSeparator)))
+		done.Name = saved.Name
+		u.con.result(done, "%s  empty folder", printable(it.file+string(os.PathSeparator)))
 		return
 	}
-	done := sent{
-		Op: "upload", Addr: u.addr, File: it.file, Name: saved.Name, Size: saved.Size,
-		Digest:  it.announcement.Digest.Name + ":" + saved.Hex(),
-		Resumed: saved.Resumed, Unchanged: saved.Unchanged,
-	}
-	done.print(u.con, it.file, remark(it.announcement, saved), time.Since(it.start))
+	digest, sum := it.announcement.Digest.Name, saved.Hex()
+	done.Name, done.Size, done.Resumed, done.Unchanged = saved.Name, &saved.Size, saved.Resumed, saved.Unchanged
+	done = done.summed(digest, sum)
+	u.con.sent(done, it.file, digest+":"+sum, remark(it.announcement, saved), time.Since(it.start))
 }
 
 // remark says what is special about a file that was kept, or "".

@@ -13,6 +13,8 @@ import (
 var (
 	// errLoop means that a link leads to a folder that it is in.
 	errLoop = errors.New("leads back to a folder above it")
+	// errDangling means that a link leads nowhere.
+	errDangling = errors.New("symbolic link to a file that does not exist")
 	// errKind means that there is nothing in it that could be sent.
 	errKind = errors.New("neither a file nor a folder")
 )
@@ -104,6 +106,9 @@ func (u *uploader) lookAt(it *item, entry fs.DirEntry) fs.FileInfo {
 			return nil
 		}
 		if info, it.err = os.Stat(it.file); it.err != nil {
+			if errors.Is(it.err, fs.ErrNotExist) {
+				it.err = errDangling
+			}
 			return nil
 		}
 		kind = info.Mode().Type()

@@ -74,11 +74,11 @@ func (s *speaker) flush(ctx context.Context) {
 func (s *speaker) ask(ctx context.Context, line string) asked {
 	text, err := s.check(line)
 	if err != nil {
-		return asked{err: err}
+		return asked{text: line, err: err}
 	}
 	client, err := s.connect(ctx)
 	if err != nil {
-		return asked{err: err}
+		return asked{text: text, err: err}
 	}
 	question, err := client.Ask(ctx, text)
 	return asked{text, question, s.classify(ctx, err)}
@@ -96,20 +96,23 @@ func (s *speaker) tellAnswers(ctx context.Context, sent <-chan asked, giveUp con
 		}
 		err := a.err
 		if err == nil {
-			done := said{Op: "say", Addr: s.addr, Text: a.text}
-			done.Reply, err = a.question.Answer(ctx)
+			var reply string
+			reply, err = a.question.Answer(ctx)
 			if err = s.classify(ctx, err); err == nil {
-				s.con.result(done, "%s", printableText(done.Reply))
+				done := s.said(a.text)
+				done.Reply = &reply
+				s.con.result(done, "%s", printableText(reply))
 			}
 		}
 		if _, gone := errors.AsType[*lost](err); gone && err.Error() == told {
 			t.all++
 			t.failed++
+			s.con.failure(s.said(a.text), err)
 			continue
 		} else if gone {
 			told = err.Error()
 		}
-		if stop = t.count(ctx, s.con, err); stop != nil {
+		if stop = t.count(ctx, s.con, s.said(a.text), err); stop != nil {
 			giveUp(stop)
 		}
 	}

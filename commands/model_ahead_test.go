@@ -230,3 +230,30 @@ func (a *answers) none(t *rapid.T) {
 		t.Fatalf("one more answer: %q", a.got.Bytes())
 	}
 }
+
+// A recorder is the server's end of a pipe. It remembers what the server read.
+type recorder struct {
+	net.Conn
+	mu    sync.Mutex
+	bytes []byte
+}
+
+func (c *recorder) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.bytes = append(c.bytes, b[:n]...)
+	return n, err
+}
+
+func (c *recorder) heard() []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.bytes
+}
+
+func (c *recorder) forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.bytes = nil
+}

@@ -118,18 +118,6 @@ func (c *tap) Close() error {
 	return c.Conn.Close()
 }
 
-// A recorder is the server's end of a pipe. It remembers what the server read.
-type recorder struct {
-	net.Conn
-	bytes []byte
-}
-
-func (c *recorder) Read(b []byte) (int, error) {
-	n, err := c.Conn.Read(b)
-	c.bytes = append(c.bytes, b[:n]...)
-	return n, err
-}
-
 // dial connects to the server.
 func (m *machine) dial() (net.Conn, *recorder) {
 	near, far := net.Pipe()
@@ -227,7 +215,7 @@ type flight struct {
 
 // launch has a client send an order until it is done or held back.
 func (m *machine) launch(t *rapid.T, c *conversation, o order, h hold) {
-	c.heard.bytes = nil
+	c.heard.forget()
 	f := &flight{conversation: c, sending: &sending{order: o, on: c}, hold: h, done: make(chan struct{})}
 	m.flights = append(m.flights, f)
 	go func() {
@@ -262,7 +250,7 @@ func (m *machine) settle(t *rapid.T, f *flight) {
 
 // follow tells the model what the server has read by now.
 func (m *machine) follow(t *rapid.T, f *flight) {
-	words, data, begun := parse(f.heard.bytes)
+	words, data, begun := parse(f.heard.heard())
 	if begun && !f.announced {
 		m.announce(f.sending)
 	}

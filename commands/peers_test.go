@@ -61,11 +61,11 @@ func TestStrangePeers(t *testing.T) {
 		{"speaks HTTP", func(c net.Conn) {
 			read(c, 1)
 			io.WriteString(c, "HTTP/1.1 400 Bad Request\r\n\r\n")
-		}, `f: the server does not speak this protocol: not a labnet answer: "HTTP/1.1 400 Bad Request\r\n\r\n"`, "check the address", 1},
+		}, `is no labnet server: it said "HTTP/1.1 400 Bad Request\r\n\r\n"`, "check the address", 1},
 		{"speaks the lab dialect", func(c net.Conn) {
 			read(c, 1)
 			io.WriteString(c, "OK")
-		}, `f: the server does not speak this protocol: not a labnet answer: "OK"`, "--lab", 1},
+		}, `is no labnet server: it said "OK"`, "--lab", 1},
 		{"closes at once", func(c net.Conn) {
 			read(c, 3)
 			c.(*net.TCPConn).CloseWrite()

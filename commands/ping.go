@@ -1,7 +1,9 @@
 package commands
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -48,34 +50,25 @@ func pingCommand(con *console) *cli.Command {
 	}
 }
 
-// pinged is the outcome of one ping.
-type pinged struct {
-	Op    string  `json:"op"`
-	Addr  string  `json:"addr"`
-	Seq   int     `json:"seq"`
-	Time  float64 `json:"time_ms,omitempty"`
-	Error string  `json:"error,omitempty"`
+// A pingSummary is what a summary has of pings.
+type pingSummary struct {
+	Loss        float64 `json:"loss"` // from 0 to 1
+	*replyTimes         // nil if there were no replies
 }
 
-// pingSummary sums up all pings.
-type pingSummary struct {
-	Op      string  `json:"op"`
-	Sent    int     `json:"sent"`
-	Replies int     `json:"replies"`
-	Loss    float64 `json:"loss"` // from 0 to 1
-
-	// Without replies there are none of these.
-	Min    float64 `json:"min_ms,omitempty"`
-	Median float64 `json:"median_ms,omitempty"`
-	P99    float64 `json:"p99_ms,omitempty"`
-	Max    float64 `json:"max_ms,omitempty"`
+// replyTimes are in seconds.
+type replyTimes struct {
+	Min    float64 `json:"min_seconds"`
+	Median float64 `json:"median_seconds"`
+	P99    float64 `json:"p99_seconds"`
+	Max    float64 `json:"max_seconds"`
 }
 
 // ping sends pings until the count is reached, the input ends or ctx ends, and
 // sums them up.
 func ping(ctx context.Context, con *console, o pingOptions) error {
 	var times []float64 // of replies, in ms
-	var lastErr error
+	var lastErr, stop error
 	sent := 0
 	once := func() {
 		sent++
@@ -84,17 +77,15 @@ func ping(ctx context.Context, con *console, o pingOptions) error {
 			sent--
 			return
 		}
-		p := pinged{Op: "ping", Addr: o.addr, Seq: sent, Time: took}
+		p := object{Op: "ping", Addr: o.addr, Seq: sent}
 		if err != nil {
 			lastErr = err
-			p.Error = describe(err).message
-			if con.json {
-				con.result(p, "")
-			}
+			con.failure(p, err)
 			con.fail(err)
 			return
 		}
 		times = append(times, took)
+		p.Seconds = new(inSeconds(took))
 		con.result(p, "reply from %s: seq=%d time=%.2f ms", o.addr, sent, took)
 	}
 	if o.count > 0 {
@@ -103,17 +94,23 @@ func ping(ctx context.Context, con *console, o pingOptions) error {
 		}
 	} else {
 		con.prompt("press Enter to ping " + o.addr + ", Ctrl-D to end\n")
-		lines := con.lines()
+		lines := con.lines(nil)
 		defer lines.stop()
-		for {
-			if _, more := lines.next(ctx, ""); !more {
-				break
+		for stop == nil {
+			if _, stop = lines.next(ctx, ""); stop == nil {
+				once()
 			}
-			once()
 		}
 	}
+	interrupted, is := errors.AsType[interruption](cmp.Or(context.Cause(ctx), stop))
+	if is {
+		con.prompt("\n") // after the ^C
+	}
 	summarize(con, sent, times)
-	if lastErr == nil {
+	switch {
+	case is:
+		return interrupted
+	case lastErr == nil:
 		return nil
 	}
 	code := exitFailed
@@ -156,19 +153,24 @@ func summarize(con *console, sent int, times []float64) {
 	if sent == 0 {
 		return
 	}
-	s := pingSummary{Op: "summary", Sent: sent, Replies: n, Loss: float64(sent-n) / float64(sent)}
+	s := &pingSummary{Loss: float64(sent-n) / float64(sent)}
+	con.sum.pingSummary = s
 	text := fmt.Sprintf("%d sent, %d replies, %s%% lost", sent, n, percent(s.Loss))
 	if n > 0 {
 		slices.Sort(times)
 		// The 99th percentile is the least time that 99% of the replies need at most.
-		s.Min, s.Median, s.P99, s.Max = times[0], (times[(n-1)/2]+times[n/2])/2, times[(99*n+99)/100-1], times[n-1]
-		text += fmt.Sprintf("; min/median/p99/max %.2f/%.2f/%.2f/%.2f ms", s.Min, s.Median, s.P99, s.Max)
+		least, median, p99, most := times[0], (times[(n-1)/2]+times[n/2])/2, times[(99*n+99)/100-1], times[n-1]
+		text += fmt.Sprintf("; min/median/p99/max %.2f/%.2f/%.2f/%.2f ms", least, median, p99, most)
+		s.replyTimes = &replyTimes{inSeconds(least), inSeconds(median), inSeconds(p99), inSeconds(most)}
 	}
 	if n >= minHistogram {
-		text += fmt.Sprintf("\n%.2f ms %s %.2f ms", s.Min, histogram(times), s.Max)
+		text += fmt.Sprintf("\n%.2f ms %s %.2f ms", times[0], histogram(times), times[n-1])
 	}
-	con.result(s, "%s", text)
+	con.say("%s", text)
 }
+
+// inSeconds converts from ms.
+func inSeconds(ms float64) float64 { return seconds(time.Duration(ms * 1e6)) }
 
 // percent writes a part of one in percent, as 0 or 100 only if it is nothing or
 // all.

@@ -2,6 +2,7 @@ package commands
 
 import (
 	"bytes"
+	"encoding/json"
 	"math/rand/v2"
 	"testing"
 	"unicode/utf8"
@@ -27,9 +28,9 @@ func TestPingSummary(t *testing.T) {
 		json  string
 	}{
 		{"none", 0, nil, "", ""},
-		{"all lost", 3, nil, "3 sent, 0 replies, 100% lost\n", `{"op":"summary","sent":3,"replies":0,"loss":1}` + "\n"},
+		{"all lost", 3, nil, "3 sent, 0 replies, 100% lost\n", `{"loss":1}`},
 		{"one", 1, upTo(1), "1 sent, 1 replies, 0% lost; min/median/p99/max 1.00/1.00/1.00/1.00 ms\n",
-			`{"op":"summary","sent":1,"replies":1,"loss":0,"min_ms":1,"median_ms":1,"p99_ms":1,"max_ms":1}` + "\n"},
+			`{"loss":0,"min_seconds":0.001,"median_seconds":0.001,"p99_seconds":0.001,"max_seconds":0.001}`},
 		{"too few for a histogram", 19, upTo(19), "19 sent, 19 replies, 0% lost; min/median/p99/max 1.00/10.00/19.00/19.00 ms\n", ""},
 		{"one late", 20, late, "20 sent, 20 replies, 0% lost; min/median/p99/max 0.10/0.10/1000.00/1000.00 ms\n" +
 			"0.10 ms █                              ▁ 1000.00 ms\n", ""},
@@ -39,17 +40,14 @@ func TestPingSummary(t *testing.T) {
 			"1.00 ms ▁   ▁ ▁ ▁▁▁▁▁▁▁▁▁▁▂▂▂▂▂▃▃▄▄▅▅▆▇█ 200.00 ms\n", ""},
 	}
 	for _, test := range tests {
-		for _, json := range []bool{false, true} {
-			want := test.want
-			if json {
-				want = test.json
-			}
-			var out bytes.Buffer
-			con := &console{out: &out, json: json}
-			summarize(con, test.sent, test.times)
-			if got := out.String(); want != "" && got != want || test.sent == 0 && got != "" {
-				t.Errorf("%s:\n%swant\n%s", test.name, got, want)
-			}
+		var out bytes.Buffer
+		con := &console{out: &out}
+		summarize(con, test.sent, test.times)
+		if got := out.String(); got != test.want {
+			t.Errorf("%s:\n%swant\n%s", test.name, got, test.want)
+		}
+		if got, err := json.Marshal(con.sum.pingSummary); test.json != "" && string(got) != test.json {
+			t.Errorf("%s: %s, %v, want %s", test.name, got, err, test.json)
 		}
 	}
 }

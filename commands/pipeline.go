@@ -47,7 +47,7 @@ func (u *uploader) sendAll(ctx context.Context, items iter.Seq[*item]) error {
 	if u.lab != 0 {
 		for it := range items {
 			u.con.meter.find()
-			if err := u.count(ctx, it.file, u.labSend(ctx, it)); err != nil {
+			if err := u.labSend(ctx, it); err != nil {
 				return err
 			}
 			u.con.meter.tell()
@@ -73,7 +73,7 @@ func (u *uploader) sendAll(ctx context.Context, items iter.Seq[*item]) error {
 			p.again = p.again[1:]
 			patience = u.patience()
 			p.con.meter.tell()
-			err = u.count(ctx, first.file, first.failure)
+			err = u.count(ctx, first, first.failure)
 		}
 		if err != nil {
 			return err
@@ -259,7 +259,7 @@ func (p *pipeline) sendFirst(ctx context.Context) {
 func (p *pipeline) tell(ctx context.Context, it *item) {
 	if it.note != "" {
 		p.con.meter.tell()
-		p.con.note("%s: %s", printable(it.file), it.note)
+		p.con.skip(p.object(it), it.note)
 		return
 	}
 	var saved wire.Saved
@@ -284,7 +284,7 @@ func (p *pipeline) tell(ctx context.Context, it *item) {
 		return
 	}
 	p.con.meter.tell()
-	p.err = cmp.Or(p.err, p.count(ctx, it.file, err))
+	p.err = cmp.Or(p.err, p.count(ctx, it, err))
 }
 
 // mayPass reports whether an item may succeed on another try.

@@ -119,7 +119,7 @@ func (c *console) erase(forever bool) {
 
 // write writes lines, c being locked. In one piece with them it moves the
 // progress, if any is shown, below them.
-func (c *console) write(w io.Writer, lines string) {
+func (c *console) write(w io.Writer, lines string) error {
 	l := &c.status
 	switch {
 	case l.drawn == "":
@@ -129,7 +129,8 @@ func (c *console) write(w io.Writer, lines string) {
 		l.drawn, l.rest = "", time.Now().Add(progressRest)
 		io.WriteString(c.err, eraseBelow)
 	}
-	io.WriteString(w, lines)
+	_, err := io.WriteString(w, lines)
+	return err
 }
 
 // eraseBySignal removes the line before the process dies of a signal, which it

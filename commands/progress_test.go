@@ -314,7 +314,7 @@ func TestResultsAboveProgress(t *testing.T) {
 							want[len(want)-1] = "labnet: " + line
 							con.note("%s", line)
 						} else {
-							con.result(nil, "%s", line)
+							con.result(object{}, "%s", line)
 						}
 						con.meter.tell()
 						reads(source, 3, 100*time.Millisecond)

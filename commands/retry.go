@@ -61,6 +61,9 @@ func passes(err error, reached bool) bool {
 	if _, ok := errors.AsType[*unreachable](err); ok {
 		return reached
 	}
+	if e, ok := errors.AsType[*insecure](err); ok {
+		return reached && e.passes()
+	}
 	_, ok := errors.AsType[*lost](err)
 	return ok
 }

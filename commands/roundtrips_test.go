@@ -2,6 +2,7 @@ package commands_test
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"os"
@@ -20,9 +21,17 @@ import (
 const roundTrip = 40 * time.Millisecond
 
 // TestRoundTrips counts how often an upload waits for a far server. Nothing
-// else takes any of a bubble's time.
+// else takes any of a bubble's time. To come back to a server with TLS saves
+// processor time and no round trip: see wire.Encrypt.
 func TestRoundTrips(t *testing.T) {
-	for _, tt := range []struct{ files, most int }{{1, 3}, {500, 8}} {
+	dir := t.TempDir()
+	certFile, keyFile := filepath.Join(dir, "cert"), filepath.Join(dir, "key")
+	newPair(t, certFile, keyFile, 1)
+	certificate := must(tls.LoadX509KeyPair(certFile, keyFile))
+	for _, tt := range []struct {
+		files, most int
+		tls         bool
+	}{{1, 3, false}, {500, 8, false}, {1, 4, true}, {500, 9, true}} {
 		dir := filepath.Join(t.TempDir(), "d")
 		if err := os.Mkdir(dir, 0o777); err != nil {
 			t.Fatal(err)
@@ -36,19 +45,38 @@ func TestRoundTrips(t *testing.T) {
 			store := storagetest.NewMemory()
 			far := farServer{make(chan net.Conn), make(chan struct{}), new(sync.Once)}
 			server := &wire.Server{Store: commands.Keeper(store)}
+			dial, resumed := far.dial, false
+			if tt.tls {
+				server.Certificate = func() (*tls.Certificate, error) { return &certificate, nil }
+				config := &tls.Config{
+					InsecureSkipVerify: true,
+					ClientSessionCache: tls.NewLRUClientSessionCache(1),
+					VerifyConnection:   func(s tls.ConnectionState) error { resumed = s.DidResume; return nil },
+				}
+				dial = func(ctx context.Context) (net.Conn, error) {
+					conn, _ := far.dial(ctx)
+					return wire.Encrypt(ctx, conn, config, 0)
+				}
+			}
 			served := make(chan error)
 			go func() { served <- server.Serve(far) }()
-			begin := time.Now()
-			if err := commands.Upload(t.Context(), far.dial, dir); err != nil {
-				t.Error(err)
-			}
-			took := time.Since(begin)
-			t.Logf("%d files: %.2f round trips", tt.files, float64(took)/float64(roundTrip))
-			if trips := int((took + roundTrip - 1) / roundTrip); trips > tt.most {
-				t.Errorf("%d files: %d round trips, want at most %d", tt.files, trips, tt.most)
+			for again := range 2 {
+				begin := time.Now()
+				if err := commands.Upload(t.Context(), dial, dir); err != nil {
+					t.Error(err)
+				}
+				took := time.Since(begin)
+				t.Logf("%d files, TLS %t, resumed %t: %.2f round trips", tt.files, tt.tls, resumed, float64(took)/float64(roundTrip))
+				if trips := int((took + roundTrip - 1) / roundTrip); trips > tt.most {
+					t.Errorf("%d files, TLS %t: %d round trips, want at most %d", tt.files, tt.tls, trips, tt.most)
+				}
+				if want := tt.tls && again > 0; resumed != want {
+					t.Errorf("resumed: %t, want %t", resumed, want)
+				}
 			}
 			server.Close()
 			<-served
+			time.Sleep(roundTrip) // what is still under way arrives
 			if n := len(store.Files()); n != tt.files {
 				t.Errorf("%d files were kept, want %d", n, tt.files)
 			}

@@ -12,6 +12,11 @@ import (
 	"github.com/labnet/labnet/wire"
 )
 
+var (
+	errNotUTF8 = errors.New("the message is not valid UTF-8")
+	errNUL     = errors.New("the message holds a NUL byte")
+)
+
 func sayCommand(con *console) *cli.Command {
 	return &cli.Command{
 		Name:        "say",
@@ -32,7 +37,7 @@ func sayCommand(con *console) *cli.Command {
 			case len(args) == 1 && args[0] == "-":
 				return s.sayLines(c.Context)
 			case len(args) > 0:
-				return s.say(c.Context, strings.Join(args, " "))
+				return s.sayOne(c.Context, strings.Join(args, " "))
 			case con.interactive():
 				return s.converse(c.Context, "message: ")
 			default:
@@ -49,11 +54,12 @@ type speaker struct {
 }
 
 // said is the outcome of one text.
-type said struct {
-	Op    string `json:"op"`
-	Addr  string `json:"addr"`
-	Text  string `json:"text"`
-	Reply string `json:"reply,omitempty"`
+func (s *speaker) said(text string) object {
+	o := object{Op: "say", Addr: s.addr, Text: &text}
+	if !utf8.ValidString(text) {
+		o.TextBase64 = []byte(text)
+	}
+	return o
 }
 
 // sayInput says the whole standard input, without the end of its last line.
@@ -62,21 +68,30 @@ func (s *speaker) sayInput(ctx context.Context) error {
 	if err != nil {
 		return &itemError{"standard input", err}
 	}
-	return s.say(ctx, strings.TrimSuffix(strings.TrimSuffix(string(input), "\n"), "\r"))
+	return s.sayOne(ctx, strings.TrimSuffix(strings.TrimSuffix(string(input), "\n"), "\r"))
+}
+
+// sayOne is say for the only text of this run.
+func (s *speaker) sayOne(ctx context.Context, text string) error {
+	err := s.say(ctx, text)
+	if err != nil && ctx.Err() == nil {
+		s.con.failure(s.said(text), err)
+	}
+	return err
 }
 
 // converse says each line of standard input and prints the answer before it
 // asks for the next. It goes on after a refusal, but not without a server.
 func (s *speaker) converse(ctx context.Context, prompt string) error {
-	lines := s.con.lines()
+	lines := s.con.lines(nil)
 	defer lines.stop()
 	var t tally
 	for {
-		line, more := lines.next(ctx, prompt)
-		if !more {
-			return t.err("messages not sent")
+		line, err := lines.next(ctx, prompt)
+		if err != nil {
+			return t.end(err, "messages not sent")
 		}
-		if err := t.count(ctx, s.con, s.say(ctx, line)); err != nil {
+		if err := t.count(ctx, s.con, s.said(line), s.say(ctx, line)); err != nil {
 			return err
 		}
 	}
@@ -88,15 +103,16 @@ func (s *speaker) say(ctx context.Context, text string) error {
 	if err != nil {
 		return err
 	}
-	done := said{Op: "say", Addr: s.addr, Text: text}
+	done := s.said(text)
+	var reply string
 	if s.lab != 0 {
 		err = s.labDo(ctx, func(c *wire.LabClient) (err error) {
-			done.Reply, err = c.Say(ctx, text)
+			reply, err = c.Say(ctx, text)
 			return err
 		})
 	} else {
 		err = s.do(ctx, func(c *wire.Client) (err error) {
-			done.Reply, err = c.Say(ctx, text)
+			reply, err = c.Say(ctx, text)
 			return err
 		})
 	}
@@ -104,9 +120,11 @@ func (s *speaker) say(ctx context.Context, text string) error {
 		return err
 	}
 	if s.lab != 0 && s.lab != wire.Lab3 {
+		done.Unconfirmed = true
 		s.con.result(done, "sent; task %s has no answer", s.lab)
 	} else {
-		s.con.result(done, "%s", printableText(done.Reply))
+		done.Reply = &reply
+		s.con.result(done, "%s", printableText(reply))
 	}
 	return nil
 }
@@ -119,9 +137,9 @@ func (s *speaker) check(text string) (string, error) {
 	}
 	switch {
 	case !utf8.ValidString(text):
-		return "", errors.New("the message is not valid UTF-8")
+		return "", errNotUTF8
 	case strings.Contains(text, "\x00"):
-		return "", errors.New("the message holds a NUL byte")
+		return "", errNUL
 	}
 	return text, nil
 }

@@ -29,7 +29,9 @@ type serveOptions struct {
 	maxSize  int64
 	reply    string
 	lab      wire.Lab
+	tls      tlsOptions
 	level    zerolog.Level
+	exec     execOptions
 }
 
 func serveCommand(con *console) *cli.Command {
@@ -47,6 +49,8 @@ func serveCommand(con *console) *cli.Command {
 		&cli.StringFlag{Name: "log-level", Value: "info", Usage: "log nothing below `LEVEL`: debug, info, warn or error"},
 		&cli.BoolFlag{Name: "json", Usage: "print each thing received on standard output, as JSON, an object per line"},
 	}
+	flags = append(flags, tlsFlags()...)
+	flags = append(flags, execFlags()...)
 	for _, f := range flags {
 		nameEnv(f)
 	}
@@ -90,9 +94,16 @@ func serveOptionsOf(c *cli.Context) (o serveOptions, err error) {
 		store:    c.String("store"),
 		reply:    c.String("reply"),
 	}
+	if _, err := checkAddress(o.listen, "--listen"); err != nil {
+		return o, err
+	}
+	o.keep.Foreign = []string{identityName}
 	o.keep.PartialTTL, o.keep.MaxPartials = c.Duration("partial-ttl"), c.Int("max-partials")
 	if o.keep.PartialTTL <= 0 || o.keep.MaxPartials <= 0 {
 		return o, usageError("--partial-ttl and --max-partials must be more than zero")
+	}
+	if o.exec, err = execOptionsOf(c); err != nil {
+		return o, err
 	}
 	if o.keep.OnConflict, err = storage.ParseConflict(c.String("on-conflict")); err != nil {
 		return o, usageError("--on-conflict: %w", err)
@@ -108,8 +119,11 @@ func serveOptionsOf(c *cli.Context) (o serveOptions, err error) {
 			return o, err
 		}
 	}
+	if o.tls, err = tlsOptionsOf(c); err != nil {
+		return o, err
+	}
 	if o.level, err = zerolog.ParseLevel(c.String("log-level")); err != nil {
-		return o, usageError("--log-level: %w", err)
+		return o, usageError("--log-level: %q is none of debug, info, warn and error", c.String("log-level"))
 	}
 	return o, nil
 }
@@ -137,11 +151,15 @@ func serve(ctx context.Context, con *console, o serveOptions) error {
 	log := newLog(con).Level(o.level)
 	store, err := storage.OpenDir(o.store, o.keep)
 	if err != nil {
-		return err
+		return &storeError{o.store, errors.Unwrap(err)}
 	}
 	defer store.Close()
 	for _, left := range store.Leftovers() {
 		log.Info().Str("partial", left.Name).Int64("size", left.Size).Stringer("age", left.Age.Round(time.Second)).Msg("interrupted upload kept, to be resumed")
+	}
+	certificate, err := o.tls.certificate(ctx, store, log)
+	if err != nil {
+		return err
 	}
 	listeners, err := listen(o.listen)
 	if err != nil {
@@ -153,10 +171,11 @@ func serve(ctx context.Context, con *console, o serveOptions) error {
 		Lab:     o.lab,
 		MaxSize: o.maxSize,
 		Log:     log,
+
+		Certificate: certificate,
 	}
-	if con.json {
-		srv.Received = func(e wire.Event) { con.result(e, "") }
-	}
+	commands := startExec(o.exec, log)
+	receipts := tellReceipts(con, srv, commands)
 	manager := notifier(takeEnv("NOTIFY_SOCKET"))
 	tell := func(state string) {
 		if err := manager.notify(state); err != nil {
@@ -168,11 +187,13 @@ func serve(ctx context.Context, con *console, o serveOptions) error {
 		defer close(stopped)
 		log.Info().Msg("stopping; a second signal stops at once")
 		tell("STOPPING=1")
+		commands.stop()
 		drain, cancel := context.WithTimeout(context.Background(), drainTime)
 		defer cancel()
 		if srv.Shutdown(drain) != nil {
 			srv.Close()
 		}
+		commands.finish(drain)
 	})
 	for _, l := range listeners {
 		log.Info().Stringer("address", l.Addr()).Str("store", o.store).Msg("listening")
@@ -181,13 +202,22 @@ func serve(ctx context.Context, con *console, o serveOptions) error {
 		}
 	}
 	if err := writeAddrFile(o.addrFile, listeners); err != nil {
+		stop()
 		closeAll(listeners)
-		return err
+		commands.stop()
+		return &itemError{"--addr-file " + o.addrFile, err}
 	}
 	tell("READY=1")
 	err = serveAll(srv, listeners)
-	if !stop() {
+	if stop() {
+		drain, cancel := context.WithTimeout(ctx, drainTime)
+		defer cancel()
+		commands.finish(drain)
+	} else {
 		<-stopped
+	}
+	if err := receipts.close(); err != nil {
+		return err
 	}
 	if errors.Is(err, wire.ErrServerClosed) {
 		return nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -14,7 +15,13 @@ import (
 // An interruption is the signal that ended a context.
 type interruption struct{ signal os.Signal }
 
-func (i interruption) Error() string { return "stopped by " + i.signal.String() }
+func (i interruption) Error() string { return "stopped by a signal: " + i.signal.String() }
+
+// exit is what a shell says of a process that died of the signal.
+func (i interruption) exit() int {
+	number, _ := i.signal.(syscall.Signal)
+	return 128 + int(number)
+}
 
 // finishing is for an action that has something to finish after a SIGINT or
 // SIGTERM: its context ends then, and the process once it has returned. A second
@@ -46,11 +53,20 @@ func finishing(action cli.ActionFunc) cli.ActionFunc {
 	}
 }
 
+// statusControlC is what Windows says of a process that Ctrl-C ended
+// (STATUS_CONTROL_C_EXIT): batch files stop after it.
+const statusControlC = 0xC000013A - 1<<32
+
 // dieOf ends the process by a signal. A shell stops a loop only if the program
-// died of SIGINT: one that exits with 130 does not stop it.
-func dieOf(signal os.Signal) {
-	if self, err := os.FindProcess(os.Getpid()); err == nil && self.Signal(signal) == nil {
+// died of SIGINT: one that exits with 130 does not stop it. The first process of
+// a container cannot die of a signal that it sends to itself (pid_namespaces(7)).
+func dieOf(s os.Signal) {
+	if runtime.GOOS == "windows" {
+		os.Exit(statusControlC)
+	}
+	signal.Reset(s)
+	if self, err := os.FindProcess(os.Getpid()); err == nil && self.Pid != 1 && self.Signal(s) == nil {
 		time.Sleep(time.Second) // it is on its way
 	}
-	os.Exit(130) // where a process cannot signal itself: Windows
+	os.Exit(interruption{s}.exit())
 }

@@ -16,9 +16,10 @@ type tally struct {
 	code   int // the highest exit code of those that failed
 }
 
-// count notes an outcome and shows a failure. It returns an error only if
-// there is no point in going on: without a server, or when interrupted.
-func (t *tally) count(ctx context.Context, con *console, err error) error {
+// count notes the outcome of the thing that o is, and shows a failure. It
+// returns an error only if there is no point in going on: without a server, or
+// when interrupted.
+func (t *tally) count(ctx context.Context, con *console, o object, err error) error {
 	t.all++
 	if err == nil {
 		return nil
@@ -26,7 +27,11 @@ func (t *tally) count(ctx context.Context, con *console, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
+	con.failure(o, err)
 	if gone, ok := errors.AsType[*unreachable](err); ok {
+		return gone
+	}
+	if gone, ok := errors.AsType[*insecure](err); ok {
 		return gone
 	}
 	t.failed++
@@ -45,37 +50,16 @@ func (t *tally) err(what string) error {
 	return &undone{fmt.Sprintf("%d of %d %s", t.failed, t.all, what), t.code}
 }
 
-// sent is the outcome of one file or blob.
-type sent struct {
-	Op          string  `json:"op"`
-	Addr        string  `json:"addr"`
-	File        string  `json:"file,omitempty"`
-	Name        string  `json:"name,omitempty"`
-	Size        int64   `json:"size"`
-	Seconds     float64 `json:"seconds"`
-	Digest      string  `json:"digest,omitempty"`
-	Resumed     int64   `json:"resumed,omitempty"` // bytes that an earlier try had brought
-	Unchanged   bool    `json:"unchanged,omitempty"`
-	Unconfirmed bool    `json:"unconfirmed,omitempty"` // the lab dialect acknowledges nothing
-}
-
-// failed is the outcome of one that was not sent.
-type failed struct {
-	Op    string `json:"op"`
-	Addr  string `json:"addr"`
-	File  string `json:"file,omitempty"`
-	Error string `json:"error"`
-}
-
-// print shows the outcome under a label, with a remark if there is one.
-func (s sent) print(con *console, label, remark string, took time.Duration) {
-	s.Seconds = took.Seconds()
-	rate := float64(s.Size-s.Resumed) / max(took.Seconds(), 1e-6)
-	line := fmt.Sprintf("%s  %s  %.1fs  %s/s", printable(label), humanize.IBytes(uint64(s.Size)), s.Seconds, humanize.IBytes(uint64(rate)))
-	for _, more := range []string{s.Digest, remark} {
+// sent prints that a file or blob was sent, under a label and with its digest and
+// a remark if there are any.
+func (c *console) sent(o object, label, digest, remark string, took time.Duration) {
+	rate := float64(*o.Size-o.Resumed) / max(took.Seconds(), 1e-6)
+	line := fmt.Sprintf("%s  %s  %.1fs  %s/s", printable(label), humanize.IBytes(uint64(*o.Size)), took.Seconds(), humanize.IBytes(uint64(rate)))
+	for _, more := range []string{digest, remark} {
 		if more != "" {
 			line += "  " + more
 		}
 	}
-	con.result(s, "%s", line)
+	o.Seconds = new(seconds(took))
+	c.result(o, "%s", line)
 }

@@ -83,12 +83,12 @@ func (u *uploader) uploadAll(ctx context.Context, args []string) error {
 
 // ask uploads the files that a person names.
 func (u *uploader) ask(ctx context.Context) error {
-	lines := u.con.lines()
+	lines := u.con.lines(completeFile)
 	defer lines.stop()
 	for {
-		name, more := lines.next(ctx, "file: ")
-		if !more {
-			return u.tally.err("files not uploaded")
+		name, err := lines.next(ctx, "file: ")
+		if err != nil {
+			return u.tally.end(err, "files not uploaded")
 		}
 		if name == "" {
 			continue
@@ -99,13 +99,10 @@ func (u *uploader) ask(ctx context.Context) error {
 	}
 }
 
-// count notes the outcome of one file. Its error ends all.
-func (u *uploader) count(ctx context.Context, file string, err error) error {
+// count notes the outcome of one item. Its error ends all.
+func (u *uploader) count(ctx context.Context, it *item, err error) error {
 	if err != nil {
-		if u.con.json && ctx.Err() == nil {
-			u.con.result(failed{"upload", u.addr, file, describe(err).message}, "")
-		}
-		err = &itemError{file, err}
+		err = &itemError{it.file, err}
 	}
-	return u.tally.count(ctx, u.con, err)
+	return u.tally.count(ctx, u.con, u.object(it), err)
 }

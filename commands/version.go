@@ -12,6 +12,7 @@ import (
 
 // A build is what labnet version --json tells of the binary.
 type build struct {
+	Op       string `json:"op"`                 // "version"
 	Version  string `json:"version"`            // "(devel)" or "unknown" if none was recorded
 	Revision string `json:"revision,omitempty"` // the commit it was built from, if known
 	Modified *bool  `json:"modified,omitempty"` // whether the sources differed from the commit, if known
@@ -28,12 +29,15 @@ func versionCommand(con *console) *cli.Command {
 			&cli.BoolFlag{Name: "json", Usage: "print what is known of the binary, as a JSON object"},
 		},
 		Action: func(c *cli.Context) error {
-			if con.json = c.Bool("json"); con.json {
-				con.result(thisBuild(), "")
-				return nil
+			if c.Args().Present() {
+				return usageError("version takes no arguments, but %q was given", c.Args().First())
 			}
-			_, err := fmt.Fprintln(con.out, "labnet", version())
-			return err
+			if con.json = c.Bool("json"); con.json {
+				con.Write(encode(thisBuild()))
+			} else {
+				fmt.Fprintln(con, "labnet", version())
+			}
+			return nil
 		},
 	}
 }
@@ -52,7 +56,7 @@ func version() string {
 }
 
 func thisBuild() build {
-	b := build{Version: version(), Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
+	b := build{Op: "version", Version: version(), Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return b

@@ -1,0 +1,114 @@
+package commands
+
+import (
+	"io"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/labnet/labnet/wire"
+)
+
+// shells are those for which there are completion scripts.
+var shells = []struct {
+	name   string
+	script func(*cli.App) string
+}{{"bash", bashScript}, {"zsh", zshScript}, {"fish", fishScript}}
+
+func completionCommand() *cli.Command {
+	return &cli.Command{
+		Name:        "completion",
+		Usage:       "print a script by which a shell completes command lines",
+		ArgsUsage:   "bash | zsh | fish",
+		Description: "The script knows commands, flags and some of their values, and never runs labnet. Packages have it installed already.",
+		Action: func(c *cli.Context) error {
+			for _, shell := range shells {
+				if c.Args().Len() == 1 && c.Args().First() == shell.name {
+					_, err := io.WriteString(c.App.Writer, shell.script(c.App))
+					return err
+				}
+			}
+			const hint = "put 'source <(labnet completion bash)' into ~/.bashrc; 'labnet help completion' shows it for each shell"
+			err := usageError("choose a shell: bash, zsh or fish").(*badUsage)
+			err.hint = hint
+			return err
+		},
+	}
+}
+
+// A completing is what can be completed in some place: one of these words, or
+// else files or folders, or else nothing.
+type completing struct {
+	words   []string
+	files   bool
+	folders bool
+}
+
+// valueOf says how the value of a flag is completed.
+func valueOf(f flagDoc) completing {
+	switch f.value {
+	case "FILE":
+		return completing{files: true}
+	case "FOLDER":
+		return completing{folders: true}
+	}
+	return completing{words: flagWords[f.long]}
+}
+
+// flagWords has the values of flags that have few.
+var flagWords = map[string][]string{
+	"--on-conflict": {"rename", "replace", "refuse"},
+	"--log-level":   {"debug", "info", "warn", "error"},
+	"--lab":         labWords(),
+	"--digest":      digestWords(),
+}
+
+func labWords() (words []string) {
+	for task := wire.Lab1; task <= wire.LabExtra; task++ {
+		words = append(words, task.String())
+	}
+	return words
+}
+
+func digestWords() (words []string) {
+	for _, d := range wire.Digests() {
+		words = append(words, d.Name)
+	}
+	return words
+}
+
+// argumentsOf says how the arguments of a command are completed.
+func argumentsOf(app *cli.App, cmd *cli.Command) (c completing) {
+	switch {
+	case strings.Contains(cmd.ArgsUsage, "FILE"):
+		c.files = true
+	case strings.Contains(cmd.ArgsUsage, "COMMAND"):
+		for _, cmd := range app.Commands {
+			c.words = append(c.words, cmd.Name)
+		}
+	case strings.ToLower(cmd.ArgsUsage) == cmd.ArgsUsage: // as they are
+		c.words = strings.FieldsFunc(cmd.ArgsUsage, func(r rune) bool { return r == '|' || r == ' ' })
+	}
+	return c
+}
+
+// flagsOf returns all flags of a command.
+func flagsOf(cmd *cli.Command) (flags []flagDoc) {
+	for _, f := range cmd.Flags {
+		flags = append(flags, docOf(f))
+	}
+	return flags
+}
+
+// spellings returns the ways to write a flag.
+func (f flagDoc) spellings() []string {
+	if f.short == "" {
+		return []string{f.long}
+	}
+	return []string{f.short, f.long}
+}
+
+// madeBy is the first comment of a script.
+func madeBy(shell string) string {
+	return "# Completes labnet in " + shell + ". Made by: labnet completion " + shell + "\n"
+}

@@ -1,0 +1,240 @@
+package commands
+
+import (
+	"flag"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/labnet/labnet/storage"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// A mistake is something that goes wrong for a user.
+type mistake struct {
+	args  []string
+	stdin string
+	env   string // a variable, and its value
+	// server is what listens at LABNET_ADDR; nil is nobody.
+	server func(*testing.T) net.Listener
+	// prepare makes what args name, in an empty folder.
+	prepare func(*testing.T)
+	// asRoot is what comes of it where nothing is forbidden, because root runs
+	// the tests.
+	asRoot error
+	// err is described in place of what args do, where no test could have it
+	// happen.
+	err error
+}
+
+// typed is a mistake of words without spaces.
+func typed(line string) mistake { return mistake{args: strings.Fields(line)} }
+
+// at is a mistake that shows at a server.
+func at(server func(*testing.T) net.Listener, args ...string) mistake {
+	return mistake{args: args, server: server}
+}
+
+// mistakes are all that a user can make, or meet, by where it shows. Whoever adds
+// an error adds it here: go test ./commands -run TestErrors -update
+var mistakes = []struct {
+	about string
+	all   []mistake
+}{
+	{"the command line", []mistake{
+		typed(""),
+		typed("frobnicate"),
+		typed("--frobnicate"),
+		typed("help frobnicate"),
+		typed("help --json"),
+		typed("version extra"),
+		typed("completion"),
+		typed("completion tcsh"),
+		typed("completion bash zsh"),
+		typed("upload --frobnicate x"),
+		typed("upload --name"),
+		typed("upload --retries many x"),
+		typed("upload --retries -1 x"),
+		typed("upload --retry-for soon x"),
+		typed("upload --name x a b"),
+		typed("upload --digest md5 x"),
+		typed("upload --json=maybe x"),
+		{args: []string{"upload", "x"}, env: "LABNET_TIMEOUT=soon"},
+		{args: []string{"serve"}, env: "LABNET_MAX_PARTIALS=many"},
+		{args: []string{"serve"}, env: "LABNET_JSON=perhaps"},
+		{args: []string{"serve"}, env: "LABNET_EXEC=echo 'x"},
+		typed("upload --lab 3 x"),
+		typed("upload --lab 9 x"),
+		typed("upload"),
+		typed("say -a nowhere hi"),
+		typed("say -a 127.0.0.1:http99 hi"),
+		typed("say -a 127.0.0.1:99999 hi"),
+		typed("say -a 127.0.0.1: hi"),
+		typed("say -a ::1:9000 hi"),
+		typed("say --timeout 0s hi"),
+		typed("say --timeout never hi"),
+		typed("blob -s much"),
+		typed("blob -s 20EiB"),
+		typed("blob -n 0"),
+		typed("blob -n x"),
+		typed("blob -n 99999999999999999999"),
+		typed("blob file"),
+		typed("ping somewhere"),
+		typed("ping -c 0"),
+		typed("ping -i -1s"),
+		typed("say --pin sha256:short hi"),
+		typed("serve --cert missing.pem"),
+		typed("serve --cert missing.pem --key missing.pem"),
+		typed("serve somewhere"),
+		typed("serve -l nowhere"),
+		typed("serve -l 127.0.0.1:http99"),
+		typed("serve --on-conflict maybe"),
+		typed("serve --max-size 0"),
+		typed("serve --max-size much"),
+		typed("serve --partial-ttl 0s"),
+		typed("serve --max-partials 0"),
+		typed("serve --max-partial-size 0"),
+		typed("serve --lab 9"),
+		typed("serve --log-level loud"),
+		typed("serve --exec-jobs 0 --exec true"),
+		typed("serve --exec-timeout 0s --exec true"),
+		typed("serve --exec-on upload,mail --exec true"),
+		{args: []string{"serve", "--exec", " "}},
+		{args: []string{"serve", "--exec", "echo 'x"}},
+		{args: []string{"serve", "--exec", "cat > log"}},
+		{args: []string{"serve", "--exec", "gzip $LABNET_PATH"}},
+		typed("serve --exec ./nothing"),
+		typed("serve --exec no-such-program"),
+		{args: []string{"serve", "--exec", "./plain"}, prepare: files("plain")},
+	}},
+	{"the server's own machine", []mistake{
+		{args: []string{"serve", "-l", "LABNET_ADDR"}, server: silent},
+		typed("serve -l 192.0.2.1:9000"),
+		{args: []string{"serve", "-l", "no.such.host:9000"}, err: &itemError{"listen no.such.host:9000", noHost}},
+		{args: []string{"serve", "-l", "127.0.0.1:80"}, err: &itemError{"listen 127.0.0.1:80", &net.OpError{Op: "listen", Err: os.NewSyscallError("bind", syscall.EACCES)}}},
+		{args: []string{"serve", "--store", "file"}, prepare: files("file")},
+		{args: []string{"serve", "--store", "file/below"}, prepare: files("file")},
+		{args: []string{"serve", "--store", "locked/store"}, prepare: locked, asRoot: &storeError{"locked/store", denied("mkdir")}},
+		{args: []string{"serve", "--store", "used"}, prepare: used},
+		typed("serve -l 127.0.0.1:0 --addr-file missing/addr"),
+		{args: []string{"serve", "--json"}, err: &receiptError{errStalled}},
+		{args: []string{"serve", "--json"}, err: &receiptError{syscall.ENOSPC}},
+	}},
+	{"files", []mistake{
+		typed("upload missing.pdf"),
+		typed("upload missing/"),
+		{args: []string{"upload", ""}},
+		{args: []string{"upload", "secret"}, prepare: locked, asRoot: &itemError{"secret", denied("open")}, server: store(storage.DirOptions{})},
+		{args: []string{"upload", "locked"}, prepare: locked, asRoot: &itemError{"locked", denied("open")}},
+		typed("upload /dev/null"),
+		{args: []string{"upload", "file/below"}, prepare: files("file")},
+		{args: []string{"upload", strings.Repeat("n", 256)}},
+		{args: []string{"upload", "-L", "round"}, prepare: loop, server: store(storage.DirOptions{})},
+		{args: []string{"upload", "-L", "dangling"}, prepare: dangling, server: store(storage.DirOptions{})},
+		{args: []string{"upload", "log"}, err: &itemError{"log", errChanged}},
+		{args: []string{"upload", "missing", "file", "gone"}, prepare: files("file"), server: store(storage.DirOptions{})},
+	}},
+	{"names", []mistake{
+		named(".hidden"), named("../escape"), named("/etc/passwd"), named("a//b"), named("a/./b"),
+		named("ends."), named("ends "), named("bell\a"), named("turn\u202eabout"), named("aux.txt"),
+		named(strings.Repeat("n", 256)), named(strings.Repeat("long/", 700) + "name"),
+		named("latin\xe9"), named("nul\x00"),
+		{args: []string{"upload", "\xff"}, prepare: files("\xff"), server: store(storage.DirOptions{})},
+		{args: []string{"upload", "two\nlines"}, prepare: files("two\nlines"), server: store(storage.DirOptions{})},
+		{args: []string{"upload", "--name", "file", "folder"}, prepare: files("folder/a"), server: stored("file")},
+		{args: []string{"upload", "--name", "file/a", "new"}, prepare: files("new"), server: stored("file")},
+		{args: []string{"upload", "--name", "folder", "new"}, prepare: files("new"), server: stored("folder/a")},
+	}},
+	{"messages", []mistake{
+		{args: []string{"say"}, stdin: "latin\xe9", server: silent},
+		{args: []string{"say"}, stdin: "a\x00b", server: silent},
+		{args: []string{"say", "-"}, stdin: "\xff\nfine\n", server: answerAndStay("\x01\x02\x00ok")},
+	}},
+	{"a server that is not there", []mistake{
+		typed("say hi"),
+		typed("upload --json missing nothing"),
+		{args: []string{"upload", "one", "two"}, prepare: files("one", "two")},
+		typed("ping -c 2 -i 1ms"),
+		typed("blob -n 2 -s 1"),
+		{args: []string{"say", "-a", "no.such.host:9000", "hi"}, err: &unreachable{"no.such.host:9000", noHost}},
+		{args: []string{"say", "-a", "some.host:9000", "hi"}, err: &unreachable{"some.host:9000", &net.DNSError{Err: "server misbehaving", IsTemporary: true}}},
+		{args: []string{"say", "hi"}, err: &unreachable{"192.0.2.7:9000", os.ErrDeadlineExceeded}},
+		{args: []string{"say", "hi"}, err: &unreachable{"192.0.2.7:9000", &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.EHOSTUNREACH)}}},
+		{args: []string{"say", "hi"}, err: &unreachable{"192.0.2.7:9000", &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ENETUNREACH)}}},
+	}},
+	{"a server that goes away, or is none", []mistake{
+		at(answer(""), "say", "hi"),
+		at(answer("\x01"), "say", "hi"),
+		at(answer(""), "blob", "-s", "1"),
+		{args: []string{"upload", "--retries", "0", "file"}, prepare: files("file"), server: answer("")},
+		{args: []string{"upload", "--retries", "0", "one", "two"}, prepare: files("one", "two"), server: answer("")},
+		{args: []string{"upload", "--name", "stream", "-"}, stdin: "x", server: answer(reply("OK", "upload", "1", "offset", "0"))},
+		at(silent, "say", "--timeout", "1s", "hi"),
+		{args: []string{"ping", "-c", "1"}, err: &lost{"192.0.2.7:9000", os.ErrDeadlineExceeded}},
+		at(answer("HTTP/1.1 400 Bad Request\r\n\r\n"), "say", "hi"),
+		at(answer("SSH-2.0-OpenSSH_9.6\r\n"), "say", "hi"),
+		at(answer("Message: hi"), "say", "hi"),
+		at(answer("OK"), "blob", "-s", "1"),
+		{args: []string{"upload", "file"}, prepare: files("file"), server: answer("OK")},
+		at(answer("\x01\x02\x00\xff\xff"), "say", "hi"),
+		at(answer("\x02\x01x"), "say", "hi"),
+		at(answerAndStay(reply("SAVED", "upload", "1")), "say", "hi"),
+		at(answerAndStay(reply("OK", "name", "x.bin", "size", "1", "crc64nvme", "0000000000000000")), "blob", "-s", "1"),
+	}},
+	{"refusals", refusals()},
+	{"the course", []mistake{
+		{args: []string{"upload", "--lab", "6", "file"}, prepare: files("file"), server: answer("ERROR: no")},
+		{args: []string{"upload", "--lab", "6", "file"}, prepare: files("file"), server: answer("NO")},
+		{args: []string{"upload", "--lab", "6", "-"}, stdin: "x", server: answer("OK")},
+		{args: []string{"upload", "--lab", "6", "empty"}, prepare: folders("empty"), server: answer("OK")},
+		typed("say --lab 3 hi"),
+	}},
+}
+
+// TestErrors holds all that a user may read of what went wrong.
+func TestErrors(t *testing.T) {
+	needLinux(t)
+	var got strings.Builder
+	for _, group := range mistakes {
+		fmt.Fprintf(&got, "# %s\n\n", group.about)
+		for _, m := range group.all {
+			got.WriteString(volatile.ReplaceAllString(m.make(t), "…") + "\n")
+		}
+	}
+	golden(t, filepath.Join("testdata", "errors.golden"), got.String())
+}
+
+func needLinux(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("systems have their own words for errors, and those of Linux are held")
+	}
+}
+
+// golden compares with a file, or writes it anew.
+func golden(t *testing.T, file, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantLines := strings.Split(string(want), "\n")
+	for i, line := range strings.Split(got, "\n") {
+		if i >= len(wantLines) || line != wantLines[i] {
+			t.Fatalf("%s:%d: got %q; if that is right, run the test with -update", file, i+1, line)
+		}
+	}
+	if len(got) != len(want) {
+		t.Fatalf("%s is longer than what was got", file)
+	}
+}

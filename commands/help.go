@@ -1,0 +1,258 @@
+package commands
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/urfave/cli/v2"
+)
+
+// ofAllClients is the title of flags that are not of one command alone.
+const ofAllClients = "Flags of all clients"
+
+// helpWidth is how many columns the help has at most.
+const helpWidth = 80
+
+func helpCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "help",
+		Usage:     "show what labnet can do, or all of one command",
+		ArgsUsage: "[COMMAND]",
+		Action: func(c *cli.Context) error {
+			switch name := c.Args().First(); {
+			case name == "":
+				return writeHelp(c.App)
+			case c.App.Command(name) == nil:
+				return usageError("unknown command %q", name)
+			default:
+				return writeCommandHelp(c.App.Writer, c.App.Command(name))
+			}
+		},
+	}
+}
+
+// withHelp gives a command the flag that shows its help.
+func withHelp(cmd *cli.Command) {
+	action := cmd.Action
+	cmd.HideHelpCommand = true // otherwise a file called "h" or "help" would print the help
+	cmd.Flags = append(cmd.Flags, &cli.BoolFlag{Name: "help", Aliases: []string{"h"}, Usage: "show this help"})
+	cmd.Action = func(c *cli.Context) error {
+		if c.Bool("help") {
+			return writeCommandHelp(c.App.Writer, cmd)
+		}
+		return action(c)
+	}
+}
+
+// writeHelp shows what labnet can do, on one screen.
+func writeHelp(app *cli.App) error {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "labnet: %s.\n\n", app.Usage)
+	writeExamples(&b, examples[""])
+	b.WriteString("\nCommands:\n")
+	for _, cmd := range app.Commands {
+		writeEntry(&b, "  "+cmd.Name, 14, cmd.Usage)
+	}
+	b.WriteString("\n'labnet help COMMAND' shows examples and all flags of one.\n")
+	_, err := app.Writer.Write(b.Bytes())
+	return err
+}
+
+// writeCommandHelp shows all of a command.
+func writeCommandHelp(w io.Writer, cmd *cli.Command) error {
+	var b bytes.Buffer
+	if list := examples[cmd.Name]; len(list) > 0 {
+		writeExamples(&b, list)
+		b.WriteString("\n")
+	}
+	b.WriteString("Usage: " + usageLine(cmd) + "\n\n")
+	writeWrapped(&b, 0, describeCommand(cmd))
+	groups := flagGroups(cmd)
+	column := 0
+	everyEnv := len(groups) > 0
+	for _, g := range groups {
+		everyEnv = everyEnv && g.everyEnv
+		for _, f := range g.flags {
+			column = max(column, utf8.RuneCountInString(f.spelling())+4)
+		}
+	}
+	for _, g := range groups {
+		fmt.Fprintf(&b, "\n%s:\n", g.title)
+		for _, f := range g.flags {
+			writeEntry(&b, "  "+f.spelling(), column, f.text(!everyEnv))
+		}
+	}
+	if everyEnv {
+		b.WriteString("\n")
+		writeWrapped(&b, 0, "Each of these has an environment variable, such as "+groups[0].flags[0].env+".")
+	}
+	_, err := w.Write(b.Bytes())
+	return err
+}
+
+func usageLine(cmd *cli.Command) string {
+	line := "labnet " + cmd.Name
+	if len(cmd.Flags) > 1 {
+		line += " [FLAG…]"
+	}
+	return strings.TrimSpace(line + " " + cmd.ArgsUsage)
+}
+
+// describeCommand says in sentences what a command does.
+func describeCommand(cmd *cli.Command) string {
+	text := strings.ToUpper(cmd.Usage[:1]) + cmd.Usage[1:] + "."
+	return strings.TrimSpace(text + " " + cmd.Description)
+}
+
+func writeExamples(w io.Writer, list []example) {
+	column := 0
+	for _, e := range list {
+		if e.says != "" {
+			column = max(column, len(e.line)+4)
+		}
+	}
+	for _, e := range list {
+		writeEntry(w, "  "+e.line, column, e.says)
+	}
+}
+
+// writeEntry writes a term, and from a column on what is said of it.
+func writeEntry(w io.Writer, term string, column int, says string) {
+	if says == "" {
+		fmt.Fprintln(w, term)
+		return
+	}
+	fmt.Fprintf(w, "%-*s", column, term)
+	writeWrapped(w, column, says)
+}
+
+// writeWrapped writes words, and further lines of them from a column on.
+func writeWrapped(w io.Writer, column int, text string) {
+	at := column
+	for i, word := range strings.Fields(text) {
+		n := utf8.RuneCountInString(word)
+		switch {
+		case i == 0:
+		case at+1+n > helpWidth:
+			fmt.Fprintf(w, "\n%*s", column, "")
+			at = column
+		default:
+			io.WriteString(w, " ")
+			at++
+		}
+		io.WriteString(w, word)
+		at += n
+	}
+	fmt.Fprintln(w)
+}
+
+// A flagDoc is what help, manual and completion tell of a flag.
+type flagDoc struct {
+	long, short string // with their hyphens; there may be no short one
+	value       string // what stands for its value, or "" if it has none
+	says        string
+	fallback    string // its value if it is not given, or "" if that is nothing
+	env         string // its environment variable, or ""
+}
+
+func docOf(f cli.Flag) flagDoc {
+	doc := flagDoc{}
+	for _, name := range f.Names() {
+		if len(name) == 1 {
+			doc.short = "-" + name
+		} else {
+			doc.long = "--" + name
+		}
+	}
+	told, ok := f.(cli.DocGenerationFlag)
+	if !ok {
+		return doc
+	}
+	before, rest, _ := strings.Cut(told.GetUsage(), "`")
+	value, after, _ := strings.Cut(rest, "`")
+	doc.says = before + value + after
+	if told.TakesValue() {
+		doc.value = cmp.Or(value, "WORD")
+		doc.fallback = strings.Trim(told.GetDefaultText(), `"`)
+		if doc.fallback == "0" {
+			doc.fallback = ""
+		}
+		for _, zeros := range []string{"h0m0s", "m0s"} { // 24h0m0s is 24h
+			if short, is := strings.CutSuffix(doc.fallback, zeros); is {
+				doc.fallback = short + zeros[:1]
+			}
+		}
+	}
+	if env := told.GetEnvVars(); len(env) > 0 {
+		doc.env = env[0]
+	}
+	return doc
+}
+
+// spelling is how the flag is written, with its value.
+func (f flagDoc) spelling() string {
+	short := "    "
+	if f.short != "" {
+		short = f.short + ", "
+	}
+	return strings.TrimRight(short+f.long+" "+f.value, " ")
+}
+
+// text is what is said of the flag.
+func (f flagDoc) text(withEnv bool) string {
+	var more []string
+	if f.fallback != "" {
+		more = append(more, f.fallback)
+	}
+	if f.env != "" && withEnv {
+		more = append(more, "$"+f.env)
+	}
+	if len(more) == 0 {
+		return f.says
+	}
+	return f.says + " (" + strings.Join(more, ", ") + ")"
+}
+
+// A flagGroup is some flags of a command that are shown together.
+type flagGroup struct {
+	title    string
+	flags    []flagDoc
+	everyEnv bool // each has an environment variable, named like it
+}
+
+// flagGroups returns the flags of a command: its own, those with a category,
+// and those that all clients have.
+func flagGroups(cmd *cli.Command) []flagGroup {
+	ofClients := make(map[string]bool)
+	for _, f := range clientFlags() {
+		ofClients[f.Names()[0]] = true
+	}
+	isClient := slices.ContainsFunc(cmd.Flags, func(f cli.Flag) bool { return f.Names()[0] == "addr" })
+	var groups []flagGroup
+	for _, f := range cmd.Flags {
+		name := f.Names()[0]
+		if name == "help" {
+			continue
+		}
+		title := "Flags"
+		if c, ok := f.(cli.CategorizableFlag); ok && c.GetCategory() != "" {
+			title = c.GetCategory()
+		} else if isClient && ofClients[name] {
+			title = ofAllClients
+		}
+		i := slices.IndexFunc(groups, func(g flagGroup) bool { return g.title == title })
+		if i < 0 {
+			i = len(groups)
+			groups = append(groups, flagGroup{title: title, everyEnv: true})
+		}
+		doc := docOf(f)
+		groups[i].flags = append(groups[i].flags, doc)
+		groups[i].everyEnv = groups[i].everyEnv && doc.env != ""
+	}
+	return groups
+}

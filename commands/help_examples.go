@@ -1,0 +1,54 @@
+package commands
+
+// An example is a command line, and what it does if that needs words.
+type example struct{ line, says string }
+
+// examples are what the help of labnet ("") and of its commands begins with.
+var examples = map[string][]example{
+	"": {
+		{"labnet serve", "receive, and keep files in ./received"},
+		{"labnet upload report.pdf photos/", "send files and folders"},
+		{"pg_dump shop | labnet upload --name shop.sql -", ""},
+		{"labnet say hello", "send a message, print the answer"},
+		{"labnet ping -c 3 -a 192.0.2.7:9000", "ask whether a server answers"},
+	},
+	"serve": {
+		{"labnet serve", "127.0.0.1:9000, into ./received"},
+		{"labnet serve --tls -l :9000", "from everywhere, encrypted"},
+		{"labnet serve --on-conflict replace", "a second report.pdf replaces the first"},
+		{"labnet serve --json | jq -r .op", "tell programs what came"},
+	},
+	"ping": {
+		{"labnet ping -c 3", "three, one every second"},
+		{"labnet ping -c 100 -i 10ms", "draws how they are spread, too"},
+		{"labnet ping", "one for every Enter, until Ctrl-D"},
+	},
+	"say": {
+		{"labnet say hello", "print the server's answer"},
+		{"uptime | labnet say", "standard input is the message"},
+		{"tail -f log | labnet say -", "each line is one"},
+		{"labnet say", "asks for one after the other, until Ctrl-D"},
+	},
+	"blob": {
+		{"labnet blob -s 10MiB -n 5", "five times 10 MiB"},
+		{"labnet blob", "asks what to send, until Ctrl-D"},
+	},
+	"upload": {
+		{"labnet upload report.pdf photos/", "a folder keeps its structure"},
+		{"labnet upload --name january.pdf report.pdf", ""},
+		{"labnet upload -- -x.txt", "a file whose name begins with -"},
+		{"pg_dump shop | labnet upload --name shop.sql -", ""},
+		{"labnet upload", "asks for files (Tab completes), until Ctrl-D"},
+	},
+	"completion": {
+		{"source <(labnet completion bash)", "in ~/.bashrc"},
+		{"source <(labnet completion zsh)", "in ~/.zshrc, after compinit"},
+		{"labnet completion fish >~/.config/fish/completions/labnet.fish", ""},
+	},
+	"help": {
+		{"labnet help upload", ""},
+	},
+	"version": {
+		{"labnet version --json", "also commit, system and Go's version"},
+	},
+}

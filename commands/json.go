@@ -1,0 +1,132 @@
+package commands
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/labnet/labnet/wire"
+)
+
+// An object is what --json prints of one thing done, not done or received. All
+// commands share it, so that a field means the same everywhere. docs/json.md
+// specifies it.
+type object struct {
+	Op   string `json:"op"`   // "ping", "say", "blob", "upload", "folder" or "skip"
+	Time string `json:"time"` // when its outcome was known
+
+	Addr   string `json:"addr,omitempty"`   // of the server, as the user named it
+	Remote string `json:"remote,omitempty"` // of the client, as the server sees it
+	Lab    bool   `json:"lab,omitempty"`    // came in the lab dialect
+
+	Seq        int     `json:"seq,omitempty"` // counts pings from 1
+	Text       *string `json:"text,omitempty"`
+	TextBase64 []byte  `json:"text_base64,omitempty"`
+	Reply      *string `json:"reply,omitempty"`
+
+	File       string `json:"file,omitempty"` // as the sender knows it
+	FileBase64 []byte `json:"file_base64,omitempty"`
+	Name       string `json:"name,omitempty"` // as the server keeps it
+	Path       string `json:"path,omitempty"` // where the server keeps it
+	PathBase64 []byte `json:"path_base64,omitempty"`
+
+	Size        *int64   `json:"size,omitempty"` // in bytes
+	CRC64NVME   string   `json:"crc64nvme,omitempty"`
+	SHA256      string   `json:"sha256,omitempty"`
+	Seconds     *float64 `json:"seconds,omitempty"`
+	Resumed     int64    `json:"resumed,omitempty"`     // bytes that an earlier try had brought
+	Unchanged   bool     `json:"unchanged,omitempty"`   // it was there before
+	Unconfirmed bool     `json:"unconfirmed,omitempty"` // the lab dialect acknowledges nothing
+
+	Reason string `json:"reason,omitempty"` // why it was skipped
+	problem
+}
+
+// A problem is why something was not done.
+type problem struct {
+	Code  string `json:"code,omitempty"` // stable, for programs
+	Error string `json:"error,omitempty"`
+	Hint  string `json:"hint,omitempty"`
+}
+
+// A summary is the last object of a run.
+type summary struct {
+	Op      string  `json:"op"` // "summary"
+	Time    string  `json:"time"`
+	Command string  `json:"command"`
+	Done    int     `json:"done"`
+	Failed  int     `json:"failed"`
+	Skipped int     `json:"skipped,omitempty"`
+	Seconds float64 `json:"seconds"`
+	*pingSummary
+	problem     // what ended the run
+	Exit    int `json:"exit"` // what the shell's $? is
+}
+
+// problemOf describes an error for programs.
+func problemOf(err error) problem {
+	d := describe(err)
+	return problem{d.kind, d.message, d.hint}
+}
+
+// about sets the file that an object is about. JSON has no bytes that are not
+// UTF-8, but some systems have file names of them.
+func (o object) about(file string) object {
+	o.File = file
+	if !utf8.ValidString(file) {
+		o.FileBase64 = []byte(file)
+	}
+	return o
+}
+
+// summed sets the digest, "crc64nvme" or "sha256", and its value.
+func (o object) summed(name, hex string) object {
+	switch name {
+	case "crc64nvme":
+		o.CRC64NVME = hex
+	case "sha256":
+		o.SHA256 = hex
+	}
+	return o
+}
+
+// receiptOf is the object of one thing received.
+func receiptOf(e wire.Event) object {
+	o := object{
+		Op: e.Op, Time: timestamp(), Remote: e.Remote, Lab: e.Lab,
+		Name: e.Name, Path: e.Path, Size: e.Size, Unchanged: e.Unchanged,
+	}
+	if e.Op == "say" {
+		o.Text = &e.Text
+	}
+	if strings.HasPrefix(o.Path, "-") {
+		o.Path = "./" + o.Path // programs would take it for a flag
+	}
+	if !utf8.ValidString(o.Path) {
+		o.PathBase64 = []byte(o.Path)
+	}
+	if name, hex, ok := strings.Cut(e.Digest, ":"); ok {
+		o = o.summed(name, hex)
+	}
+	return o
+}
+
+// timestamp is the present as RFC 3339 writes it, in UTC, with milliseconds.
+func timestamp() string { return time.Now().UTC().Format("2006-01-02T15:04:05.000Z07:00") }
+
+// seconds rounds a duration to what the clock tells.
+func seconds(d time.Duration) float64 { return math.Round(d.Seconds()*1e6) / 1e6 }
+
+// encode returns the line of an object.
+func encode(object any) []byte {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(object); err != nil {
+		panic(err) // the objects are this package's own
+	}
+	return escapeInvisible(b.Bytes())
+}

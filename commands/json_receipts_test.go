@@ -1,0 +1,102 @@
+package commands
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/labnet/labnet/storage"
+	"github.com/labnet/labnet/wire"
+)
+
+// A writerFunc is a standard output.
+type writerFunc func([]byte) (int, error)
+
+func (w writerFunc) Write(p []byte) (int, error) { return w(p) }
+
+// TestReceiptsStall: when nobody reads receipts any more, the server is stopped
+// before anybody who waits for one goes on.
+func TestReceiptsStall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		read := make(chan struct{})
+		stopped := 0
+		var out bytes.Buffer
+		r := writeReceipts(writerFunc(func(p []byte) (int, error) {
+			if bytes.HasPrefix(p, []byte("slow")) {
+				<-read
+			}
+			return out.Write(p)
+		}), func(error) {
+			time.Sleep(time.Minute) // so that who does not wait for it is seen
+			stopped++
+		})
+		if !r.write([]byte("quick\n")) || stopped != 0 {
+			t.Fatal("not written")
+		}
+		for range 3 {
+			go func() {
+				if r.write([]byte("slow\n")) {
+					t.Error("goes on as if it were written")
+				}
+				if stopped != 1 {
+					t.Errorf("goes on, and the server was stopped %d times", stopped)
+				}
+			}()
+		}
+		synctest.Wait()
+		<-r.broken
+		synctest.Wait()
+		if err := r.close(); !errors.Is(err, errStalled) || out.String() != "quick\n" {
+			t.Errorf("%v, %q", err, &out)
+		}
+		close(read)
+	})
+}
+
+// TestReceiptsLost: a sender whose receipt cannot be written is not told that all
+// is well, though its file is safe; it gets one from the next server.
+func TestReceiptsLost(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(t.TempDir(), "report.pdf")
+	must(t, os.WriteFile(file, []byte("a report"), 0o666))
+	var out bytes.Buffer
+	var full atomic.Bool
+	full.Store(true)
+	for _, want := range []int{exitServer, 0} {
+		d, err := storage.OpenDir(dir, storage.DirOptions{})
+		must(t, err)
+		con := &console{json: true, out: writerFunc(func(p []byte) (int, error) {
+			if full.Swap(false) {
+				return 0, errors.New("full")
+			}
+			return out.Write(p)
+		})}
+		srv := &wire.Server{Store: keeper{d}}
+		written := tellReceipts(con, srv, nil)
+		l := silent(t)
+		served := make(chan error, 1)
+		go func() { served <- srv.Serve(l) }()
+		client := &console{in: os.Stdin, out: io.Discard, err: io.Discard}
+		if got := run(t.Context(), client, []string{"labnet", "upload", "-a", l.Addr().String(), "--retries", "0", file}); got != want {
+			t.Errorf("exit %d, want %d", got, want)
+		}
+		if want == 0 {
+			srv.Close()
+		}
+		<-served
+		if err := written.close(); (err != nil) != (want != 0) || (con.outErr != nil) != (want != 0) {
+			t.Errorf("receipts: %v, %v", err, con.outErr)
+		}
+		d.Close()
+	}
+	if got := out.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, `"unchanged":true`) {
+		t.Errorf("receipts: %s", got)
+	}
+}

@@ -1,0 +1,124 @@
+package commands
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+)
+
+// A lineReader reads standard input line by line, and asks for each line if a
+// person types them.
+type lineReader struct {
+	con    *console
+	editor editor // nil if nobody types, or the system's own must do
+	ask    chan string
+	line   chan entered
+}
+
+// An entered is a line, or why there is none.
+type entered struct {
+	line string
+	err  error
+}
+
+// An editor lets a person edit a line and recall former ones on a terminal,
+// which is in a mode of its own between start and stop.
+type editor interface {
+	start() <-chan os.Signal    // begins, and tells of signals
+	handle(os.Signal) error     // what to do about one of them
+	read(prompt string) entered // may run beside the others
+	stop()                      // leaves the terminal as it was
+}
+
+// lines begins to read standard input by lines, without their ends. Of a line
+// over maxLine bytes the rest is dropped. Where a person types, Tab completes by
+// complete unless it is nil. The caller must stop it.
+func (c *console) lines(complete completer) *lineReader {
+	l := &lineReader{c, newEditor(c, complete), make(chan string), make(chan entered, 1)}
+	read := l.plainly()
+	if l.editor != nil {
+		read = l.editor.read
+	}
+	go func() {
+		for prompt := range l.ask {
+			l.line <- read(prompt)
+		}
+	}()
+	return l
+}
+
+// plainly returns how to read lines as they come, from a file, a pipe, or a
+// terminal that edits by itself.
+func (l *lineReader) plainly() func(string) entered {
+	r := bufio.NewReader(l.con.in)
+	return func(prompt string) entered {
+		l.con.prompt(prompt)
+		line, err := readLine(r)
+		return entered{line, err}
+	}
+}
+
+// next asks for the next line. Its error is io.EOF at the end of the input, an
+// interruption if a signal came, and the cause if ctx ended. After an error there
+// is no next.
+func (l *lineReader) next(ctx context.Context, prompt string) (string, error) {
+	var signals <-chan os.Signal
+	if l.editor != nil {
+		signals = l.editor.start()
+		defer l.editor.stop()
+	}
+	l.ask <- prompt
+	for {
+		select {
+		case t := <-l.line:
+			if t.err != nil {
+				l.con.prompt("\n") // the terminal shows nothing for Ctrl-D
+			}
+			return t.line, t.err
+		case s := <-signals:
+			if err := l.editor.handle(s); err != nil {
+				return "", err
+			}
+		case <-ctx.Done():
+			return "", context.Cause(ctx)
+		}
+	}
+}
+
+// stop ends the reading. After an interruption a read is left behind: none of a
+// terminal can be interrupted.
+func (l *lineReader) stop() { close(l.ask) }
+
+// end sums up after the last line: what says which things were not done. But for
+// an interruption, it makes no difference why there are no more lines.
+func (t *tally) end(err error, what string) error {
+	if why, ok := errors.AsType[interruption](err); ok {
+		return why
+	}
+	return t.err(what)
+}
+
+// prompt shows text to a person. Nobody is asked who does not type.
+func (c *console) prompt(text string) {
+	if c.interactive() {
+		fmt.Fprint(c.err, text)
+	}
+}
+
+const maxLine = 64 << 10
+
+func readLine(r *bufio.Reader) (string, error) {
+	var line []byte
+	for {
+		part, partial, err := r.ReadLine()
+		if err != nil {
+			return "", err
+		}
+		line = append(line, part[:min(len(part), maxLine-len(line))]...)
+		if !partial {
+			return string(line), nil
+		}
+	}
+}

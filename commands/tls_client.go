@@ -1,0 +1,158 @@
+package commands
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"syscall"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/labnet/labnet/wire"
+)
+
+func clientTLSFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.BoolFlag{Name: "tls", EnvVars: []string{"LABNET_TLS"}, Usage: "encrypt, and trust a certificate that this system trusts"},
+		&cli.StringFlag{Name: "pin", EnvVars: []string{"LABNET_PIN"}, Usage: "encrypt, and trust only the key with this `FINGERPRINT`"},
+	}
+}
+
+// clientTLSOf returns how a client of the server host encrypts, or nil if it
+// does not.
+func clientTLSOf(c *cli.Context, host string) (*tls.Config, error) {
+	pin := c.String("pin")
+	if pin == "" && !c.Bool("tls") {
+		return nil, nil
+	}
+	if c.IsSet("lab") {
+		return nil, usageError("the tasks of the course know no TLS: --lab goes without --tls and --pin, LABNET_TLS and LABNET_PIN")
+	}
+	config := &tls.Config{
+		ServerName: host,
+		// For when the connection is made anew. It is not kept for other
+		// processes: a file of secrets would save them no round trip.
+		ClientSessionCache: tls.NewLRUClientSessionCache(1),
+	}
+	if pin == "" {
+		return config, nil
+	}
+	want, err := parseFingerprint(pin)
+	if err != nil {
+		return nil, &badUsage{fmt.Errorf("--pin: %w", err), "the server tells its fingerprint when it starts"}
+	}
+	config.InsecureSkipVerify = true // of names, dates and issuers: the key alone decides
+	config.VerifyConnection = func(state tls.ConnectionState) error { return checkPin(want, state.PeerCertificates[0]) }
+	return config, nil
+}
+
+// checkPin compares the key of a server with the one that it must have. That
+// the server has the other half of it, the handshake proves.
+func checkPin(want []byte, cert *x509.Certificate) error {
+	got := sha256.Sum256(cert.RawSubjectPublicKeyInfo)
+	if subtle.ConstantTimeCompare(got[:], want) != 1 {
+		return &wrongKey{got: fingerprint(cert), want: fingerprintPrefix + hex.EncodeToString(want)}
+	}
+	return nil
+}
+
+// A wrongKey is that of a server which is not the one that was meant.
+type wrongKey struct{ got, want string }
+
+func (e *wrongKey) Error() string {
+	return fmt.Sprintf("the server's key is %s, and not the pinned %s", e.got, e.want)
+}
+
+const fingerprintPrefix = "sha256:"
+
+// fingerprint names the key of a certificate: SHA-256 of its
+// SubjectPublicKeyInfo, as in RFC 7469, in hexadecimal.
+func fingerprint(cert *x509.Certificate) string {
+	sum := sha256.Sum256(cert.RawSubjectPublicKeyInfo)
+	return fingerprintPrefix + hex.EncodeToString(sum[:])
+}
+
+func parseFingerprint(s string) ([]byte, error) {
+	digits, ok := strings.CutPrefix(s, fingerprintPrefix)
+	sum, err := hex.DecodeString(digits)
+	if !ok || err != nil || len(sum) != sha256.Size {
+		return nil, fmt.Errorf("%q is not sha256: and 64 hexadecimal digits", s)
+	}
+	return sum, nil
+}
+
+// An insecure connection is one that is not encrypted as one of the two sides
+// wants it.
+type insecure struct {
+	addr string
+	err  error
+}
+
+func (e *insecure) Error() string { return "TLS with " + e.addr + ": " + e.reason() }
+func (e *insecure) Unwrap() error { return e.err }
+
+// passes reports whether the network failed, rather than one of the two sides.
+func (e *insecure) passes() bool {
+	var errno syscall.Errno
+	return errors.As(e.err, &errno) || errors.Is(e.err, io.ErrUnexpectedEOF) || errors.Is(e.err, context.DeadlineExceeded)
+}
+
+// isPlain reports whether the server answered with something else than TLS.
+func (e *insecure) isPlain() bool {
+	_, ok := errors.AsType[tls.RecordHeaderError](e.err)
+	return ok
+}
+
+func (e *insecure) reason() string {
+	refused, _ := errors.AsType[*wire.Error](e.err)
+	switch {
+	case refused != nil:
+		return refused.Text
+	case e.isPlain():
+		return "the server does not encrypt"
+	case errors.Is(e.err, io.ErrUnexpectedEOF):
+		return "the server closed the connection"
+	}
+	return reason(e.err)
+}
+
+// hint says what to do, and never to go without.
+func (e *insecure) hint() string {
+	var hostname x509.HostnameError
+	var unknown x509.UnknownAuthorityError
+	switch {
+	case e.isPlain():
+		return "start it with 'labnet serve --tls'"
+	case errors.As(e.err, &hostname):
+		return "name the server with --addr as its certificate does, or give its fingerprint with --pin"
+	case errors.As(e.err, &unknown):
+		return "if the server made its key by itself, give its fingerprint with --pin: it tells it when it starts"
+	}
+	if _, ok := errors.AsType[*wrongKey](e.err); ok {
+		return "nothing was sent; ask whoever runs the server whether it has a new key, or else somebody is in between"
+	}
+	if _, ok := errors.AsType[*wire.Error](e.err); ok {
+		return "give its fingerprint with --pin, or --tls if this system trusts its certificate"
+	}
+	return ""
+}
+
+// encrypt begins TLS on a new connection to the server.
+func (o clientOptions) encrypt(ctx context.Context, conn net.Conn) (net.Conn, error) {
+	encrypted, err := wire.Encrypt(ctx, conn, o.tls, o.timeout)
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if err != nil {
+		return nil, &insecure{o.addr, err}
+	}
+	return encrypted, nil
+}
