@@ -67,17 +67,17 @@ type Server struct {
 
 // An Event is one thing that a Server received.
 type Event struct {
-	Op     string `json:"op"`     // "ping", "say", "blob", "upload" or "folder"
-	Remote string `json:"remote"` // address and port of the client
-	Lab    bool   `json:"lab,omitempty"`
+	Op     string // "ping", "say", "blob", "upload" or "folder"
+	Remote string // address and port of the client
+	Lab    bool
 	// Text is what was said.
-	Text string `json:"text,omitempty"`
+	Text string
 	// Name, Path and the rest describe what was kept.
-	Name      string `json:"name,omitempty"`
-	Path      string `json:"path,omitempty"`
-	Size      *int64 `json:"size,omitempty"`
-	Digest    string `json:"digest,omitempty"` // "crc64nvme:" and hexadecimal digits
-	Unchanged bool   `json:"unchanged,omitempty"`
+	Name      string
+	Path      string
+	Size      *int64
+	Digest    string // "crc64nvme:" and hexadecimal digits
+	Unchanged bool
 }
 
 func orDefault[T comparable](v, standard T) T {
