@@ -71,6 +71,12 @@ func TestStrangePeers(t *testing.T) {
 			c.(*net.TCPConn).CloseWrite()
 			io.Copy(io.Discard, c)
 		}, "the server closed the connection without an answer", "--lab", 3},
+		{"refuses and goes away", func(c net.Conn) {
+			read(c, 3)
+			c.Write(control("ERROR", wire.Field{Key: "upload", Value: "1"}, wire.Field{Key: "code", Value: "exists"}, wire.Field{Key: "text", Value: "the name is taken"}))
+			c.(*net.TCPConn).CloseWrite()
+			io.Copy(io.Discard, c)
+		}, "f: the name is taken", "another name", 1},
 		{"goes away in the middle", func(c net.Conn) {
 			read(c, 3)
 			c.Write(accepted)

@@ -132,6 +132,9 @@ func (p *pipeline) try(ctx context.Context) error {
 		if it.err == nil {
 			it.failure = p.lost(ctx)
 		}
+		if it.transfer != nil {
+			it.failure = it.transfer.Unsent(it.failure)
+		}
 		p.sent <- it
 	}
 	p.announced = nil

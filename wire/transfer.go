@@ -111,6 +111,11 @@ func (t *Transfer) send(ctx context.Context, r io.Reader) error {
 // it, and anybody once Send has returned.
 func (t *Transfer) Resumed() int64 { return t.left.Size }
 
+// Unsent takes the place of Send when there is a reason not to send, such as
+// that the connection was lost, and returns it, or else what the server has
+// already said in place of accepting the file.
+func (t *Transfer) Unsent(err error) error { return t.reason(err) }
+
 // Saved waits for the server to answer that the file or folder is safe, after
 // Send has returned, and returns what it was kept as, after comparing the
 // digests. Of a file that Send failed to send it returns why, and in
