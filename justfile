@@ -38,6 +38,10 @@ parts time='1s':
 memory size='4G':
     bench/memory.sh {{size}}
 
+# draw docs/session.svg anew from a real run
+picture: build
+    docs/session.py ./labnet docs/session.svg
+
 # make archives and Debian packages for all platforms, with checksums, in dist/
 release:
     packaging/release.sh
