@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"os"
@@ -71,7 +72,7 @@ func (m mistake) make(t *testing.T) (seen string) {
 
 // logged is the log; volatile is what else differs from run to run.
 var logged = regexp.MustCompile(`(?m)^\{"level".*\n`)
-var volatile = regexp.MustCompile(`"(time|seconds)":[^,}]*[,}]|\d+\.\ds  [\d.]+ .?i?B/s`)
+var volatile = regexp.MustCompile(`[1-9a-f][0-9a-f]{63}|"(time|seconds)":[^,}]*[,}]|\d+\.\ds  [\d.]+ .?i?B/s`)
 
 // shown is how arguments look in a shell.
 func shown(args []string) string {
@@ -219,6 +220,22 @@ func says(words string, leave bool) func(*testing.T) net.Listener {
 // store is a real server.
 func store(o storage.DirOptions) func(*testing.T) net.Listener {
 	return func(t *testing.T) net.Listener { return serveDir(t, &wire.Server{}, o) }
+}
+
+// encrypting is one with a key that it has made by itself.
+func encrypting(t *testing.T) net.Listener {
+	cert, err := openIdentity(filepath.Join(t.TempDir(), "identity"))
+	must(t, err)
+	srv := &wire.Server{Certificate: func() (*tls.Certificate, error) { return cert, nil }}
+	return serveDir(t, srv, storage.DirOptions{})
+}
+
+// key makes the file "file", which only some may read.
+func key(text string, mode os.FileMode) func(*testing.T) {
+	return func(t *testing.T) {
+		must(t, os.WriteFile("file", []byte(text), mode))
+		must(t, os.Chmod("file", mode))
+	}
 }
 
 // small is one that takes ten bytes at most.
