@@ -23,13 +23,7 @@ func TestInterruptStopsLoop(t *testing.T) {
 	if err != nil {
 		t.Skip("bash not found: ", err)
 	}
-	begun := make(chan struct{})
-	addr := serveOnce(t, func(c net.Conn) {
-		read(c, 3)
-		c.Write(control("OK", wire.Field{Key: "offset", Value: "0"}))
-		close(begun)
-		read(c, 1<<40)
-	})
+	addr, begun := serveForever(t)
 	model := labnetCommand(t)
 	cmd := testCommand(t, bash, "-c", `for f in a b; do "$LABNET" upload "$f"; echo "after $f"; done`)
 	cmd.Env = append(model.Env, "LABNET="+model.Path, "LABNET_ADDR="+addr)
@@ -51,6 +45,18 @@ func TestInterruptStopsLoop(t *testing.T) {
 	if !status.Signaled() || status.Signal() != syscall.SIGINT || out.Len() > 0 {
 		t.Errorf("the loop ended with %v and printed:\n%s", cmd.ProcessState, &out)
 	}
+}
+
+// serveForever accepts one upload, tells so, and receives until it is given up.
+func serveForever(t *testing.T) (addr string, begun <-chan struct{}) {
+	accepted := make(chan struct{})
+	addr = serveOnce(t, func(c net.Conn) {
+		read(c, 3)
+		c.Write(control("OK", wire.Field{Key: "offset", Value: "0"}))
+		close(accepted)
+		read(c, 1<<40)
+	})
+	return addr, accepted
 }
 
 // TestServeSignals: a server dies of the signal that stops it, after the upload

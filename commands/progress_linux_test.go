@@ -1,8 +1,6 @@
 package commands_test
 
 import (
-	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -30,18 +28,7 @@ type terminal struct {
 // not been given of its input and outputs is the terminal.
 func onTerminal(t *testing.T, cmd *exec.Cmd, width int) *terminal {
 	t.Helper()
-	keyboard, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Skip("no terminal to be had: ", err)
-	}
-	number, err := unix.IoctlGetInt(int(keyboard.Fd()), unix.TIOCGPTN)
-	if err = errors.Join(err, unix.IoctlSetPointerInt(int(keyboard.Fd()), unix.TIOCSPTLCK, 0)); err != nil {
-		t.Fatal(err)
-	}
-	tty, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Skip("no terminal to be had: ", err)
-	}
+	keyboard, tty := openTerminal(t)
 	defer tty.Close()
 	s := &terminal{commands.NewScreen(width), keyboard, make(chan struct{}, 1), make(chan struct{})}
 	s.Reflows = true

@@ -23,9 +23,8 @@ type person struct {
 	before, after unix.Termios // the terminal's mode, before the command and when it has ended
 }
 
-// sitDown starts a command on a new terminal, on which is all of its input and
-// output that it was not given.
-func sitDown(t *testing.T, cmd *exec.Cmd) *person {
+// openTerminal opens both ends of a new terminal, or skips the test.
+func openTerminal(t *testing.T) (keyboard, tty *os.File) {
 	t.Helper()
 	keyboard, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
@@ -35,10 +34,18 @@ func sitDown(t *testing.T, cmd *exec.Cmd) *person {
 	if err = errors.Join(err, unix.IoctlSetPointerInt(int(keyboard.Fd()), unix.TIOCSPTLCK, 0)); err != nil {
 		t.Fatal(err)
 	}
-	tty, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
+	tty, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
 		t.Skip("no terminal to be had: ", err)
 	}
+	return keyboard, tty
+}
+
+// sitDown starts a command on a new terminal, on which is all of its input and
+// output that it was not given.
+func sitDown(t *testing.T, cmd *exec.Cmd) *person {
+	t.Helper()
+	keyboard, tty := openTerminal(t)
 	p := &person{keyboard: keyboard, tty: tty, read: make(chan []byte, 1024)}
 	p.resize(t, 100)
 	p.before = p.mode(t)

@@ -1,14 +1,11 @@
 package commands_test
 
 import (
-	"net"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
-
-	"github.com/labnet/labnet/wire"
 )
 
 // TestCtrlCInBash: a person presses Ctrl-C while a loop uploads, which ends the
@@ -18,13 +15,7 @@ func TestCtrlCInBash(t *testing.T) {
 	if err != nil {
 		t.Skip("bash not found: ", err)
 	}
-	begun := make(chan struct{})
-	addr := serveOnce(t, func(c net.Conn) {
-		read(c, 3)
-		c.Write(control("OK", wire.Field{Key: "offset", Value: "0"}))
-		close(begun)
-		read(c, 1<<40)
-	})
+	addr, begun := serveForever(t)
 	model := labnetCommand(t)
 	cmd := testCommand(t, bash, "--norc", "--noprofile", "--noediting", "-i")
 	cmd.Env = append(model.Env, "LABNET="+model.Path, "LABNET_ADDR="+addr, "PS1=ready> ")

@@ -320,3 +320,27 @@ func TestAskAhead(t *testing.T) {
 		}
 	})
 }
+
+// TestUnsent: what the server said of a file is the better reason not to send it
+// than the end of the connection, which came right after.
+func TestUnsent(t *testing.T) {
+	talk(t, func(s *script) {
+		s.want("a|size=1|", "b|size=1|")
+		s.say("ERROR|upload=1|code=exists|text=taken|")
+		s.hangup()
+	}, func(t *testing.T, c *wire.Client) {
+		files := announceAll(t, c, "ab")
+		c.Flush(bg)
+		synctest.Wait()
+		lost := c.Err()
+		if lost == nil {
+			t.Fatal("the connection goes on")
+		}
+		if got := codeOf(files[0].Unsent(lost)); got != "exists" {
+			t.Errorf("a: %s", got)
+		}
+		if got := files[1].Unsent(lost); got != lost {
+			t.Errorf("b: %v, want %v", got, lost)
+		}
+	})
+}
