@@ -41,8 +41,8 @@ type partial struct {
 	ended    bool
 }
 
-// A file below small fits into a small buffer. To reserve its blocks would add
-// a quarter to the time that it takes to write it (measured on ext4).
+// To reserve the blocks of a file below small would add a quarter to the time that
+// it takes to write it (measured on ext4).
 const small = 64 << 10
 
 // maxNameless is how many files in progress there may be for another one to have
@@ -72,12 +72,12 @@ const writeOutStep = 32 << 20
 // reading the file again; to read and to write in two goroutines gains nothing,
 // since the sender needs a processor, too.
 func (p *partial) ReadFrom(r io.Reader) (n int64, err error) {
-	buffer := takeBuffer(p.file.Size)
+	buffer := takeBuffer()
 	defer giveBuffer(buffer)
 	for {
-		k, rerr := fill(r, *buffer)
+		k, rerr := fill(r, buffer[:])
 		if k > 0 {
-			written, err := p.append((*buffer)[:k])
+			written, err := p.append(buffer[:k])
 			n += int64(written)
 			if err != nil {
 				return n, err

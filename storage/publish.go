@@ -195,10 +195,10 @@ func (d *Dir) openRegular(name string, flag int) (file, fs.FileInfo, error) {
 
 // equal compares what is left in a and b.
 func equal(a, b io.Reader) (bool, error) {
-	buffer := takeBuffer(-1)
+	buffer := takeBuffer()
 	defer giveBuffer(buffer)
-	half := len(*buffer) / 2
-	x, y := (*buffer)[:half], (*buffer)[half:]
+	half := len(buffer) / 2
+	x, y := buffer[:half], buffer[half:]
 	for {
 		n, aerr := fill(a, x)
 		m, berr := fill(b, y)

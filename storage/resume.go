@@ -96,7 +96,7 @@ var errUnreadable = errors.New("cannot be read")
 
 // sum adds all of f to the hash and returns its length.
 func (p *partial) sum(ctx context.Context, f file) (size int64, err error) {
-	buffer := takeBuffer(p.file.Size)
+	buffer := takeBuffer()
 	defer giveBuffer(buffer)
 	for {
 		if err := ctx.Err(); err != nil {
@@ -105,8 +105,8 @@ func (p *partial) sum(ctx context.Context, f file) (size int64, err error) {
 		if p.dir.isClosed() {
 			return 0, errClosed
 		}
-		n, err := fill(f, *buffer)
-		p.hash.Write((*buffer)[:n])
+		n, err := fill(f, buffer[:])
+		p.hash.Write(buffer[:n])
 		size += int64(n)
 		if err == io.EOF {
 			return size, nil

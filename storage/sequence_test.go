@@ -39,7 +39,7 @@ func TestSequence(t *testing.T) {
 		{"plain", alone, nil, "f", "one", []string{
 			"lstat f, create P, write P", prepared, synced, "move P f", top}},
 		{"large", alone, nil, "f", longer, []string{
-			"lstat f, create P, allocate P, write P", prepared, synced, "move P f", top}},
+			"lstat f, create P, allocate P, write P, write P", prepared, synced, "move P f", top}},
 		{"new folders", alone, nil, "a/b/f", "one", []string{
 			"lstat a, create P, write P", prepared, synced,
 			"move P a/b/f, mkdir a, mkdir a/b, move P a/b/f",
@@ -128,7 +128,7 @@ func TestSequenceOfInterruptions(t *testing.T) {
 		{scenario{what: "resumed and large", data: longer, left: "0123"}, `
 			lstat f, lstat P, open P, stat P, links P, read P, read P, allocate P, write P, ` + commit},
 		{scenario{what: "resumed and complete", data: longer, left: longer}, `
-			lstat f, lstat P, open P, stat P, links P, read P, read P, ` + commit},
+			lstat f, lstat P, open P, stat P, links P, read P, read P, read P, ` + commit},
 		{scenario{what: "too long", data: "contents", left: "longer than that"}, `
 			lstat f, lstat P, open P, stat P, links P, close P, remove P, create P, write P, ` + commit},
 		{scenario{what: "restarted", data: "contents", left: "CONT"}, `
@@ -138,15 +138,15 @@ func TestSequenceOfInterruptions(t *testing.T) {
 			lstat f, lstat P, create P, allocate P, write P, truncate P, close P,
 			lstat f, lstat P, open P, stat P, links P, read P, read P, allocate P, write P, ` + commit},
 		{scenario{what: "takes long", data: strings.Repeat("x", large)}, `
-			lstat f, lstat P, create P, allocate P` + strings.Repeat(", write P", large>>20) + `, sync P, ` + commit},
+			lstat f, lstat P, create P, allocate P` + strings.Repeat(", write P", large/bufferSize) + `, sync P, ` + commit},
 		{scenario{what: "takes long without ID", data: strings.Repeat("x", large), noID: true}, `
-			lstat f, create P, allocate P` + strings.Repeat(", write P", large>>20) + `, ` + commit},
+			lstat f, create P, allocate P` + strings.Repeat(", write P", large/bufferSize) + `, ` + commit},
 		{scenario{what: "written out early", data: strings.Repeat("x", writeOutStep+1)}, `
-			lstat f, lstat P, create P, allocate P` + strings.Repeat(", write P", writeOutStep>>20) + `, writeout P, write P, sync P, ` + commit},
+			lstat f, lstat P, create P, allocate P` + strings.Repeat(", write P", writeOutStep/bufferSize) + `, writeout P, write P, sync P, ` + commit},
 		{scenario{what: "written out early and resumed", data: strings.Repeat("x", writeOutStep+1), left: "xxxx"}, `
-			lstat f, lstat P, open P, stat P, links P, read P, read P, allocate P` + strings.Repeat(", write P", writeOutStep>>20) + `, sync P, ` + commit},
+			lstat f, lstat P, open P, stat P, links P, read P, read P, allocate P` + strings.Repeat(", write P", writeOutStep/bufferSize) + `, sync P, ` + commit},
 		{scenario{what: "takes long in a batch", data: strings.Repeat("x", large), noID: true, way: batched}, `
-			lstat f, create P, allocate P` + strings.Repeat(", write P", large>>20) + `,
+			lstat f, create P, allocate P` + strings.Repeat(", write P", large/bufferSize) + `,
 			attribute P, chmod P, chtimes P, sync P, close P, move P f, syncfs`},
 	} {
 		t.Run(test.what, func(t *testing.T) {
