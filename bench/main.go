@@ -159,6 +159,11 @@ func (o *options) open(ctx context.Context, big int64) (*bench, error) {
 	if b.labnet, err = filepath.Abs(b.labnet); err != nil {
 		return nil, err
 	}
+	if !o.quick { // where work is small, memory matters less than to fill it takes
+		if b.ballast, err = newBallast(dir); err != nil {
+			return nil, err
+		}
+	}
 	// Not a wrapper that searches for it anew at every start.
 	if python, err := exec.Command("python3", "-c", "import sys; print(sys.executable)").Output(); err == nil {
 		b.python = strings.TrimSpace(string(python))

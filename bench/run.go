@@ -25,6 +25,7 @@ type bench struct {
 	lab    string // the folder of the lab's programs
 	python string
 	limit  time.Duration // of one run
+	ballast
 
 	discarded int // destinations
 }
@@ -61,8 +62,8 @@ func (b *bench) run(ctx context.Context, w workload, c contestant, source string
 	return run, err
 }
 
-// prepare makes an empty destination, lets the disk come to rest, and reads the
-// source.
+// prepare makes an empty destination, reads the source, fills the memory and lets
+// the disk come to rest.
 func (b *bench) prepare(files []string) error {
 	if err := b.discard(); err != nil {
 		return err
@@ -71,6 +72,9 @@ func (b *bench) prepare(files []string) error {
 		return err
 	}
 	if err := warm(files); err != nil {
+		return err
+	}
+	if err := b.fill(); err != nil {
 		return err
 	}
 	return settle(b.dir)

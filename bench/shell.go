@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -136,10 +137,13 @@ func settle(dir string) error {
 }
 
 // dirty is how many bytes the kernel has still to write.
-func dirty() (total int64) {
+func dirty() int64 { return meminfo("Dirty:", "Writeback:") }
+
+// meminfo adds up lines of /proc/meminfo, in bytes.
+func meminfo(names ...string) (total int64) {
 	info, _ := os.ReadFile("/proc/meminfo")
 	for line := range strings.Lines(string(info)) {
-		if fields := strings.Fields(line); len(fields) == 3 && (fields[0] == "Dirty:" || fields[0] == "Writeback:") {
+		if fields := strings.Fields(line); len(fields) == 3 && slices.Contains(names, fields[0]) {
 			kib, _ := strconv.ParseInt(fields[1], 10, 64)
 			total += kib << 10
 		}

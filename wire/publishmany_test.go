@@ -14,7 +14,7 @@ import (
 // TestNoMoreThanOwed ends more files than may be published at once: the server
 // reads on when one of the answers has left.
 func TestNoMoreThanOwed(t *testing.T) {
-	const many, most = 300, 128
+	const many, most = 600, 256
 	serveGated(t, func(w *world, g *gates) {
 		p := w.dial()
 		var sent strings.Builder

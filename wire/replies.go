@@ -9,7 +9,7 @@ import (
 const (
 	// maxOwed is how many answers a server may owe: a connection with more is
 	// not read on. It bounds the files that are being published at once.
-	maxOwed = 128
+	maxOwed = 256
 	// maxGathered is how many bytes of replies are gathered at most before
 	// they are sent.
 	maxGathered = 32 << 10
