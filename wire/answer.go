@@ -111,6 +111,10 @@ func (c *Client) deliver(text string) error {
 		}
 	}
 	p := c.addressee(r)
+	if p != nil && p == c.greeting {
+		c.greeting = nil
+		return welcomed(r)
+	}
 	if p == nil {
 		if c.leaving != nil {
 			return nil // it is about the connection, which ends now

@@ -35,11 +35,12 @@ type Client struct {
 	heard   atomic.Int64 // when the last reply came, in Unix nanoseconds
 	ended   chan struct{}
 
-	mu      sync.Mutex
-	plain   []*pending          // texts and blobs, oldest first
-	uploads map[string]*pending // by number
-	leaving error               // why the server will end the connection
-	broken  error               // why the connection cannot be used any more
+	mu       sync.Mutex
+	plain    []*pending          // texts and blobs, oldest first
+	uploads  map[string]*pending // by number
+	greeting *pending            // that shows a token; nil once it was answered
+	leaving  error               // why the server will end the connection
+	broken   error               // why the connection cannot be used any more
 }
 
 // gathered is how many bytes a Client sends at once, where it need not hurry.

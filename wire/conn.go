@@ -46,6 +46,9 @@ type conn struct {
 	publishing  sync.WaitGroup // files of which the client sent all
 	superseding sync.WaitGroup // who takes over and has not said so
 
+	identity  Identity  // nil until a token has shown it
+	greeted   bool      // a token has been taken
+	begun     bool      // something else has come
 	spoken    bool      // a String told which dialect this is
 	bare      bool      // it is the lab's: replies are bare bytes
 	uploads   []*upload // announced and not yet ended, oldest first
@@ -111,11 +114,16 @@ func (c *conn) converse() error {
 	if err == nil && c.srv.Lab == 0 {
 		first, err = c.encrypt(first)
 	}
+	if err == nil {
+		err = c.admit(first)
+	}
 	switch {
 	case err == io.EOF:
 		return c.ping()
 	case err != nil:
 		return err
+	case c.greeted:
+		return c.serveMessages()
 	case c.srv.Lab != 0:
 		return c.serveLab()
 	case first >= typeString && first <= typeData8:
@@ -132,6 +140,9 @@ func (c *conn) converse() error {
 func (c *conn) serveMessages() error {
 	for {
 		first, err := c.await()
+		if err == io.EOF && c.greeted && !c.begun {
+			return c.ping()
+		}
 		if err != nil {
 			return err
 		}
@@ -160,10 +171,19 @@ func (c *conn) message() error {
 		return unexpected(err)
 	}
 	if !h.IsString() {
+		if err := c.talk(); err != nil {
+			return err
+		}
 		return c.data(h.Size)
 	}
 	text, err := ReadString(c.r, h)
 	if err != nil {
+		return err
+	}
+	if token, ok := tokenOf(text); ok {
+		return c.authenticate(token)
+	}
+	if err := c.talk(); err != nil {
 		return err
 	}
 	if !IsControl(text) {
@@ -190,6 +210,10 @@ func (c *conn) message() error {
 
 // say answers what somebody said.
 func (c *conn) say(text string) {
+	if _, err := c.permit(opSay); err != nil {
+		c.out.inOrder(c.refusal(err, 0))
+		return
+	}
 	c.received(Event{Op: "say", Text: text})
 	c.out.say(orDefault(c.srv.Reply, DefaultReply), text)
 }
@@ -200,8 +224,12 @@ func (s *Server) answer(text string) string {
 }
 
 // ping notes a connection that asked for nothing. A store that failed is told
-// here, where monitors look, unless anybody could listen.
+// here, where monitors look, unless anybody could listen or ask.
 func (c *conn) ping() error {
+	if c.srv.Authenticate != nil && c.identity == nil {
+		c.log.Info().Msg("ping without a token")
+		return nil
+	}
 	c.received(Event{Op: "ping"})
 	if err := c.srv.Store.Err(); err != nil && c.srv.Lab == 0 && !c.exposed() {
 		c.refuse(err, 0)
@@ -211,7 +239,7 @@ func (c *conn) ping() error {
 
 // received reports one thing received.
 func (c *conn) received(e Event) {
-	e.Remote, e.Lab = c.remote, c.bare
+	e.Remote, e.Lab, e.User = c.remote, c.bare, c.user()
 	line := c.log.Info()
 	switch e.Op {
 	case "say":
@@ -259,7 +287,7 @@ func (c *conn) end(err error) {
 	switch {
 	case timedOut(err):
 		why = &Error{CodeTimeout, "nothing came for too long"}
-	case errors.Is(err, ErrType), errors.Is(err, ErrLength), errors.Is(err, ErrUTF8), errors.Is(err, ErrControl):
+	case isProtocol(err):
 		why = &Error{CodeProtocol, err.Error()}
 	default:
 		errors.As(err, &why)

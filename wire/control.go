@@ -17,11 +17,12 @@ const (
 	wordSaved   = "SAVED"
 	wordError   = "ERROR"
 	wordWait    = "WAIT"
+	wordAuth    = "AUTH"
 )
 
 // reserved holds the words that cannot stand for a file name: those of this
 // version, and those kept for later ones.
-var reserved = map[string]bool{wordEnd: true, wordCancel: true, wordRestart: true, "AUTH": true, "HELLO": true}
+var reserved = map[string]bool{wordEnd: true, wordCancel: true, wordRestart: true, wordAuth: true, "HELLO": true}
 
 // namePrefix may precede a file name that is announced, and must where the
 // name is a reserved word. It is not part of the name.

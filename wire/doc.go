@@ -34,6 +34,7 @@
 //
 //	size       bytes in decimal, 0 … 9223372036854775807
 //	offset     likewise
+//	token      16 … 1024 bytes of any text
 //	upload     a number in decimal: the n-th announcement of the connection
 //	id         what tells an upload from others: at most 128 bytes of any text
 //	mtime      seconds since 1970-01-01 00:00 UTC, rounded down, and up to nine
@@ -80,8 +81,8 @@
 // that are empty, begin with a dot or end in a dot or a space, or that mean a
 // device to some system. An empty name asks the server to make one. A "./"
 // before the name is not part of it; it must be there if the name is one of
-// the words END, CANCEL, RESTART, AUTH and HELLO, which are requests (AUTH and
-// HELLO of later versions).
+// the words END, CANCEL, RESTART, AUTH and HELLO, which are requests (HELLO of a
+// later version).
 //
 // The fields of an announcement are size (absent if the client does not know
 // it), id (absent if it cannot be resumed), mtime, mode, and digest (absent for
@@ -173,6 +174,10 @@
 //
 //	protocol     ends   the bytes are not this protocol
 //	tls-required ends   the server speaks inside TLS only
+//	denied       ends   the server wants a token, and this one is wrong, missing
+//	                    or revoked; or one was shown in the clear
+//	forbidden           the token does not give the right to that
+//	quota               no room is left for whoever has this token
 //	unsupported         a request or digest that the server does not know
 //	bad-name            the file name breaks the server's rules
 //	exists              the name is taken, and the server was told to refuse that
@@ -229,6 +234,31 @@
 // fingerprint, the names, the dates and the issuer in the certificate mean nothing.
 // There is no application protocol (ALPN), no certificate of the client, and no
 // early data, which somebody else could send again.
+//
+// # Tokens
+//
+// A token shows a server who a client is. It is a secret which both know; the
+// server need only know its SHA-256. A client that has one begins with it, inside
+// TLS and before anything else:
+//
+//	AUTH 0 token=… 0
+//
+// It need not wait for the answer, which is the first on the connection: OK
+// without fields, or ERROR. A stream that ends behind AUTH is a ping.
+//
+// A server that wants a token takes nothing before AUTH. Whatever else begins a
+// connection is refused as AUTH is with a token that is wrong or revoked: by ERROR
+// with the code denied and always the same text, or in the other dialects by
+// "ERROR: " and that text; and the connection ends. Nothing is kept and nothing is
+// told, not even how the store is: a stream that is empty is only noted. If a token
+// is revoked, its connections end at their next message or in the middle of a
+// Data. A token may give the right to only some of texts, blobs and uploads, to
+// which folders belong; the others are refused with the code forbidden. Uploads of
+// the same id by different users are different uploads.
+//
+// A server that wants no token takes any: the client has seen who the server is.
+// AUTH that is not the first message is a protocol error. In the clear it is
+// refused with the code denied, and a client never sends it there.
 //
 // # The lab dialect
 //

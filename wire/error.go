@@ -13,6 +13,9 @@ type Code string
 const (
 	CodeProtocol    Code = "protocol"     // the bytes are not this protocol; the connection ends
 	CodeTLSRequired Code = "tls-required" // this server speaks inside TLS only; the connection ends
+	CodeDenied      Code = "denied"       // no valid token; the connection ends
+	CodeForbidden   Code = "forbidden"    // the token does not give the right to that
+	CodeQuota       Code = "quota"        // no room is left for this user
 	CodeUnsupported Code = "unsupported"  // a request or digest that this server does not know
 	CodeName        Code = "bad-name"     // the file name breaks the rules
 	CodeExists      Code = "exists"       // the name is taken and this server keeps one file a name
@@ -40,7 +43,7 @@ func (c Code) Retryable() bool {
 
 // endsConnection reports whether nothing can follow on the same connection.
 func (c Code) endsConnection() bool {
-	return c == CodeProtocol || c == CodeTLSRequired || c == CodeSuperseded || c == CodeTimeout || c == CodeShutdown
+	return c == CodeProtocol || c == CodeTLSRequired || c == CodeDenied || c == CodeSuperseded || c == CodeTimeout || c == CodeShutdown
 }
 
 // An Error is a refusal in the words of the peer, or one that a Store wants

@@ -203,7 +203,7 @@ func (c *conn) isHeader(i int) bool {
 func (c *conn) labCreate(name string) error {
 	c.abandon()
 	u := &upload{Announcement: Announcement{Name: name, Size: -1, Digest: digests[0]}}
-	to, err := c.create(u.Announcement)
+	to, err := c.create(opUpload, u.Announcement)
 	if err != nil {
 		return c.labRefuse(err)
 	}

@@ -15,15 +15,36 @@ import (
 // *Error if the server says that it cannot keep anything; zero for timeout
 // stands for DefaultProgressTimeout.
 func Ping(ctx context.Context, nc net.Conn, timeout time.Duration) error {
+	return PingAs(ctx, nc, "", timeout)
+}
+
+// PingAs is Ping that shows a token first, unless it is empty. Where a server
+// wants one, only who has it learns how the server is. A token is never sent in
+// the clear.
+func PingAs(ctx context.Context, nc net.Conn, token string, timeout time.Duration) error {
 	timeout = orDefault(timeout, DefaultProgressTimeout)
 	l := linkOver(nc, timeout)
 	defer l.Close()
 	defer l.closeWhenDone(ctx)()
 	l.within(timeout)
+	if token != "" {
+		if l.tls == nil || !isToken(token) {
+			return errToken
+		}
+		if _, err := l.Write(AppendString(nil, authOf(token))); err != nil {
+			return cause(ctx, err)
+		}
+	}
 	if err := l.closeWrite(); err != nil {
 		return cause(ctx, err)
 	}
-	text, err := readReply(bufio.NewReaderSize(l, readAhead))
+	r := bufio.NewReaderSize(l, readAhead)
+	text, err := readReply(r)
+	if ctl, bad := ParseControl(text); err == nil && bad == nil && ctl.Word == wordOK && token != "" {
+		text, err = readReply(r)
+	} else if token != "" && err == io.EOF {
+		err = ErrNoAnswer
+	}
 	if err == nil {
 		if ctl, bad := ParseControl(text); bad == nil && ctl.Word == wordError {
 			return &Error{Code(ctl.Get("code")), ctl.Get("text")}

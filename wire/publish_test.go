@@ -92,7 +92,7 @@ func TestAnswersInOrder(t *testing.T) {
 				send, hear := announced("a", "b", "x", "c", "d")
 				p.send(send)
 				p.hear(hear...)
-				p.send(whole("a"), whole("b"), str("hi"), data(2, "x"), str("CANCEL|"), whole("c"), whole("d"), str("bye"), str("AUTH|"))
+				p.send(whole("a"), whole("b"), str("hi"), data(2, "x"), str("CANCEL|"), whole("c"), whole("d"), str("bye"), str("HELLO|"))
 				g.wantCommitting(t, names...)
 				answers := [][]string{
 					{saved(1, "a", "a")},

@@ -38,6 +38,11 @@ type Server struct {
 	// returns the certificate and key for a handshake. It is called by many
 	// goroutines at once. The course knows no TLS: with Lab, Serve fails.
 	Certificate func() (*tls.Certificate, error)
+	// Authenticate, if set, makes the server serve nobody who does not begin with
+	// a valid token, and returns whose it is. It is called by many goroutines at
+	// once, and must not tell by its time how much of a token is right. It needs
+	// a Certificate, without which Serve fails.
+	Authenticate func(token string) (Identity, bool)
 	// MaxSize is the most bytes of one blob or file. Zero stands for
 	// DefaultMaxSize.
 	MaxSize int64
@@ -62,7 +67,7 @@ type Server struct {
 	listeners map[net.Listener]struct{}
 	conns     map[*conn]struct{}
 	running   sync.WaitGroup // connections; none is added once closing is set
-	claims    map[string]*claim
+	claims    map[claimKey]*claim
 }
 
 // An Event is one thing that a Server received.
@@ -70,6 +75,8 @@ type Event struct {
 	Op     string // "ping", "say", "blob", "upload" or "folder"
 	Remote string // address and port of the client
 	Lab    bool
+	// User is whose token the client has shown; empty without Authenticate.
+	User string
 	// Text is what was said.
 	Text string
 	// Name, Path and the rest describe what was kept.
@@ -96,6 +103,9 @@ func (s *Server) Serve(l net.Listener) error {
 	defer l.Close()
 	if s.Lab != 0 && s.Certificate != nil {
 		return errors.New("wire: the tasks of the course know no TLS")
+	}
+	if s.Authenticate != nil && s.Certificate == nil {
+		return errors.New("wire: tokens are for TLS")
 	}
 	if !s.addListener(l) {
 		return ErrServerClosed

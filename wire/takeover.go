@@ -14,11 +14,14 @@ var errSuperseded = &Error{CodeSuperseded, "another connection sends this file n
 // A claim is on the right to send the upload of an ID. Its uploads are the one
 // that has the right and those that wait for it.
 type claim struct {
-	id      string
+	key     claimKey
 	turn    chan struct{} // full while one has the right
 	uploads int
 	owner   *upload // the newest of them; nil once it gave up
 }
+
+// A claimKey tells uploads apart: nobody takes over one of another user.
+type claimKey struct{ user, id string }
 
 // claim gives an upload of c the right to its ID. A client whose network dropped
 // comes back on another connection, so that the newer one is right: the older
@@ -51,13 +54,14 @@ func (s *Server) enter(c *conn, u *upload) (cl *claim, old *upload, err error) {
 	if c.ctx.Err() != nil {
 		return nil, nil, context.Cause(c.ctx)
 	}
-	cl = s.claims[u.ID]
+	key := claimKey{c.user(), u.ID}
+	cl = s.claims[key]
 	if cl == nil {
-		cl = &claim{id: u.ID, turn: make(chan struct{}, 1)}
+		cl = &claim{key: key, turn: make(chan struct{}, 1)}
 		if s.claims == nil {
-			s.claims = map[string]*claim{}
+			s.claims = map[claimKey]*claim{}
 		}
-		s.claims[u.ID] = cl
+		s.claims[key] = cl
 	}
 	if o := cl.owner; o != nil {
 		switch {
@@ -92,7 +96,7 @@ func (s *Server) exit(u *upload, cl *claim) {
 		cl.owner = nil
 	}
 	if cl.uploads--; cl.uploads == 0 {
-		delete(s.claims, cl.id)
+		delete(s.claims, cl.key)
 	}
 }
 

@@ -123,7 +123,7 @@ var conversations = []conversation{
 
 	{name: "reserved words", steps: []step{
 		{str("./RESTART|size=0|") + end(""), hear(ok(1), saved(1, "RESTART", ""))},
-		{str("AUTH|token=x|") + str("HELLO|"), hear("ERROR|code=unsupported|", "ERROR|code=unsupported|")},
+		{str("HELLO|") + str("HELLO|token=x|"), hear("ERROR|code=unsupported|", "ERROR|code=unsupported|")},
 		{str("a|") + end(""), hear(ok(2), saved(2, "a", ""))},
 	}, files: map[string]string{"RESTART": "", "a": ""}, did: []string{"upload RESTART", "upload a"}},
 

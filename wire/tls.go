@@ -81,14 +81,22 @@ func (c *conn) encrypt(first byte) (byte, error) {
 }
 
 // refusePlain refuses a client in the dialect that it speaks.
-func (c *conn) refusePlain(first byte) (err error) {
+func (c *conn) refusePlain(first byte) error {
+	if err := c.recognise(first); err != nil {
+		return err
+	}
+	return errTLSRequired
+}
+
+// recognise finds out which dialect a client speaks that will be refused.
+func (c *conn) recognise(first byte) (err error) {
 	if first == typeString {
 		if c.bare, err = c.isLab(); err != nil {
 			return err
 		}
 	}
 	c.bare = c.bare || isText(first)
-	return errTLSRequired
+	return nil
 }
 
 // exposed reports whether the connection is one in the clear where there should

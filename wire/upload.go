@@ -71,7 +71,7 @@ func (c *conn) begin(u *upload) (err error) {
 	c.heart.begin() // it may be that all that was left must be read
 	defer c.heart.end()
 	if u.ID != "" {
-		if err := c.allow(u.Announcement); err != nil {
+		if _, err := c.allow(opUpload, u.Announcement); err != nil {
 			return err // before it ends another connection
 		}
 		if u.claim, err = c.srv.claim(c, u); err != nil {
@@ -83,7 +83,7 @@ func (c *conn) begin(u *upload) (err error) {
 			}
 		}()
 	}
-	u.to, err = c.create(u.Announcement)
+	u.to, err = c.create(opUpload, u.Announcement)
 	return err
 }
 
@@ -93,9 +93,13 @@ func (c *conn) makeFolder(name string, number int) error {
 		if len(name) > MaxName {
 			return errLongName
 		}
+		store, err := c.permit(opUpload)
+		if err != nil {
+			return err
+		}
 		c.heart.begin()
 		defer c.heart.end()
-		return c.srv.Store.MakeFolder(c.ctx, name)
+		return store.MakeFolder(c.ctx, name)
 	}()
 	if c.ctx.Err() != nil {
 		return net.ErrClosed
@@ -141,29 +145,30 @@ func (u *upload) parse(ctl Control) (err error) {
 	return nil
 }
 
-// create begins a file if the server's limits allow it.
-func (c *conn) create(a Announcement) (Upload, error) {
-	if err := c.allow(a); err != nil {
+// create begins a file if the server's limits and the client's rights allow it.
+func (c *conn) create(op string, a Announcement) (Upload, error) {
+	store, err := c.allow(op, a)
+	if err != nil {
 		return nil, err
 	}
-	return c.srv.Store.Create(c.ctx, a)
+	return store.Create(c.ctx, a)
 }
 
 var errLongName = &Error{CodeName, fmt.Sprintf("a name has at most %d bytes", MaxName)}
 
-// allow reports why the server's limits forbid a file, if they do.
-func (c *conn) allow(a Announcement) error {
+// allow returns where to keep a file, or why it is forbidden.
+func (c *conn) allow(op string, a Announcement) (Store, error) {
 	switch limit := c.srv.maxSize(); {
 	case c.srv.isClosing():
-		return &Error{CodeShutdown, "the server is going down"}
+		return nil, &Error{CodeShutdown, "the server is going down"}
 	case len(c.uploads) >= MaxAhead:
-		return &Error{CodeTooMany, fmt.Sprintf("more than %d files announced ahead", MaxAhead)}
+		return nil, &Error{CodeTooMany, fmt.Sprintf("more than %d files announced ahead", MaxAhead)}
 	case len(a.Name) > MaxName:
-		return errLongName
+		return nil, errLongName
 	case a.Size > limit:
-		return tooLarge(limit)
+		return nil, tooLarge(limit)
 	}
-	return nil
+	return c.permit(op)
 }
 
 func (s *Server) maxSize() int64 { return orDefault(s.MaxSize, DefaultMaxSize) }
@@ -182,7 +187,11 @@ func (c *conn) data(size uint64) error {
 	if u.to == nil {
 		return c.discard(size)
 	}
-	if err := u.fits(size, c.srv.maxSize()); err != nil {
+	err := u.fits(size, c.srv.maxSize())
+	if err == nil {
+		_, err = c.permit(opUpload)
+	}
+	if err != nil {
 		c.fail(u, err)
 		return c.discard(size)
 	}
@@ -211,12 +220,16 @@ func (c *conn) endUpload(ctl Control) error {
 		return err
 	}
 	c.uploads = c.uploads[1:]
-	switch {
-	case u.to == nil:
+	if u.to == nil {
 		return nil // the refusal was the answer
-	case u.Size >= 0 && u.Size != want.Size:
+	}
+	_, err = c.permit(opUpload)
+	if u.Size >= 0 && u.Size != want.Size {
+		err = &Error{CodeMismatch, fmt.Sprintf("%d bytes were announced, and %d came", u.Size, want.Size)}
+	}
+	if err != nil {
 		c.drop(u)
-		c.out.inOrder(c.refusal(&Error{CodeMismatch, fmt.Sprintf("%d bytes were announced, and %d came", u.Size, want.Size)}, u.number))
+		c.out.inOrder(c.refusal(err, u.number))
 		return nil
 	}
 	c.publish(u, wordSaved, want)
@@ -262,7 +275,7 @@ func (c *conn) blob(size uint64) error {
 	err := u.fits(size, c.srv.maxSize())
 	if err == nil {
 		u.Size = int64(size)
-		u.to, err = c.create(u.Announcement)
+		u.to, err = c.create(opBlob, u.Announcement)
 	}
 	if err != nil {
 		c.out.inOrder(c.refusal(err, 0))

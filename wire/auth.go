@@ -1,0 +1,167 @@
+package wire
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Limits of a token, in bytes. One that could be guessed is none.
+const (
+	MinToken = 16
+	MaxToken = 1024
+)
+
+// What an Identity has rights to.
+const (
+	opSay    = "say"
+	opBlob   = "blob"
+	opUpload = "upload" // and folders
+)
+
+// An Identity is whose token a client has shown. Its methods are called by many
+// goroutines at once.
+type Identity interface {
+	// Name tells users apart, in events, in the log, and where two connections
+	// announce the same ID.
+	Name() string
+	// Valid reports whether the token still is. It is asked at every message and
+	// while contents arrive, so that a connection does not outlive its token
+	// for longer than it is silent.
+	Valid() bool
+	// Permit returns where to keep what op brings, which is "say", "blob" or
+	// "upload", or an *Error of CodeForbidden. It is asked at every request.
+	Permit(op string) (Store, error)
+}
+
+var (
+	// errDenied is all that is told to a client whose token is wrong, missing or
+	// revoked.
+	errDenied = &Error{CodeDenied, "this server takes nothing without a valid token"}
+
+	errToken = &SourceError{fmt.Errorf("a token is %d to %d bytes of UTF-8 without NUL, and sent inside TLS only", MinToken, MaxToken)}
+)
+
+// tokenOf returns the token if text is the request that shows one.
+func tokenOf(text string) (token string, ok bool) {
+	if !strings.HasPrefix(text, wordAuth+"\x00") {
+		return "", false
+	}
+	ctl, err := ParseControl(text)
+	return ctl.Get("token"), err == nil
+}
+
+// admit lets nobody pass who does not begin with a valid token, if the server
+// wants one. Whatever else begins a connection is refused in its own dialect,
+// and nothing of it is kept.
+func (c *conn) admit(first byte) error {
+	if c.srv.Authenticate == nil {
+		return nil
+	}
+	if err := c.recognise(first); err != nil {
+		return err
+	}
+	if first != typeString || c.bare {
+		return errDenied
+	}
+	c.spoken = true
+	if err := c.message(); err != nil && !isProtocol(err) {
+		return err
+	}
+	if c.identity == nil {
+		return errDenied
+	}
+	return nil
+}
+
+// authenticate takes the token with which a client may begin.
+func (c *conn) authenticate(token string) error {
+	switch {
+	case c.link.tls == nil:
+		return errDenied // anybody may have read it
+	case c.greeted || c.begun:
+		return fmt.Errorf("%w: AUTH is not the first message", ErrControl)
+	}
+	if c.srv.Authenticate != nil {
+		identity, valid := Identity(nil), false
+		if len(token) >= MinToken && len(token) <= MaxToken {
+			identity, valid = c.srv.Authenticate(token)
+		}
+		if !valid {
+			return errDenied
+		}
+		c.identity = identity
+		c.log = c.log.With().Str("user", identity.Name()).Logger()
+	}
+	c.greeted = true
+	c.out.control(Control{Word: wordOK})
+	return nil
+}
+
+// talk notes that the client asks for something, or reports that it may not.
+func (c *conn) talk() error {
+	c.begun = true
+	if c.srv.Authenticate != nil && (c.identity == nil || !c.identity.Valid()) {
+		return errDenied
+	}
+	return nil
+}
+
+// permit returns where to keep what op brings, or why the client may not do it.
+func (c *conn) permit(op string) (Store, error) {
+	switch {
+	case c.srv.Authenticate == nil:
+		return c.srv.Store, nil
+	case c.identity == nil:
+		return nil, errDenied
+	}
+	return c.identity.Permit(op)
+}
+
+// user is whose token the client has shown, or "".
+func (c *conn) user() string {
+	if c.identity == nil {
+		return ""
+	}
+	return c.identity.Name()
+}
+
+// Authenticate shows the server a token, before anything else is asked. It does
+// not wait: the token goes with what is asked next, and if it is not valid, that
+// fails with an *Error of CodeDenied. A token is never sent in the clear.
+func (c *Client) Authenticate(token string) error {
+	if c.link.tls == nil || !isToken(token) {
+		return errToken
+	}
+	p, err := c.expectPlain()
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	c.greeting = p
+	c.mu.Unlock()
+	c.out = AppendString(c.out, authOf(token))
+	return nil
+}
+
+func isToken(token string) bool {
+	return len(token) >= MinToken && len(token) <= MaxToken && !IsControl(token)
+}
+
+func authOf(token string) string { return Control{Word: wordAuth}.with("token", token).Text() }
+
+// welcomed takes the answer to the token.
+func welcomed(r reply) error {
+	if e := r.refusal(); e != nil {
+		return e
+	}
+	if r.Word != wordOK {
+		return errReply
+	}
+	return nil
+}
+
+// isProtocol reports whether a stream is not made of messages.
+func isProtocol(err error) bool {
+	return errors.Is(err, ErrType) || errors.Is(err, ErrLength) || errors.Is(err, ErrUTF8) || errors.Is(err, ErrControl)
+}
