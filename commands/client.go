@@ -20,6 +20,7 @@ type clientOptions struct {
 	timeout time.Duration
 	lab     wire.Lab    // 0: this protocol
 	tls     *tls.Config // nil: in the clear
+	token   string      // ""; if not, tls is not nil
 	// transport connects to addr; nil does so by TCP.
 	transport func(context.Context) (net.Conn, error)
 }
@@ -27,6 +28,7 @@ type clientOptions struct {
 // clientFlags returns the flags of all clients, and those of one.
 func clientFlags(own ...cli.Flag) []cli.Flag {
 	own = append(own, clientTLSFlags()...)
+	own = append(own, clientTokenFlags()...)
 	return append(own,
 		&cli.StringFlag{Name: "addr", Aliases: []string{"a"}, Value: "127.0.0.1:9000", EnvVars: []string{"LABNET_ADDR"}, Usage: "server's `HOST:PORT`"},
 		&cli.DurationFlag{Name: "timeout", Value: 30 * time.Second, EnvVars: []string{"LABNET_TIMEOUT"}, Usage: "give up after `TIME` without progress"},
@@ -49,6 +51,9 @@ func clientOptionsOf(c *cli.Context, con *console, tasks ...wire.Lab) (clientOpt
 		return o, err
 	}
 	if o.tls, err = clientTLSOf(c, host); err != nil {
+		return o, err
+	}
+	if o.token, err = clientTokenOf(c, o.tls != nil); err != nil {
 		return o, err
 	}
 	if !c.IsSet("lab") {
@@ -129,6 +134,11 @@ func (s *session) connect(ctx context.Context) (*wire.Client, error) {
 		}
 		s.client = wire.NewClient(conn, s.timeout)
 		s.reached = true
+		if s.token != "" {
+			if err := s.client.Authenticate(s.token); err != nil {
+				return nil, err
+			}
+		}
 	}
 	return s.client, nil
 }

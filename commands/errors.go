@@ -153,6 +153,8 @@ func describe(err error) description {
 		}
 	case *storeError:
 		d.message, d.hint = e.Error(), "choose another folder with --store, which this user may write to"
+	case *exposed:
+		d.kind, d.hint = "exposed", "add --tls and --tokens FILE, or listen at 127.0.0.1; --insecure lets everybody send"
 	case interruption:
 		d.kind = "interrupted"
 	default:
@@ -163,9 +165,8 @@ func describe(err error) description {
 			d.kind, d.hint = c.kind, cmp.Or(c.hint, d.hint)
 		}
 	}
-	if exposed, ok := errors.AsType[*exposedKey](err); ok {
-		d.kind = "exposed-key"
-		d.hint = "chmod 600 " + printable(exposed.file) + ", or remove it if others may have read it; a new one has another fingerprint"
+	if secret, ok := errors.AsType[*exposedSecret](err); ok {
+		d.kind, d.hint = "exposed-"+secret.what, secret.hint()
 	}
 	return d
 }
@@ -184,6 +185,8 @@ var causes = []struct {
 	{errNUL, "bad-text", "send it as a file with 'labnet upload -'"},
 	{errBadName, string(wire.CodeName), renameHint},
 	{errChanged, "changed", "send it again when nobody writes to it"},
+	{errWritable, "failed", "chmod go-w it: who can write to it can give a token to anybody"},
+	{errNoUsers, "failed", "a line is a name and the SHA-256 of a token: 'labnet help serve' shows how to make one"},
 	{errKind, "not-a-file", ""},
 	{errLoop, "loop", ""},
 	{errDangling, "not-found", ""},
@@ -198,6 +201,12 @@ const renameHint = "rename it, or send it under another name with --name"
 // refusalHint says what to do about a refusal of the server.
 func refusalHint(code wire.Code) string {
 	switch code {
+	case wire.CodeDenied:
+		return "give your token with --token-file or " + tokenEnv + "; if you did, ask whoever runs the server for another"
+	case wire.CodeForbidden:
+		return "the server's tokens file says what a token gives a right to"
+	case wire.CodeQuota:
+		return "have files removed at the server, or max-bytes raised in its tokens file"
 	case wire.CodeName:
 		return renameHint
 	case wire.CodeNoSpace:

@@ -95,6 +95,7 @@ func facts(o object) (env []string) {
 	set("TIME", o.Time)
 	set("REMOTE", o.Remote)
 	set("LAB", yes(o.Lab))
+	set("USER", o.User)
 	set("NAME", o.Name)
 	set("PATH", o.Path)
 	set("CRC64NVME", o.CRC64NVME)

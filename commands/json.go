@@ -21,6 +21,7 @@ type object struct {
 	Addr   string `json:"addr,omitempty"`   // of the server, as the user named it
 	Remote string `json:"remote,omitempty"` // of the client, as the server sees it
 	Lab    bool   `json:"lab,omitempty"`    // came in the lab dialect
+	User   string `json:"user,omitempty"`   // whose token the client has shown
 
 	Seq        int     `json:"seq,omitempty"` // counts pings from 1
 	Text       *string `json:"text,omitempty"`
@@ -96,7 +97,7 @@ func (o object) summed(name, hex string) object {
 // receiptOf is the object of one thing received.
 func receiptOf(e wire.Event) object {
 	o := object{
-		Op: e.Op, Time: timestamp(), Remote: e.Remote, Lab: e.Lab,
+		Op: e.Op, Time: timestamp(), Remote: e.Remote, Lab: e.Lab, User: e.User,
 		Name: e.Name, Path: e.Path, Size: e.Size, Unchanged: e.Unchanged,
 	}
 	if e.Op == "say" {

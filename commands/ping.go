@@ -142,7 +142,7 @@ func pingOnce(ctx context.Context, o clientOptions) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	err = wire.Ping(ctx, conn, o.timeout)
+	err = wire.PingAs(ctx, conn, o.token, o.timeout)
 	return float64(time.Since(start).Microseconds()) / 1000, o.classify(ctx, err)
 }
 

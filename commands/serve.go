@@ -30,6 +30,7 @@ type serveOptions struct {
 	reply    string
 	lab      wire.Lab
 	tls      tlsOptions
+	access   accessOptions
 	level    zerolog.Level
 	exec     execOptions
 }
@@ -50,6 +51,7 @@ func serveCommand(con *console) *cli.Command {
 		&cli.BoolFlag{Name: "json", Usage: "print each thing received on standard output, as JSON, an object per line"},
 	}
 	flags = append(flags, tlsFlags()...)
+	flags = append(flags, accessFlags()...)
 	flags = append(flags, execFlags()...)
 	for _, f := range flags {
 		nameEnv(f)
@@ -122,6 +124,9 @@ func serveOptionsOf(c *cli.Context) (o serveOptions, err error) {
 	if o.tls, err = tlsOptionsOf(c); err != nil {
 		return o, err
 	}
+	if o.access, err = accessOptionsOf(c, o.tls.on); err != nil {
+		return o, err
+	}
 	if o.level, err = zerolog.ParseLevel(c.String("log-level")); err != nil {
 		return o, usageError("--log-level: %q is none of debug, info, warn and error", c.String("log-level"))
 	}
@@ -161,8 +166,16 @@ func serve(ctx context.Context, con *console, o serveOptions) error {
 	if err != nil {
 		return err
 	}
+	authenticate, err := o.access.authenticate(ctx, store, o.keep, log)
+	if err != nil {
+		return err
+	}
 	listeners, err := listen(o.listen)
 	if err != nil {
+		return err
+	}
+	if err := o.checkExposed(listeners, log); err != nil {
+		closeAll(listeners)
 		return err
 	}
 	srv := &wire.Server{
@@ -172,7 +185,8 @@ func serve(ctx context.Context, con *console, o serveOptions) error {
 		MaxSize: o.maxSize,
 		Log:     log,
 
-		Certificate: certificate,
+		Certificate:  certificate,
+		Authenticate: authenticate,
 	}
 	commands := startExec(o.exec, log)
 	receipts := tellReceipts(con, srv, commands)
@@ -197,9 +211,6 @@ func serve(ctx context.Context, con *console, o serveOptions) error {
 	})
 	for _, l := range listeners {
 		log.Info().Stringer("address", l.Addr()).Str("store", o.store).Msg("listening")
-		if !isLocal(l.Addr()) {
-			log.Warn().Stringer("address", l.Addr()).Msg("whoever reaches this address can send files")
-		}
 	}
 	if err := writeAddrFile(o.addrFile, listeners); err != nil {
 		stop()

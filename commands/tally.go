@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/dustin/go-humanize"
+
+	"github.com/labnet/labnet/wire"
 )
 
 // A tally counts the outcomes of several things of a kind.
@@ -17,8 +19,8 @@ type tally struct {
 }
 
 // count notes the outcome of the thing that o is, and shows a failure. It
-// returns an error only if there is no point in going on: without a server, or
-// when interrupted.
+// returns an error only if there is no point in going on: without a server or a
+// token, or when interrupted.
 func (t *tally) count(ctx context.Context, con *console, o object, err error) error {
 	t.all++
 	if err == nil {
@@ -33,6 +35,9 @@ func (t *tally) count(ctx context.Context, con *console, o object, err error) er
 	}
 	if gone, ok := errors.AsType[*insecure](err); ok {
 		return gone
+	}
+	if refused, ok := errors.AsType[*wire.Error](err); ok && refused.Code == wire.CodeDenied {
+		return refused
 	}
 	t.failed++
 	t.code = max(t.code, con.fail(err))

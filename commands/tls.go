@@ -11,6 +11,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math/big"
 	"os"
@@ -84,10 +85,10 @@ func (o tlsOptions) certificate(ctx context.Context, store *storage.Dir, log zer
 // openIdentity reads the key of a server, or makes it, durably. The certificate
 // around it is made anew each time: nobody looks at more than the key.
 func openIdentity(file string) (*tls.Certificate, error) {
-	text, err := readSecret(file)
+	text, err := readSecret(file, "key")
 	if errors.Is(err, fs.ErrNotExist) {
 		if err = makeIdentity(file); err == nil {
-			text, err = readSecret(file) // another process may have been quicker
+			text, err = readSecret(file, "key") // another process may have been quicker
 		}
 	}
 	if err != nil {
@@ -121,8 +122,8 @@ func openIdentity(file string) (*tls.Certificate, error) {
 	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, err
 }
 
-// readSecret reads a file that nobody else may read.
-func readSecret(file string) ([]byte, error) {
+// readSecret reads a file with a key or token, which nobody else may read.
+func readSecret(file, what string) ([]byte, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return nil, err
@@ -133,21 +134,27 @@ func readSecret(file string) ([]byte, error) {
 		return nil, err
 	}
 	if mode := fi.Mode().Perm(); mode&0o077 != 0 && runtime.GOOS != "windows" {
-		return nil, &exposedKey{file, mode}
+		return nil, &exposedSecret{file, what, mode}
 	}
-	text := make([]byte, 64<<10)
-	n, err := f.Read(text)
-	return text[:n], err
+	return io.ReadAll(io.LimitReader(f, 64<<10))
 }
 
-// An exposedKey is one that others than the owner of its file may read.
-type exposedKey struct {
-	file string
-	mode fs.FileMode
+// An exposedSecret is one that others than the owner of its file may read.
+type exposedSecret struct {
+	file, what string
+	mode       fs.FileMode
 }
 
-func (e *exposedKey) Error() string {
-	return fmt.Sprintf("others can read or change this key (mode %04o)", e.mode)
+func (e *exposedSecret) Error() string {
+	return fmt.Sprintf("others can read or change this %s (mode %04o)", e.what, e.mode)
+}
+
+func (e *exposedSecret) hint() string {
+	hint := "chmod 600 " + printable(e.file) + ", or "
+	if e.what == "token" {
+		return hint + "have it replaced by another if others may have read it"
+	}
+	return hint + "remove it if others may have read it; a new one has another fingerprint"
 }
 
 // makeIdentity makes the key of a server in a file, which appears complete and

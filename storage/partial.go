@@ -116,7 +116,7 @@ func (p *partial) append(b []byte) (int, error) {
 		return 0, p.err
 	}
 	if p.file.Size >= 0 && int64(len(b)) > p.file.Size-p.size {
-		p.err = fmt.Errorf("%q: %w", p.file.Name, ErrTooLong)
+		p.err = ErrTooLong
 		return 0, p.err
 	}
 	if p.hash != nil {
@@ -186,12 +186,11 @@ func (p *partial) Commit(ctx context.Context, want Sum) (Receipt, error) {
 func (p *partial) check(want Sum, sum []byte) error {
 	for _, size := range []int64{p.file.Size, want.Size} {
 		if size >= 0 && size != p.size {
-			return fmt.Errorf("%q: %w: %d bytes instead of %d", p.file.Name, ErrMismatch, p.size, size)
+			return fmt.Errorf("%w: %d bytes instead of %d", ErrMismatch, p.size, size)
 		}
 	}
 	if len(want.Digest) > 0 && !bytes.Equal(want.Digest, sum) {
-		return fmt.Errorf("%q: %w: %s %x instead of %x",
-			p.file.Name, ErrMismatch, p.file.Digest.Name, sum, want.Digest)
+		return fmt.Errorf("%w: %s %x instead of %x", ErrMismatch, p.file.Digest.Name, sum, want.Digest)
 	}
 	return nil
 }

@@ -62,6 +62,9 @@ type File struct {
 	// Name is relative and slash-separated; see CheckName. Empty asks for a
 	// random one: see RandomName.
 	Name string
+	// Folder is where the file belongs, and Name is in it. Empty stands for the
+	// store itself. The receipt's name begins with it.
+	Folder string
 	// ID names the upload: a later Create with the same ID goes on where this
 	// one has stopped. It may be any string and is told to nobody. Empty means
 	// that the upload cannot be resumed.
@@ -76,6 +79,31 @@ type File struct {
 	Mode fs.FileMode
 	// Digest says how the contents are summed; its zero value means not at all.
 	Digest Digest
+}
+
+// Place returns the name that a store keeps f under unless it is taken, and whether
+// that was made up, or else the *NameError that Create fails with.
+func (f File) Place() (name string, madeUp bool, err error) {
+	name, madeUp = f.Name, f.Name == ""
+	if madeUp {
+		name = RandomName()
+	} else if err := CheckName(name); err != nil {
+		return "", false, err
+	}
+	if f.Folder != "" {
+		name = f.Folder + "/" + name
+		err = CheckName(name)
+	}
+	return name, madeUp, err
+}
+
+// A Meter is a Store that can tell how much it holds.
+type Meter interface {
+	Store
+	// Usage returns the size in bytes of all files in a folder and below it
+	// together, whoever put them there, without those in progress. A folder that
+	// is not there holds none. Its time grows with their number.
+	Usage(ctx context.Context, folder string) (int64, error)
 }
 
 // A Digest is a named way to sum up contents.

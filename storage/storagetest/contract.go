@@ -30,6 +30,8 @@ func Run(t *testing.T, open Open) {
 	tests := map[string]func(*fixture){
 		"hostile names":          hostileNames,
 		"random names":           randomNames,
+		"in a folder":            inAFolder,
+		"usage":                  usage,
 		"sizes":                  sizes,
 		"one byte at a time":     oneByteAtATime,
 		"appends":                appends,

@@ -85,12 +85,14 @@ func (m *Memory) fail(err error) error {
 
 // Create implements [storage.Store].
 func (m *Memory) Create(ctx context.Context, f storage.File) (storage.Partial, error) {
-	p := &partial{store: m, file: f, onConflict: m.OnConflict}
-	if f.Name == "" {
-		p.file.Name = storage.RandomName()
-		p.onConflict = storage.Rename
-	} else if err := storage.CheckName(f.Name); err != nil {
+	name, madeUp, err := f.Place()
+	if err != nil {
 		return nil, err
+	}
+	f.Name = name
+	p := &partial{store: m, file: f, onConflict: m.OnConflict}
+	if madeUp {
+		p.onConflict = storage.Rename
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -118,6 +120,21 @@ func (m *Memory) Create(ctx context.Context, f storage.File) (storage.Partial, e
 	}
 	p.begin()
 	return p, nil
+}
+
+// Usage implements [storage.Meter].
+func (m *Memory) Usage(ctx context.Context, folder string) (bytes int64, err error) {
+	if err := storage.CheckName(folder); err != nil {
+		return 0, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for name, f := range m.files {
+		if strings.HasPrefix(name, folder+"/") {
+			bytes += int64(len(f.Data))
+		}
+	}
+	return bytes, ctx.Err()
 }
 
 // MakeFolder implements [storage.Store].

@@ -1,0 +1,78 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"net"
+
+	"github.com/rs/zerolog"
+	"github.com/urfave/cli/v2"
+
+	"github.com/labnet/labnet/storage"
+	"github.com/labnet/labnet/wire"
+)
+
+// accessOptions are the flags of serve that are about who may send.
+type accessOptions struct {
+	tokens   string // a file; "": everybody may
+	insecure bool
+}
+
+// ofAccess is the title of the flags about it in the help.
+const ofAccess = "Access"
+
+func accessFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "tokens", Category: ofAccess, Usage: "take nothing from who has no token that is in `FILE`; needs TLS"},
+		&cli.BoolFlag{Name: "insecure", Category: ofAccess, Usage: "listen where other machines are, without TLS or tokens"},
+	}
+}
+
+func accessOptionsOf(c *cli.Context, encrypted bool) (accessOptions, error) {
+	o := accessOptions{c.String("tokens"), c.Bool("insecure")}
+	switch {
+	case c.IsSet("tokens") && o.tokens == "":
+		return o, usageError("--tokens: no file given")
+	case o.tokens != "" && !encrypted:
+		return o, &badUsage{errors.New("--tokens goes with TLS only: in the clear, anybody can read a token"), "add --tls, or --cert and --key"}
+	}
+	return o, nil
+}
+
+// authenticate returns what tells a wire.Server whose a token is, or nil if it wants
+// none. Until ctx ends it follows what becomes of the file.
+func (o accessOptions) authenticate(ctx context.Context, store storage.Store, keep storage.DirOptions, log zerolog.Logger) (func(string) (wire.Identity, bool), error) {
+	if o.tokens == "" {
+		return nil, nil
+	}
+	d, err := newDoorkeeper(ctx, o.tokens, store, keep.PartialTTL, log)
+	if err != nil {
+		return nil, err
+	}
+	return d.authenticate, nil
+}
+
+// An exposed server would take what anybody sends who reaches its address.
+type exposed struct{ addr net.Addr }
+
+func (e *exposed) Error() string {
+	return "listen " + e.addr.String() + ": other machines may reach this address, and without TLS and tokens anybody can send"
+}
+
+// checkExposed fails if other machines reach a listener of a server that cannot tell
+// who they are, unless that is what is wanted.
+func (o serveOptions) checkExposed(listeners []net.Listener, log zerolog.Logger) error {
+	if o.tls.on && o.access.tokens != "" {
+		return nil
+	}
+	for _, l := range listeners {
+		switch {
+		case isLocal(l.Addr()):
+		case !o.access.insecure:
+			return &exposed{l.Addr()}
+		default:
+			log.Warn().Stringer("address", l.Addr()).Bool("tls", o.tls.on).Bool("tokens", false).Msg("insecure: whoever reaches this address can send files")
+		}
+	}
+	return nil
+}

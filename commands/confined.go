@@ -1,0 +1,64 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"path"
+	"strings"
+
+	"github.com/labnet/labnet/storage"
+)
+
+// A confined store is the folder of a user in a store, or all of it, where nobody
+// goes on with an upload of another user. Names are those in the folder, so that
+// who is in it does not see it.
+type confined struct {
+	storage.Store
+	user string
+	dir  string // "": all of it
+}
+
+func (c confined) Create(ctx context.Context, f storage.File) (storage.Partial, error) {
+	if f.ID != "" {
+		f.ID = c.user + "\x00" + f.ID // neither has a NUL byte
+	}
+	f.Folder = c.dir
+	p, err := c.Store.Create(ctx, f)
+	if err != nil {
+		return nil, c.inside(err)
+	}
+	return confinedPartial{p, c}, nil
+}
+
+func (c confined) MakeFolder(ctx context.Context, name string) error {
+	if err := storage.CheckName(name); err != nil {
+		return err
+	}
+	return c.inside(c.Store.MakeFolder(ctx, path.Join(c.dir, name)))
+}
+
+// inside returns err about a name as who is in the folder knows it.
+func (c confined) inside(err error) error {
+	if fault, ok := errors.AsType[*storage.NameError](err); ok {
+		return &storage.NameError{Name: c.name(fault.Name), Reason: fault.Reason}
+	}
+	return err
+}
+
+func (c confined) name(outside string) string {
+	if c.dir == "" {
+		return outside
+	}
+	return strings.TrimPrefix(outside, c.dir+"/")
+}
+
+type confinedPartial struct {
+	storage.Partial
+	in confined
+}
+
+func (p confinedPartial) Commit(ctx context.Context, want storage.Sum) (storage.Receipt, error) {
+	receipt, err := p.Partial.Commit(ctx, want)
+	receipt.Name = p.in.name(receipt.Name)
+	return receipt, p.in.inside(err)
+}

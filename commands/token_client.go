@@ -1,0 +1,48 @@
+package commands
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"unicode"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/labnet/labnet/wire"
+)
+
+// tokenEnv holds a token. There is no flag for it: other users of a machine can see
+// the arguments of a program.
+const tokenEnv = "LABNET_TOKEN"
+
+func clientTokenFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "token-file", EnvVars: []string{"LABNET_TOKEN_FILE"}, Usage: "show the server the token in `FILE`, or that in $" + tokenEnv},
+	}
+}
+
+// clientTokenOf returns the token that a client shows, or "" if it has none.
+func clientTokenOf(c *cli.Context, encrypted bool) (string, error) {
+	file, token := c.String("token-file"), os.Getenv(tokenEnv)
+	switch {
+	case file == "" && token == "":
+		return "", nil
+	case c.IsSet("lab"):
+		return "", usageError("the tasks of the course know no tokens: --lab goes without --token-file and %s", tokenEnv)
+	case !encrypted:
+		return "", &badUsage{errors.New("a token is sent inside TLS only"), "give the server's fingerprint with --pin, or --tls if this system trusts its certificate"}
+	case file != "":
+		text, err := readSecret(file, "token")
+		if err != nil {
+			return "", &itemError{"--token-file " + file, err}
+		}
+		token = strings.TrimRight(string(text), "\r\n")
+	}
+	if len(token) < wire.MinToken || len(token) > wire.MaxToken || strings.ContainsFunc(token, notInToken) {
+		return "", &badUsage{fmt.Errorf("what is given as a token is none: that is %d to %d characters of ASCII without spaces", wire.MinToken, wire.MaxToken), "make one with 'openssl rand -hex 32'"}
+	}
+	return token, nil
+}
+
+func notInToken(r rune) bool { return r > unicode.MaxASCII || !unicode.IsGraphic(r) || r == ' ' }

@@ -1,0 +1,213 @@
+package commands
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/labnet/labnet/storage"
+)
+
+const (
+	// maxTokens is the most bytes of a tokens file: some hundred thousand users.
+	maxTokens = 16 << 20
+	// maxUserName is the most bytes of a user's name.
+	maxUserName = 64
+)
+
+// rights are what a token may give a right to. Whoever has one may ping.
+var rights = []string{"say", "blob", "upload"}
+
+// A user is who has a token, as a line of a tokens file tells:
+//
+//	NAME SHA256HEX [say,blob,upload] [max-bytes=SIZE] [dir=FOLDER]
+type user struct {
+	name     string
+	hash     [sha256.Size]byte // of the token
+	rights   []string          // by default all
+	maxBytes int64             // that may be in dir; 0 for any number
+	dir      string            // in which all that the user sends is kept; "" is the store itself
+}
+
+// users are those of a tokens file.
+type users struct {
+	list   []user
+	byName map[string]*user
+}
+
+// find returns the user who has a token. How long it takes depends on how many
+// users there are, and on the token's length: it compares with every one, and each
+// time all of the hash. Since it compares hashes, a shorter time could tell nothing
+// about another token either.
+func (u *users) find(token string) (*user, bool) {
+	hash := sha256.Sum256([]byte(token))
+	found := -1
+	for i := range u.list {
+		same := subtle.ConstantTimeCompare(u.list[i].hash[:], hash[:])
+		found = subtle.ConstantTimeSelect(same, i, found)
+	}
+	if found < 0 {
+		return nil, false
+	}
+	return &u.list[found], true
+}
+
+// A lineError is about a line of a file.
+type lineError struct {
+	line int
+	err  error
+}
+
+func (e *lineError) Error() string { return fmt.Sprintf("line %d: %v", e.line, e.err) }
+func (e *lineError) Unwrap() error { return e.err }
+
+var (
+	errNoUsers   = errors.New("it names nobody")
+	errWritable  = errors.New("others than its owner can write to it")
+	errNoDir     = errors.New("max-bytes is about what is in a folder, so that it needs dir=FOLDER")
+	errNoToken   = errors.New("that is the hash of an empty token")
+	errNotTokens = errors.New("not a file")
+)
+
+// readUsers reads a tokens file. Everybody may read it, since nobody can find the
+// tokens by their hashes, but only its owner may write to it.
+func readUsers(file string) (*users, error) {
+	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	fi, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, err
+	case !fi.Mode().IsRegular():
+		return nil, errNotTokens
+	case fi.Mode().Perm()&0o022 != 0 && runtime.GOOS != "windows":
+		return nil, errWritable
+	}
+	text, err := io.ReadAll(io.LimitReader(f, maxTokens+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(text) > maxTokens {
+		return nil, fmt.Errorf("it has more than %d bytes", maxTokens)
+	}
+	return parseUsers(text)
+}
+
+// parseUsers reads what is in a tokens file. It fails with errNoUsers or a
+// *lineError.
+func parseUsers(text []byte) (*users, error) {
+	all := &users{byName: map[string]*user{}}
+	lines := map[[sha256.Size]byte]int{}
+	n := 0
+	for line := range bytes.Lines(text) {
+		n++
+		words := strings.Fields(string(line))
+		if comment := slices.IndexFunc(words, func(w string) bool { return w[0] == '#' }); comment >= 0 {
+			words = words[:comment]
+		}
+		if len(words) == 0 {
+			continue
+		}
+		u, err := parseUser(words)
+		if err == nil && lines[u.hash] > 0 {
+			err = fmt.Errorf("the token is that of line %d", lines[u.hash])
+		}
+		if err == nil && all.byName[u.name] != nil {
+			err = fmt.Errorf("%s has a line already", u.name)
+		}
+		if err != nil {
+			return nil, &lineError{n, err}
+		}
+		lines[u.hash] = n
+		all.byName[u.name] = &u
+		all.list = append(all.list, u)
+	}
+	if len(all.list) == 0 {
+		return nil, errNoUsers
+	}
+	return all, nil
+}
+
+// parseUser reads the words of a line.
+func parseUser(words []string) (u user, err error) {
+	u = user{name: words[0]}
+	if !isUserName(u.name) {
+		return u, fmt.Errorf("%q is no name: it is made of up to %d letters, digits and . _ - @, and begins with one of the first two", u.name, maxUserName)
+	}
+	if len(words) < 2 {
+		return u, errors.New("a name and the SHA-256 of a token make a line")
+	}
+	hash, err := hex.DecodeString(words[1])
+	if err != nil || len(hash) != len(u.hash) {
+		return u, errors.New("what follows the name is not a SHA-256 of 64 hexadecimal digits")
+	}
+	u.hash = [sha256.Size]byte(hash)
+	for _, empty := range []string{"", "\n"} {
+		if u.hash == sha256.Sum256([]byte(empty)) {
+			return u, errNoToken
+		}
+	}
+	for _, word := range words[2:] {
+		if err := u.set(word); err != nil {
+			return u, err
+		}
+	}
+	if u.rights == nil {
+		u.rights = rights
+	}
+	if u.maxBytes > 0 && u.dir == "" {
+		return u, errNoDir
+	}
+	return u, nil
+}
+
+// set takes one word of those that may be missing.
+func (u *user) set(word string) error {
+	key, value, isOption := strings.Cut(word, "=")
+	switch {
+	case !isOption && u.rights == nil:
+		for right := range strings.SplitSeq(word, ",") {
+			if !slices.Contains(rights, right) {
+				return fmt.Errorf("%q is none of %s", right, strings.Join(rights, ", "))
+			}
+			if slices.Contains(u.rights, right) {
+				return fmt.Errorf("%s is there twice", right)
+			}
+			u.rights = append(u.rights, right)
+		}
+	case key == "max-bytes" && u.maxBytes == 0:
+		n, err := parseSize(value)
+		if err != nil || n == 0 {
+			return fmt.Errorf("max-bytes: %q is not a size such as 500MB or 2GiB", value)
+		}
+		u.maxBytes = n
+	case key == "dir" && u.dir == "":
+		u.dir = value
+		return storage.CheckName(value)
+	default:
+		return fmt.Errorf("%q is not [say,blob,upload] [max-bytes=SIZE] [dir=FOLDER], each once", word)
+	}
+	return nil
+}
+
+func isUserName(name string) bool {
+	for i, r := range name {
+		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
+		if !letter && (i == 0 || !strings.ContainsRune("._-@", r)) {
+			return false
+		}
+	}
+	return name != "" && len(name) <= maxUserName
+}

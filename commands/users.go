@@ -1,0 +1,114 @@
+package commands
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/labnet/labnet/storage"
+	"github.com/labnet/labnet/wire"
+)
+
+// revocationTime is how long a change of the tokens file may take to be seen by
+// connections that exist.
+const revocationTime = time.Second
+
+// A doorkeeper knows the users of a server, and where each of them may keep what.
+type doorkeeper struct {
+	users      *watched[*users]
+	store      storage.Store
+	partialTTL time.Duration // how long the store keeps interrupted uploads
+	log        zerolog.Logger
+
+	mu     sync.Mutex
+	quotas map[string]*quota // by folder
+}
+
+// newDoorkeeper reads a tokens file, and again when it changes, until ctx ends.
+func newDoorkeeper(ctx context.Context, file string, store storage.Store, partialTTL time.Duration, log zerolog.Logger) (*doorkeeper, error) {
+	d := &doorkeeper{store: store, partialTTL: partialTTL, log: log, quotas: map[string]*quota{}}
+	read := func() (*users, error) {
+		all, err := readUsers(file)
+		if err != nil {
+			return nil, err
+		}
+		if _, ok := store.(storage.Meter); !ok {
+			for _, u := range all.list {
+				if u.maxBytes > 0 {
+					return nil, fmt.Errorf("max-bytes of %s: this store cannot tell how much it holds", u.name)
+				}
+			}
+		}
+		log.Info().Str("tokens", file).Int("users", len(all.list)).Msg("taking tokens")
+		return all, nil
+	}
+	failed := func(err error) {
+		log.Error().Err(err).Str("tokens", file).Msg("cannot use the new tokens; the old ones stay in use")
+	}
+	var err error
+	if d.users, err = watch(ctx, []string{file}, read, failed); err != nil {
+		return nil, &itemError{file, err}
+	}
+	return d, nil
+}
+
+// authenticate returns whose token it is.
+func (d *doorkeeper) authenticate(token string) (wire.Identity, bool) {
+	u, ok := d.users.get().find(token)
+	if !ok {
+		return nil, false
+	}
+	return &identity{d, u.name, u.hash}, true
+}
+
+// An identity is a user on a connection, for as long as the token is in the file.
+type identity struct {
+	*doorkeeper
+	name string
+	hash [sha256.Size]byte
+}
+
+func (id *identity) Name() string { return id.name }
+
+func (id *identity) Valid() bool { return id.user() != nil }
+
+// user returns what the tokens file says of the user, or nil if the token is not
+// in it any more.
+func (id *identity) user() *user {
+	u := id.users.recent(revocationTime).byName[id.name]
+	if u == nil || u.hash != id.hash {
+		return nil
+	}
+	return u
+}
+
+// Permit returns the store as the user may use it.
+func (id *identity) Permit(op string) (wire.Store, error) {
+	u := id.user()
+	if u == nil || !slices.Contains(u.rights, op) {
+		return nil, &wire.Error{Code: wire.CodeForbidden, Text: "this token gives no right to " + op}
+	}
+	var kept storage.Store = confined{id.store, u.name, u.dir}
+	if u.maxBytes > 0 {
+		kept = limited{kept, id.quotaOf(u.dir), u.maxBytes}
+	}
+	log := id.log.With().Str("user", id.name).Logger()
+	return watchedStore{keeper{kept}, log}, nil
+}
+
+// quotaOf returns the count of a folder.
+func (d *doorkeeper) quotaOf(dir string) *quota {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	q := d.quotas[dir]
+	if q == nil {
+		q = &quota{meter: d.store.(storage.Meter), dir: dir, partialTTL: d.partialTTL}
+		d.quotas[dir] = q
+	}
+	return q
+}

@@ -1,0 +1,31 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+)
+
+// Usage implements [Meter]. It follows no symlinks, and leaves out what vanishes
+// while it counts.
+func (d *Dir) Usage(ctx context.Context, folder string) (bytes int64, err error) {
+	if err := CheckName(folder); err != nil {
+		return 0, err
+	}
+	err = fs.WalkDir(d.os.root.FS(), folder, func(name string, e fs.DirEntry, err error) error {
+		if err == nil && e.Type().IsRegular() {
+			var fi fs.FileInfo
+			if fi, err = d.os.root.Lstat(name); err == nil {
+				bytes += fi.Size()
+			}
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			err = nil
+		}
+		if err == nil {
+			err = ctx.Err()
+		}
+		return err
+	})
+	return bytes, err
+}
