@@ -52,13 +52,13 @@ func (b *body) Read(p []byte) (n int, err error) {
 	if b.left == 0 {
 		return 0, io.EOF
 	}
-	if b.err = b.c.talk(); b.err != nil {
-		return 0, b.err
-	}
 	n, err = b.c.r.Read(p[:min(int64(len(p)), b.left)])
 	b.left -= int64(n)
 	if err != nil && b.left > 0 {
 		b.err = unexpected(err)
+	}
+	if b.err == nil {
+		b.err = b.c.talk() // while it waited, the token may have been revoked
 	}
 	return n, b.err
 }

@@ -82,6 +82,11 @@ func roomy(d *duplex) spacious { return spacious{d, bufio.NewReaderSize(d, 64<<1
 
 func (s spacious) Read(p []byte) (int, error) { return s.r.Read(p) }
 
+// tlsServer is a server's end of TLS.
+func tlsServer(far net.Conn) *tls.Conn {
+	return tls.Server(far, &tls.Config{Certificates: []tls.Certificate{*identity()}})
+}
+
 // overTLS is adapt for a server that speaks TLS.
 func overTLS(adapt func(*world)) func(*world) {
 	return func(w *world) {
