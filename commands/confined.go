@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path"
+	"strconv"
 	"strings"
 
 	"github.com/labnet/labnet/storage"
@@ -39,10 +40,19 @@ func (c confined) MakeFolder(ctx context.Context, name string) error {
 
 // inside returns err about a name as who is in the folder knows it.
 func (c confined) inside(err error) error {
-	if fault, ok := errors.AsType[*storage.NameError](err); ok {
-		return &storage.NameError{Name: c.name(fault.Name), Reason: fault.Reason}
+	fault, ok := errors.AsType[*storage.NameError](err)
+	if !ok || c.dir == "" {
+		return err
 	}
-	return err
+	inner := &storage.NameError{Name: c.name(fault.Name), Reason: fault.Reason}
+	within, _ := strings.CutSuffix(strconv.Quote(c.dir+"/"), `"`)
+	inner.Reason = strings.ReplaceAll(inner.Reason, within, `"`)
+	for dir := c.dir; dir != "."; dir = path.Dir(dir) {
+		if strings.Contains(inner.Reason, strconv.Quote(dir)) {
+			inner.Reason = "the folder for this user cannot be made"
+		}
+	}
+	return inner
 }
 
 func (c confined) name(outside string) string {

@@ -1,0 +1,202 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/labnet/labnet/storage"
+	"github.com/labnet/labnet/storage/storagetest"
+	"github.com/labnet/labnet/wire"
+)
+
+// A filling is a store with a quota of a hundred bytes.
+type filling struct {
+	t testing.TB
+	*storagetest.Memory
+	limited
+}
+
+func newFilling(t testing.TB) *filling {
+	m := storagetest.NewMemory()
+	q := &quota{meter: m, dir: "alice", partialTTL: time.Hour}
+	return &filling{t, m, limited{confined{m, "alice", "alice"}, q, 100}}
+}
+
+func (f *filling) begin(name, id string, size int64) (storage.Partial, error) {
+	return f.limited.Create(context.Background(), storage.File{Name: name, ID: id, Size: size, Digest: storagetest.Digest})
+}
+
+// put keeps a file of so many bytes, and reports whether there was room.
+func (f *filling) put(name string, size int) bool {
+	f.t.Helper()
+	p, err := f.begin(name, "", int64(size))
+	if err == nil {
+		_, err = p.ReadFrom(strings.NewReader(strings.Repeat("x", size)))
+		if err == nil {
+			_, err = p.Commit(context.Background(), storage.Sum{Size: int64(size)})
+		}
+		p.Abort()
+	}
+	return f.room(err)
+}
+
+// room reports whether there was room, after an error.
+func (f *filling) room(err error) bool {
+	f.t.Helper()
+	refused, ok := errors.AsType[*wire.Error](err)
+	if err != nil && (!ok || refused.Code != wire.CodeQuota) {
+		f.t.Errorf("error %v", err)
+	}
+	return err == nil
+}
+
+func (f *filling) want(got, want bool) {
+	f.t.Helper()
+	if got != want {
+		f.t.Errorf("there was room: %t, want %t", got, want)
+	}
+}
+
+// TestQuota fills a folder in every way.
+func TestQuota(t *testing.T) {
+	for name, test := range map[string]func(f *filling){
+		"to the byte": func(f *filling) {
+			f.want(f.put("a", 101), false)
+			f.want(f.put("a", 60), true)
+			f.want(f.put("b", 41), false)
+			f.want(f.put("b", 40), true)
+			f.want(f.put("c", 1), false)
+			f.want(f.put("c", 0), true)
+		},
+		"unchanged": func(f *filling) {
+			for range 5 {
+				f.want(f.put("a", 30), true)
+			}
+			f.want(f.put("b", 70), true)
+		},
+		"announced": func(f *filling) {
+			p, err := f.begin("a", "", 60)
+			f.want(f.room(err), true)
+			f.want(f.put("b", 41), false)
+			p.Abort()
+			f.want(f.put("b", 41), true)
+		},
+		"mismatch": func(f *filling) {
+			p, _ := f.begin("a", "", 60)
+			if _, err := p.Commit(context.Background(), storage.Sum{Size: 60}); !errors.Is(err, storage.ErrMismatch) {
+				f.t.Errorf("Commit: %v", err)
+			}
+			f.want(f.put("b", 100), true)
+		},
+		"refused by the store": func(f *filling) {
+			if _, err := f.begin("../a", "", 100); err == nil {
+				f.t.Error("no error")
+			}
+			f.want(f.put("b", 100), true)
+		},
+		"stream": func(f *filling) {
+			p, err := f.begin("a", "", -1)
+			f.want(f.room(err), true)
+			_, err = p.ReadFrom(strings.NewReader(strings.Repeat("x", 60)))
+			f.want(f.room(err), true)
+			f.want(f.put("b", 41), false)
+			_, err = p.ReadFrom(strings.NewReader(strings.Repeat("x", 41)))
+			f.want(f.room(err), false)
+			p.Abort()
+			f.want(f.put("b", 100), true)
+		},
+		"interrupted": func(f *filling) {
+			p, _ := f.begin("a", "id", 60)
+			p.ReadFrom(strings.NewReader(strings.Repeat("x", 50)))
+			must(f.t.(*testing.T), p.Suspend())
+			f.want(f.put("b", 51), false) // 50 are left of it
+			f.want(f.put("b", 50), true)
+			_, err := f.begin("a", "id", 60)
+			f.want(f.room(err), false)
+			p, err = f.begin("a", "id", 50)
+			f.want(f.room(err), true)
+			if n := p.Resumed().Size; n != 50 {
+				f.t.Errorf("resumed at %d", n)
+			}
+			p.Abort()
+			f.want(f.put("c", 50), true)
+		},
+		"interrupted and expired": func(f *filling) {
+			p, _ := f.begin("a", "id", 60)
+			p.ReadFrom(strings.NewReader(strings.Repeat("x", 50)))
+			must(f.t.(*testing.T), p.Suspend())
+			time.Sleep(time.Hour + time.Second)
+			f.want(f.put("b", 100), true)
+		},
+		"begun anew": func(f *filling) {
+			p, _ := f.begin("a", "id", 60)
+			p.ReadFrom(strings.NewReader(strings.Repeat("x", 50)))
+			must(f.t.(*testing.T), p.Restart())
+			p.ReadFrom(strings.NewReader("xx"))
+			must(f.t.(*testing.T), p.Suspend())
+			f.want(f.put("b", 98), true)
+		},
+		"others' files": func(f *filling) {
+			f.want(f.put("a", 10), true)
+			p, err := f.Memory.Create(context.Background(), storage.File{Name: "alice/theirs", Size: -1})
+			must(f.t.(*testing.T), err)
+			p.ReadFrom(strings.NewReader(strings.Repeat("x", 80)))
+			p.Commit(context.Background(), storage.Sum{Size: 80})
+			time.Sleep(recountTime)
+			f.want(f.put("b", 20), false)
+			f.want(f.put("b", 10), true)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { test(newFilling(t)) })
+		})
+	}
+}
+
+// TestQuotaAtOnce has many announce at once what there is not room for.
+func TestQuotaAtOnce(t *testing.T) {
+	f := newFilling(t)
+	var all sync.WaitGroup
+	for i := range 100 {
+		all.Go(func() { f.put(fmt.Sprint(i), 7) })
+	}
+	all.Wait()
+	if bytes, err := f.Usage(t.Context(), "alice"); bytes != 98 || err != nil {
+		t.Errorf("%d bytes are kept, %v; want 98", bytes, err)
+	}
+}
+
+// TestQuotaOfServer: a quota holds after a restart, and what is removed makes room.
+func TestQuotaOfServer(t *testing.T) {
+	line := "alice " + hashOf(aliceToken) + " dir=alice max-bytes=100"
+	g := startGuarded(t, storage.DirOptions{}, line)
+	must(t, os.Mkdir(filepath.Join(g.dir, "alice"), 0o777))
+	must(t, os.WriteFile(filepath.Join(g.dir, "alice", "there before"), make([]byte, 60), 0o666))
+	c := g.as(aliceToken)
+	for _, tt := range []struct{ contents, want string }{{strings.Repeat("x", 41), "quota"}, {strings.Repeat("x", 40), "f"}, {"y", "quota"}} {
+		if got := upload(c, "f", tt.contents); got != tt.want {
+			t.Errorf("%d bytes: %s, want %s", len(tt.contents), got, tt.want)
+		}
+	}
+	if _, err := c.Say(t.Context(), "still here"); err != nil {
+		t.Errorf("after a refusal: %v", err)
+	}
+	must(t, os.Remove(filepath.Join(g.dir, "alice", "there before")))
+	for overdue := time.Now().Add(time.Minute); upload(c, "g", "y") != "g"; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(overdue) {
+			t.Fatal("what was removed makes no room")
+		}
+	}
+	g.write(line + "000")
+	if got := upload(g.as(aliceToken), "h", strings.Repeat("x", 1000)); got != "h" {
+		t.Errorf("with more room: %s", got)
+	}
+}
