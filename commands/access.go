@@ -52,27 +52,18 @@ func (o accessOptions) authenticate(ctx context.Context, store storage.Store, ke
 	return d.authenticate, nil
 }
 
-// An exposed server would take what anybody sends who reaches its address.
-type exposed struct{ addr net.Addr }
+// errExposed means that a server would take what anybody sends who reaches it.
+var errExposed = errors.New("other machines may reach it, and without TLS and tokens anybody there can send")
 
-func (e *exposed) Error() string {
-	return "listen " + e.addr.String() + ": other machines may reach this address, and without TLS and tokens anybody can send"
-}
-
-// checkExposed fails if other machines reach a listener of a server that cannot tell
+// checkExposed fails if other machines reach an address of a server that cannot tell
 // who they are, unless that is what is wanted.
-func (o serveOptions) checkExposed(listeners []net.Listener, log zerolog.Logger) error {
-	if o.tls.on && o.access.tokens != "" {
-		return nil
-	}
-	for _, l := range listeners {
-		switch {
-		case isLocal(l.Addr()):
-		case !o.access.insecure:
-			return &exposed{l.Addr()}
-		default:
-			log.Warn().Stringer("address", l.Addr()).Bool("tls", o.tls.on).Bool("tokens", false).Msg("insecure: whoever reaches this address can send files")
-		}
+func (o serveOptions) checkExposed(addr net.Addr) error {
+	if o.isExposed(addr) && !o.access.insecure {
+		return errExposed
 	}
 	return nil
+}
+
+func (o serveOptions) isExposed(addr net.Addr) bool {
+	return !isLocal(addr) && !(o.tls.on && o.access.tokens != "")
 }

@@ -153,8 +153,6 @@ func describe(err error) description {
 		}
 	case *storeError:
 		d.message, d.hint = e.Error(), "choose another folder with --store, which this user may write to"
-	case *exposed:
-		d.kind, d.hint = "exposed", "add --tls and --tokens FILE, or listen at 127.0.0.1; --insecure lets everybody send"
 	case interruption:
 		d.kind = "interrupted"
 	default:
@@ -164,6 +162,9 @@ func describe(err error) description {
 		if d.kind == "failed" && errors.Is(err, c.err) {
 			d.kind, d.hint = c.kind, cmp.Or(c.hint, d.hint)
 		}
+	}
+	if _, ok := errors.AsType[*lineError](err); ok {
+		d.kind, d.hint = "failed", tokensHint
 	}
 	if secret, ok := errors.AsType[*exposedSecret](err); ok {
 		d.kind, d.hint = "exposed-"+secret.what, secret.hint()
@@ -185,8 +186,9 @@ var causes = []struct {
 	{errNUL, "bad-text", "send it as a file with 'labnet upload -'"},
 	{errBadName, string(wire.CodeName), renameHint},
 	{errChanged, "changed", "send it again when nobody writes to it"},
-	{errWritable, "failed", "chmod go-w it: who can write to it can give a token to anybody"},
-	{errNoUsers, "failed", "a line is a name and the SHA-256 of a token: 'labnet help serve' shows how to make one"},
+	{errExposed, "exposed", "add --tls and --tokens FILE, or listen at 127.0.0.1; --insecure lets everybody send"},
+	{errWritable, "failed", "chmod go-w it: who can write to it can make tokens"},
+	{errNoUsers, "failed", tokensHint},
 	{errKind, "not-a-file", ""},
 	{errLoop, "loop", ""},
 	{errDangling, "not-found", ""},
@@ -195,6 +197,8 @@ var causes = []struct {
 	{fs.ErrNotExist, "not-found", ""},
 	{fs.ErrPermission, "permission", ""},
 }
+
+const tokensHint = "a line is NAME SHA256HEX [say,blob,upload] [max-bytes=SIZE] [dir=FOLDER]; printf %s TOKEN | sha256sum prints the second"
 
 const renameHint = "rename it, or send it under another name with --name"
 

@@ -14,7 +14,7 @@ var examples = map[string][]example{
 	},
 	"serve": {
 		{"labnet serve", "127.0.0.1:9000, into ./received"},
-		{"labnet serve --tls -l :9000", "from everywhere, encrypted"},
+		{"labnet serve --tls --tokens tokens -l :9000", "from everywhere, with a token"},
 		{"labnet serve --on-conflict replace", "a second report.pdf replaces the first"},
 		{"labnet serve --json | jq -r .op", "tell programs what came"},
 	},

@@ -11,17 +11,30 @@ import (
 )
 
 // listen returns the sockets that were passed to this process or, if there are
-// none, one that listens at addr. It returns at least one.
-func listen(addr string) ([]net.Listener, error) {
-	passed, err := passedListeners()
-	if err != nil || len(passed) > 0 {
-		return passed, err
+// none, one that listens at addr. It returns at least one, and each passes check.
+func listen(addr string, check func(net.Addr) error) ([]net.Listener, error) {
+	listeners, err := passedListeners()
+	passed := len(listeners) > 0
+	if err == nil && !passed {
+		var l net.Listener
+		if l, err = net.Listen("tcp", addr); err != nil {
+			return nil, &itemError{"listen " + addr, err}
+		}
+		listeners = append(listeners, l)
 	}
-	l, err := net.Listen("tcp", addr)
+	for _, l := range listeners {
+		if passed {
+			addr = l.Addr().String()
+		}
+		if e := check(l.Addr()); e != nil && err == nil {
+			err = &itemError{"listen " + addr, e}
+		}
+	}
 	if err != nil {
-		return nil, &itemError{"listen " + addr, err}
+		closeAll(listeners)
+		return nil, err
 	}
-	return []net.Listener{l}, nil
+	return listeners, nil
 }
 
 // serveAll is srv.Serve for several listeners. If one fails, none goes on.

@@ -115,6 +115,7 @@ func manual(app *cli.App, date string) string {
 	for _, name := range slices.Sorted(maps.Keys(env)) {
 		entry(bold(name), "stands for "+strings.Join(env[name], ", ")+".")
 	}
+	entry(bold(tokenEnv), "is the token that clients show, unless --token-file names another.")
 	entry(bold("NO_COLOR"), "if it is not empty, the log of serve has no colours.")
 	section("FILES")
 	entry(italic("received"), "is where serve keeps files, in the folder where it is started, unless --store names another.")

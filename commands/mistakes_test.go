@@ -98,6 +98,7 @@ var refusalCodes = []wire.Code{
 	wire.CodeProtocol, wire.CodeUnsupported, wire.CodeName, wire.CodeExists, wire.CodeTooLarge, wire.CodeTooMany,
 	wire.CodeMismatch, wire.CodeCancelled, wire.CodeInUse, wire.CodeSuperseded, wire.CodeNoSpace, wire.CodeReadOnly,
 	wire.CodeTimeout, wire.CodeShutdown, wire.CodeInternal, wire.CodeTLSRequired,
+	wire.CodeDenied, wire.CodeForbidden, wire.CodeQuota,
 }
 
 // refusals are those of each code, in words that no server uses.
@@ -228,6 +229,14 @@ func encrypting(t *testing.T) net.Listener {
 	must(t, err)
 	srv := &wire.Server{Certificate: func() (*tls.Certificate, error) { return cert, nil }}
 	return serveDir(t, srv, storage.DirOptions{})
+}
+
+// wantingTokens is one that knows alice, who may only upload ten bytes. Its key is
+// pinned from then on.
+func wantingTokens(t *testing.T) net.Listener {
+	g := startGuarded(t, storage.DirOptions{}, "alice "+hashOf(aliceToken)+" upload dir=alice max-bytes=10")
+	t.Setenv("LABNET_PIN", g.pin)
+	return g.listener
 }
 
 // key makes the file "file", which only some may read.

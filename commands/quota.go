@@ -58,8 +58,8 @@ func (q *quota) reserve(ctx context.Context, n int64, id string, limit int64) er
 		return err
 	}
 	if room := q.room(id, limit); n > room {
-		return &wire.Error{Code: wire.CodeQuota, Text: fmt.Sprintf("of the %s for this user, %s are left",
-			humanize.IBytes(uint64(limit)), humanize.IBytes(uint64(max(0, room))))}
+		return &wire.Error{Code: wire.CodeQuota, Text: fmt.Sprintf("there is no room for it: %s of %s are left for this user",
+			humanize.IBytes(uint64(max(0, room))), humanize.IBytes(uint64(limit)))}
 	}
 	q.reserved += n
 	return nil

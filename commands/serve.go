@@ -170,12 +170,8 @@ func serve(ctx context.Context, con *console, o serveOptions) error {
 	if err != nil {
 		return err
 	}
-	listeners, err := listen(o.listen)
+	listeners, err := listen(o.listen, o.checkExposed)
 	if err != nil {
-		return err
-	}
-	if err := o.checkExposed(listeners, log); err != nil {
-		closeAll(listeners)
 		return err
 	}
 	srv := &wire.Server{
@@ -211,6 +207,9 @@ func serve(ctx context.Context, con *console, o serveOptions) error {
 	})
 	for _, l := range listeners {
 		log.Info().Stringer("address", l.Addr()).Str("store", o.store).Msg("listening")
+		if o.isExposed(l.Addr()) {
+			log.Warn().Stringer("address", l.Addr()).Bool("tls", o.tls.on).Msg("insecure: whoever reaches this address can send files")
+		}
 	}
 	if err := writeAddrFile(o.addrFile, listeners); err != nil {
 		stop()

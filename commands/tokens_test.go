@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	aliceToken = "alice, who is known"
-	bobToken   = "bob, whom she knows"
+	aliceToken = "alice-who-is-known"
+	bobToken   = "bob-whom-she-knows"
 )
 
 // hashOf is the hash of a token as sha256sum prints it.

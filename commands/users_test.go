@@ -27,13 +27,14 @@ var guesses = flag.Int("guesses", 300, "how many wrong tokens a server is shown"
 
 // A guardedServer is a real one that wants tokens.
 type guardedServer struct {
-	t      *testing.T
-	dir    string
-	tokens string // the file
-	addr   string
-	log    syncBuffer
-	mu     sync.Mutex
-	events []wire.Event
+	t        *testing.T
+	dir      string
+	tokens   string // the file
+	listener net.Listener
+	pin      string
+	log      syncBuffer
+	mu       sync.Mutex
+	events   []wire.Event
 }
 
 // A syncBuffer may be written to by several goroutines.
@@ -79,7 +80,7 @@ func startGuarded(t *testing.T, o storage.DirOptions, lines ...string) *guardedS
 		},
 	}
 	l := silent(t)
-	g.addr = l.Addr().String()
+	g.listener, g.pin = l, fingerprint(cert.Leaf)
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(l) }()
 	t.Cleanup(func() {
@@ -102,7 +103,7 @@ func (g *guardedServer) write(lines ...string) {
 // as returns a client with a token.
 func (g *guardedServer) as(token string) *wire.Client {
 	g.t.Helper()
-	nc, err := net.Dial("tcp", g.addr)
+	nc, err := net.Dial("tcp", g.listener.Addr().String())
 	must(g.t, err)
 	nc, err = wire.Encrypt(g.t.Context(), nc, &tls.Config{InsecureSkipVerify: true}, 0)
 	must(g.t, err)
@@ -327,7 +328,7 @@ func TestGuesses(t *testing.T) {
 		if i%2 == 0 {
 			guess = []byte(numbered(i))
 		}
-		nc, err := net.Dial("tcp", g.addr)
+		nc, err := net.Dial("tcp", g.listener.Addr().String())
 		must(t, err)
 		nc, err = wire.Encrypt(t.Context(), nc, config, 0)
 		must(t, err)
