@@ -14,11 +14,12 @@ import (
 // Keeper lets tests run a wire.Server on a storage.Store as serve does.
 func Keeper(s storage.Store) wire.Store { return keeper{s} }
 
-// Upload is the command of that name, over connections that connect makes.
-func Upload(ctx context.Context, connect func(context.Context) (net.Conn, error), args ...string) error {
+// Upload is the command of that name, with a token or "", over connections that
+// connect makes.
+func Upload(ctx context.Context, connect func(context.Context) (net.Conn, error), token string, args ...string) error {
 	u := &uploader{
 		con:           &console{in: os.Stdin, out: io.Discard, err: io.Discard},
-		session:       session{clientOptions: clientOptions{transport: connect, timeout: 30 * time.Second}},
+		session:       session{clientOptions: clientOptions{transport: connect, token: token, timeout: 30 * time.Second}},
 		uploadOptions: uploadOptions{digest: wire.Digests()[0]},
 	}
 	defer u.close()

@@ -31,7 +31,8 @@ func TestRoundTrips(t *testing.T) {
 	for _, tt := range []struct {
 		files, most int
 		tls         bool
-	}{{1, 3, false}, {500, 8, false}, {1, 4, true}, {500, 9, true}} {
+		token       string
+	}{{1, 3, false, ""}, {500, 8, false, ""}, {1, 4, true, ""}, {500, 9, true, ""}, {1, 4, true, anyToken}, {500, 9, true, anyToken}} {
 		dir := filepath.Join(t.TempDir(), "d")
 		if err := os.Mkdir(dir, 0o777); err != nil {
 			t.Fatal(err)
@@ -48,6 +49,9 @@ func TestRoundTrips(t *testing.T) {
 			dial, resumed := far.dial, false
 			if tt.tls {
 				server.Certificate = func() (*tls.Certificate, error) { return &certificate, nil }
+				if tt.token != "" {
+					server.Authenticate = func(token string) (wire.Identity, bool) { return anybody{server.Store}, token == anyToken }
+				}
 				config := &tls.Config{
 					InsecureSkipVerify: true,
 					ClientSessionCache: tls.NewLRUClientSessionCache(1),
@@ -62,11 +66,11 @@ func TestRoundTrips(t *testing.T) {
 			go func() { served <- server.Serve(far) }()
 			for again := range 2 {
 				begin := time.Now()
-				if err := commands.Upload(t.Context(), dial, dir); err != nil {
+				if err := commands.Upload(t.Context(), dial, tt.token, dir); err != nil {
 					t.Error(err)
 				}
 				took := time.Since(begin)
-				t.Logf("%d files, TLS %t, resumed %t: %.2f round trips", tt.files, tt.tls, resumed, float64(took)/float64(roundTrip))
+				t.Logf("%d files, TLS %t, token %t, resumed %t: %.2f round trips", tt.files, tt.tls, tt.token != "", resumed, float64(took)/float64(roundTrip))
 				if trips := int((took + roundTrip - 1) / roundTrip); trips > tt.most {
 					t.Errorf("%d files, TLS %t: %d round trips, want at most %d", tt.files, tt.tls, trips, tt.most)
 				}
@@ -83,6 +87,15 @@ func TestRoundTrips(t *testing.T) {
 		})
 	}
 }
+
+const anyToken = "the token of anybody"
+
+// Anybody may do anything.
+type anybody struct{ store wire.Store }
+
+func (anybody) Name() string                        { return "anybody" }
+func (anybody) Valid() bool                         { return true }
+func (a anybody) Permit(string) (wire.Store, error) { return a.store, nil }
 
 // A farServer is a listener half a round trip away.
 type farServer struct {
