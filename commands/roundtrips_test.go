@@ -88,7 +88,7 @@ func TestRoundTrips(t *testing.T) {
 	}
 }
 
-const anyToken = "the token of anybody"
+const anyToken = "the-token-of-anybody"
 
 // Anybody may do anything.
 type anybody struct{ store wire.Store }

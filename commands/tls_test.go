@@ -80,7 +80,8 @@ func clientCommands(t *testing.T, flags ...string) (list []*exec.Cmd) {
 }
 
 // TestManInTheMiddle: a server with another key than the pinned one, or with a
-// certificate that nobody vouches for, gets nothing from any client.
+// certificate that nobody vouches for, or with an old TLS, gets nothing from any
+// client, and no token either.
 func TestManInTheMiddle(t *testing.T) {
 	dir := t.TempDir()
 	cert, key := filepath.Join(dir, "cert"), filepath.Join(dir, "key")
@@ -88,13 +89,17 @@ func TestManInTheMiddle(t *testing.T) {
 	pair := must(tls.LoadX509KeyPair(cert, key))
 	theirs := fmt.Sprintf("sha256:%x", sha256.Sum256(pair.Leaf.RawSubjectPublicKeyInfo))
 	_, ours := newIdentity(t)
+	const alert = "remote error: tls: bad certificate"
 	for _, test := range []struct {
 		name        string
+		newest      uint16 // version of TLS that the server speaks
 		flags, says []string
+		heard       string
 	}{
-		{"pin", []string{"--pin", ours}, []string{theirs, ours, "nothing was sent"}},
-		{"system", []string{"--tls"}, []string{"unknown authority", "--pin"}},
-		{"pin decides", []string{"--tls", "--pin", ours}, []string{theirs, ours}},
+		{"pin", tls.VersionTLS13, []string{"--pin", ours}, []string{theirs, ours, "nothing was sent"}, alert},
+		{"system", tls.VersionTLS13, []string{"--tls"}, []string{"unknown authority", "--pin"}, alert},
+		{"pin decides", tls.VersionTLS13, []string{"--tls", "--pin", ours}, []string{theirs, ours}, alert},
+		{"right pin, TLS 1.2", tls.VersionTLS12, []string{"--pin", theirs}, []string{"protocol version"}, "tls: client offered only unsupported versions: [304]"},
 	} {
 		for _, cmd := range clientCommands(t, test.flags...) {
 			t.Run(test.name+" "+cmd.Args[1], func(t *testing.T) {
@@ -103,12 +108,13 @@ func TestManInTheMiddle(t *testing.T) {
 				}
 				heard := make(chan string, 1)
 				addr := serveOnce(t, func(nc net.Conn) {
-					c := tls.Server(nc, &tls.Config{Certificates: []tls.Certificate{pair}})
+					c := tls.Server(nc, &tls.Config{Certificates: []tls.Certificate{pair}, MaxVersion: test.newest})
 					b := make([]byte, 1)
 					n, err := c.Read(b)
 					heard <- fmt.Sprintf("%d bytes, %v", n, err)
 				})
 				cmd.Args = append(cmd.Args, "-a", addr)
+				cmd.Env = append(cmd.Env, "LABNET_TOKEN=a-secret-of-two-parties")
 				var stderr bytes.Buffer
 				cmd.Stderr = &stderr
 				cmd.Run()
@@ -123,7 +129,7 @@ func TestManInTheMiddle(t *testing.T) {
 						t.Errorf("%q does not say %q", &stderr, want)
 					}
 				}
-				if got, want := <-heard, "0 bytes, remote error: tls: bad certificate"; got != want {
+				if got, want := <-heard, "0 bytes, "+test.heard; got != want {
 					t.Errorf("it heard %s, want %s", got, want)
 				}
 			})
@@ -164,14 +170,18 @@ func TestEncrypted(t *testing.T) {
 }
 
 // TestFaultsOverTLS is TestFaults for some faults of a network, in the handshake
-// and behind it.
+// and behind it. Who comes back shows its token again.
 func TestFaultsOverTLS(t *testing.T) {
 	folder := t.TempDir()
 	randomFile(t, filepath.Join(folder, "large"), 3_000_000)
 	randomFile(t, filepath.Join(folder, "small"), 1000)
 	store := memoryDir(t)
 	identity, pin := newIdentity(t)
-	addr, _ := startServe(t, "--store", store, "--identity", identity)
+	tokens := filepath.Join(t.TempDir(), "tokens")
+	if err := os.WriteFile(tokens, fmt.Appendf(nil, "alice %x", sha256.Sum256([]byte(anyToken))), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	addr, _ := startServe(t, "--store", store, "--identity", identity, "--tokens", tokens)
 	const handshake = 3000 // at most, to the server
 	for _, do := range []action{reset, halfClose, flip} {
 		for _, at := range []int64{0, 3, 700, handshake, 20_000, 1_500_000, 3_001_000} {
@@ -188,6 +198,7 @@ func TestFaultsOverTLS(t *testing.T) {
 					t.Parallel()
 					through := startProxy(t, addr, p)
 					cmd := labnetCommand(t, "upload", "-a", through.addr, "--pin", pin, "--json", "--name", t.Name(), "--timeout", "2s", "--retries", "8", folder)
+					cmd.Env = append(cmd.Env, "LABNET_TOKEN="+anyToken)
 					// A handshake that was tampered with is no passing failure.
 					uploadThroughFaults(t, cmd, store, do != flip || at > handshake)
 				})

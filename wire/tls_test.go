@@ -202,6 +202,8 @@ func TestEveryCutOverTLS(t *testing.T) {
 		{name: "raw text", steps: []step{{"żółw", nil}}},
 		{name: "lab text", steps: []step{{"\x01hello", nil}}},
 		{name: "a lab letter", steps: []step{{"\x01a", nil}}},
+		{name: "ping with a token", steps: []step{{auth("alice"), nil}}},
+		{name: "blob with a token", steps: []step{{auth("alice") + data(2, "hello"), nil}}, files: map[string]string{"#1": "hello"}},
 		{name: "blob", steps: []step{{data(2, "hello"), nil}}, files: map[string]string{"#1": "hello"}},
 		{name: "upload", steps: []step{{str("f|") + data(2, "ab") + end("ab"), nil}}, files: map[string]string{"f": "ab"}},
 	} {
@@ -213,6 +215,9 @@ func TestEveryCutOverTLS(t *testing.T) {
 						var log bytes.Buffer
 						w := start(t, func(w *world) {
 							encrypted(w.server)
+							if strings.HasPrefix(sent, auth("alice")) {
+								knowing(&visitor{name: "alice"})(w)
+							}
 							w.server.Log = zerolog.New(&log)
 						})
 						p := w.dial()
@@ -270,6 +275,13 @@ func TestServerCutOverTLS(t *testing.T) {
 		"say": {func(nc net.Conn) error {
 			c := wire.NewClient(nc, 0)
 			defer c.Close()
+			_, err := c.Say(bg, "hi")
+			return err
+		}, func(w *world) bool { return slices.Contains(w.did(), "say hi") }, 1},
+		"say with a token": {func(nc net.Conn) error {
+			c := wire.NewClient(nc, 0)
+			defer c.Close()
+			must(t, c.Authenticate(tokenOf("alice")))
 			_, err := c.Say(bg, "hi")
 			return err
 		}, func(w *world) bool { return slices.Contains(w.did(), "say hi") }, 1},
