@@ -115,7 +115,7 @@ var mistakes = []struct {
 	}},
 	{"the server's own machine", []mistake{
 		{args: []string{"serve", "-l", "LABNET_ADDR"}, server: silent},
-		typed("serve -l 192.0.2.1:9000"),
+		typed("serve -l 192.0.2.1:9000 --insecure"),
 		{args: []string{"serve", "-l", "no.such.host:9000"}, err: &itemError{"listen no.such.host:9000", noHost}},
 		{args: []string{"serve", "-l", "127.0.0.1:80"}, err: &itemError{"listen 127.0.0.1:80", &net.OpError{Op: "listen", Err: os.NewSyscallError("bind", syscall.EACCES)}}},
 		{args: []string{"serve", "--store", "file"}, prepare: files("file")},
@@ -208,6 +208,7 @@ var mistakes = []struct {
 		typed("serve --tokens file"),
 		{args: []string{"serve", "--tokens", "", "--tls"}},
 		typed("serve -l 0.0.0.0:0"),
+		typed("serve -l 192.0.2.1:9000"),
 		typed("serve -l :0 --tls"),
 		{args: []string{"serve", "-l", "[::]:0", "--tls", "--tokens", "file"}, prepare: key("", 0o600)},
 		{args: []string{"serve", "--tls", "--tokens", "file"}, prepare: key("# nobody\n", 0o600)},

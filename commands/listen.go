@@ -16,8 +16,8 @@ func listen(addr string, check func(net.Addr) error) ([]net.Listener, error) {
 	listeners, err := passedListeners()
 	passed := len(listeners) > 0
 	if err == nil && !passed {
-		var l net.Listener
-		if l, err = net.Listen("tcp", addr); err != nil {
+		l, err := listenChecked(addr, check)
+		if err != nil {
 			return nil, &itemError{"listen " + addr, err}
 		}
 		listeners = append(listeners, l)
@@ -35,6 +35,19 @@ func listen(addr string, check func(net.Addr) error) ([]net.Listener, error) {
 		return nil, err
 	}
 	return listeners, nil
+}
+
+// listenChecked listens at addr if that passes check, so that nobody can connect to
+// one that does not.
+func listenChecked(addr string, check func(net.Addr) error) (net.Listener, error) {
+	resolved, err := net.ResolveTCPAddr("tcp", addr)
+	if err == nil {
+		err = check(resolved)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return net.Listen("tcp", addr)
 }
 
 // serveAll is srv.Serve for several listeners. If one fails, none goes on.

@@ -1,0 +1,89 @@
+package commands_test
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// TestExposed serves where other machines would be, in a network that has none.
+func TestExposed(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can make a network namespace")
+	}
+	tokens := filepath.Join(t.TempDir(), "tokens")
+	if err := os.WriteFile(tokens, fmt.Appendf(nil, "alice %x", sha256.Sum256([]byte(anyToken))), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const (
+		refused = "other machines may reach it"
+		warned  = "insecure: whoever reaches this address can send files"
+	)
+	for _, test := range []struct{ args, env, want string }{
+		{"-l 0.0.0.0:0", "", refused},
+		{"-l :0 --tls", "", refused},
+		{"-l [::]:0", "LABNET_TLS=1", refused},
+		{"-l :0 --tls --tokens " + tokens, "", ""},
+		{"-l 0.0.0.0:0", "LABNET_TLS=1 LABNET_TOKENS=" + tokens, ""},
+		{"-l :0 --insecure", "", warned},
+		{"-l :0 --tls --insecure", "", warned},
+		{"-l :0", "LABNET_INSECURE=1", warned},
+		{"-l :0", "LABNET_INSECURE=0", refused},
+	} {
+		t.Run(test.args+" "+test.env, func(t *testing.T) {
+			addrFile := filepath.Join(t.TempDir(), "addr")
+			cmd := labnetCommand(t, append([]string{"serve", "--addr-file", addrFile}, strings.Fields(test.args)...)...)
+			cmd.Env = append(cmd.Env, strings.Fields(test.env)...)
+			cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
+			server := launch(t, cmd)
+			if test.want == refused {
+				if server.wait() == nil || !strings.Contains(server.stderr.String(), refused) {
+					t.Errorf("%v: %s", server.err, &server.stderr)
+				}
+				return
+			}
+			awaitFile(t, addrFile)
+			cmd.Process.Signal(syscall.SIGTERM)
+			server.wait()
+			if log := server.stderr.String(); strings.Contains(log, warned) != (test.want == warned) {
+				t.Errorf("the log says %s", log)
+			}
+		})
+	}
+}
+
+// TestPassedExposed takes no socket at an address that other machines may reach.
+// This one is in a network that has none.
+func TestPassedExposed(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can make a network namespace")
+	}
+	sockets, addrs := make(chan *os.File, 1), make(chan string, 1)
+	go func() {
+		defer close(sockets)
+		runtime.LockOSThread() // and never unlocks: the thread ends with its network
+		if err := syscall.Unshare(syscall.CLONE_NEWNET); err != nil {
+			t.Error(err)
+			return
+		}
+		file, addr := listeningFile(t, "tcp", "0.0.0.0:0")
+		sockets <- file
+		addrs <- addr
+	}()
+	socket := <-sockets
+	if socket == nil {
+		return
+	}
+	addr := <-addrs
+	for _, flags := range [][]string{nil, {"--tls"}} {
+		server := launch(t, passTo(labnetCommand(t, append([]string{"serve"}, flags...)...), "1", socket))
+		if server.wait() == nil || !strings.Contains(server.stderr.String(), "error: listen "+addr+": other machines may reach it") {
+			t.Errorf("%q: %v, %s", flags, server.err, &server.stderr)
+		}
+	}
+}
