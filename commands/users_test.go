@@ -7,7 +7,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"io/fs"
 	"net"
 	"os"
@@ -20,6 +19,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/labnet/labnet/storage"
+	"github.com/labnet/labnet/storage/storagetest"
 	"github.com/labnet/labnet/wire"
 )
 
@@ -219,35 +219,23 @@ func TestNoRoomForFolder(t *testing.T) {
 
 // TestNobodyElsesPartial: an interrupted upload is gone on with by its user alone.
 func TestNobodyElsesPartial(t *testing.T) {
-	g := startGuarded(t, storage.DirOptions{}, "alice "+hashOf(aliceToken), "bob "+hashOf(bobToken))
-	a := wire.Announcement{Name: "f", ID: "the same", Size: 10}
-	begin := func(c *wire.Client, contents string) int64 {
-		tr, err := c.Announce(t.Context(), a)
+	m := storagetest.NewMemory()
+	file := storage.File{Name: "f", ID: "the same", Size: 10, Digest: storagetest.Digest}
+	resumed := func(user string) int64 {
+		p, err := confined{m, user, ""}.Create(t.Context(), file)
 		must(t, err)
-		err = tr.Send(t.Context(), &broken{strings.NewReader(contents)})
-		if err == nil {
-			t.Error("it is not broken")
+		n := p.Resumed().Size
+		if n == 0 {
+			_, err = p.ReadFrom(strings.NewReader(user))
 		}
-		return tr.Resumed()
+		must(t, errors.Join(err, p.Suspend()))
+		return n
 	}
-	c := g.as(aliceToken)
-	begin(c, "01234")
-	c.Close()
-	c = g.as(bobToken)
-	if n := begin(c, "01234"); n != 0 {
-		t.Errorf("bob goes on with %d bytes of alice", n)
+	for i, want := range []int64{0, 0, 5, 3} {
+		if n := resumed([]string{"alice", "bob"}[i%2]); n != want {
+			t.Errorf("upload %d goes on at %d, want %d", i, n, want)
+		}
 	}
-}
-
-// A broken source fails where it would end.
-type broken struct{ *strings.Reader }
-
-func (b *broken) Read(p []byte) (int, error) {
-	n, err := b.Reader.Read(p)
-	if err == io.EOF {
-		err = errors.New("broken")
-	}
-	return n, err
 }
 
 // TestRights of every kind.
