@@ -301,6 +301,17 @@ func TestTokensChange(t *testing.T) {
 	}
 	g.write("alice "+hashOf(bobToken), "carol "+hashOf(aliceToken))
 	want("as others", true, true)
+	g.write(alice)
+	want("with alice", true, false)
+	old = g.as(aliceToken)
+	if _, err := old.Say(t.Context(), "hi"); err != nil {
+		t.Error(err)
+	}
+	g.write("alice " + hashOf(bobToken))
+	want("with a new token", false, true)
+	if refused, ok := errors.AsType[*wire.Error](revoked()); !ok || refused.Code != wire.CodeDenied {
+		t.Errorf("a connection outlives its token, which was changed: %v", revoked())
+	}
 }
 
 // TestGuesses shows a server wrong tokens. All get the same words, and the store
