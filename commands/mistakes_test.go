@@ -249,7 +249,7 @@ func key(text string, mode os.FileMode) func(*testing.T) {
 
 // small is one that takes ten bytes at most.
 func small(t *testing.T) net.Listener {
-	return serveDir(t, &wire.Server{MaxSize: 10}, storage.DirOptions{})
+	return serveDir(t, &wire.Server{Limits: wire.Limits{MaxSize: 10}}, storage.DirOptions{})
 }
 
 // stored is one that has a file already, refusing another that keeps it.

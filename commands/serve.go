@@ -175,11 +175,11 @@ func serve(ctx context.Context, con *console, o serveOptions) error {
 		return err
 	}
 	srv := &wire.Server{
-		Store:   watchedStore{keeper{store}, log},
-		Reply:   o.reply,
-		Lab:     o.lab,
-		MaxSize: o.maxSize,
-		Log:     log,
+		Store:  watchedStore{keeper{store}, log},
+		Reply:  o.reply,
+		Lab:    o.lab,
+		Limits: wire.Limits{MaxSize: o.maxSize},
+		Log:    log,
 
 		Certificate:  certificate,
 		Authenticate: authenticate,

@@ -94,6 +94,7 @@ func (c *conn) authenticate(token string) error {
 		c.log = c.log.With().Str("user", identity.Name()).Logger()
 	}
 	c.greeted = true
+	c.arrive()
 	c.out.control(Control{Word: wordOK})
 	return nil
 }

@@ -3,6 +3,7 @@ package wire
 import (
 	"fmt"
 	"io"
+	"time"
 )
 
 // receive moves the size bytes of a Data to the store. The client may have handed
@@ -12,9 +13,9 @@ func (c *conn) receive(u *upload, size int64) error {
 		c.heart.begin()
 		defer c.heart.end()
 	}
-	c.body = body{c: c, left: size}
+	c.body = c.newBody(size)
 	b := &c.body
-	c.link.each(orDefault(c.srv.ProgressTimeout, DefaultProgressTimeout))
+	c.link.each(c.srv.limits.ProgressTimeout)
 	_, err := u.to.ReadFrom(b)
 	u.got += size - b.left
 	switch {
@@ -34,8 +35,9 @@ func (c *conn) discard(size uint64) error {
 	case size > maxDiscard:
 		return errRefused
 	}
-	c.link.each(orDefault(c.srv.ProgressTimeout, DefaultProgressTimeout))
-	_, err := io.Copy(io.Discard, &body{c: c, left: int64(size)})
+	c.link.each(c.srv.limits.ProgressTimeout)
+	b := c.newBody(int64(size))
+	_, err := io.Copy(io.Discard, &b)
 	return err
 }
 
@@ -45,20 +47,35 @@ func (c *conn) discard(size uint64) error {
 type body struct {
 	c    *conn
 	left int64
+	pace pace
 	err  error // why the connection failed
+}
+
+func (c *conn) newBody(size int64) body {
+	return body{c: c, left: size, pace: pace{least: c.srv.limits.MinRate}}
 }
 
 func (b *body) Read(p []byte) (n int, err error) {
 	if b.left == 0 {
 		return 0, io.EOF
 	}
+	begun := time.Now()
 	n, err = b.c.r.Read(p[:min(int64(len(p)), b.left)])
 	b.left -= int64(n)
-	if err != nil && b.left > 0 {
+	inTime := b.pace.add(n, time.Since(begun))
+	switch {
+	case b.left == 0:
+	case err != nil:
 		b.err = unexpected(err)
+	case !inTime:
+		b.err = b.c.tooSlow()
 	}
 	if b.err == nil {
 		b.err = b.c.talk() // while it waited, the token may have been revoked
 	}
 	return n, b.err
+}
+
+func (c *conn) tooSlow() error {
+	return &Error{CodeTooSlow, fmt.Sprintf("less than %d bytes a second came for %v", c.srv.limits.MinRate, RateTime)}
 }

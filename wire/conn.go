@@ -2,10 +2,13 @@ package wire
 
 import (
 	"bufio"
+	"container/list"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -27,6 +30,11 @@ const (
 // client was told.
 var errRefused = errors.New("refused")
 
+var (
+	errIdle     = &Error{CodeTimeout, "nothing came for too long"}
+	errShutdown = &Error{CodeShutdown, "the server is going down"}
+)
+
 // A conn is one connection of a Server. It belongs to the goroutine that reads
 // it; others publish its files.
 type conn struct {
@@ -39,6 +47,13 @@ type conn struct {
 	heart  heartbeat
 	remote string
 	log    zerolog.Logger
+
+	source   netip.Prefix  // where it comes from, see sourceOf
+	turned   *Error        // why the client is turned away; nil if it is not
+	stranger *list.Element // in admissions until the client has arrived; guarded by srv.mu
+	gone     bool          // it is in no count of connections; guarded by srv.mu
+	sends    bool          // it is counted in admissions.uploads
+	files    int           // accepted and not ended or published; guarded by srv.mu
 
 	asleep    bool // waits for a message; guarded by srv.mu, like the next
 	uploading bool // in the middle of an upload
@@ -61,7 +76,7 @@ func newConn(s *Server, nc net.Conn) *conn {
 	remote := nc.RemoteAddr().String()
 	c := &conn{
 		srv:    s,
-		link:   link{Conn: nc, writeStall: orDefault(s.ProgressTimeout, DefaultProgressTimeout)},
+		link:   link{Conn: nc, writeStall: s.limits.ProgressTimeout, minRate: s.limits.MinRate},
 		remote: remote,
 		log:    s.Log.With().Str("remote", remote).Logger(),
 		asleep: true,
@@ -107,12 +122,15 @@ func (c *conn) survive() {
 
 // converse finds out from the first byte what the connection is, and serves it.
 func (c *conn) converse() error {
-	if c.srv.Lab == Lab1 || c.srv.Lab == Lab2 {
+	if c.turned == nil && (c.srv.Lab == Lab1 || c.srv.Lab == Lab2) {
 		return c.ping()
 	}
 	first, err := c.await()
 	if err == nil && c.srv.Lab == 0 {
 		first, err = c.encrypt(first)
+	}
+	if c.turned != nil {
+		return c.turnAway(first, err)
 	}
 	if err == nil {
 		err = c.admit(first)
@@ -210,12 +228,24 @@ func (c *conn) message() error {
 
 // say answers what somebody said.
 func (c *conn) say(text string) {
-	if _, err := c.permit(opSay); err != nil {
+	_, err := c.permit(opSay)
+	if err == nil {
+		err = c.srv.allowText(text)
+	}
+	if err != nil {
 		c.out.inOrder(c.refusal(err, 0))
 		return
 	}
 	c.received(Event{Op: "say", Text: text})
 	c.out.say(orDefault(c.srv.Reply, DefaultReply), text)
+}
+
+// allowText reports whether a text is longer than the server's limit.
+func (s *Server) allowText(text string) error {
+	if limit := s.limits.MaxMessage; len(text) > limit {
+		return &Error{CodeTooLarge, fmt.Sprintf("this server takes messages of at most %d bytes", limit)}
+	}
+	return nil
 }
 
 // answer is what the server says to a raw text.
@@ -283,10 +313,11 @@ func (c *conn) beat() {
 // end tells the client why its connection ends, unless the client ended it,
 // and notes it.
 func (c *conn) end(err error) {
+	c.link.by.Store(0)
 	var why *Error
 	switch {
 	case timedOut(err):
-		why = &Error{CodeTimeout, "nothing came for too long"}
+		why = errIdle
 	case isProtocol(err):
 		why = &Error{CodeProtocol, err.Error()}
 	default:
@@ -295,10 +326,14 @@ func (c *conn) end(err error) {
 	if why != nil {
 		c.tell(why, 0)
 	}
-	if err == nil || err == io.EOF || err == errRefused || errors.Is(err, net.ErrClosed) {
+	c.offend(c.offence(err, why))
+	switch {
+	case context.Cause(c.ctx) == errOusted:
+		c.srv.atDoor.warn(&c.log).Msg("connection closed: of too many it was the slowest to show who it is")
+	case err == nil, err == io.EOF, err == errRefused, c.turned != nil, errors.Is(err, net.ErrClosed):
 		c.log.Debug().Msg("connection ended")
-	} else {
-		c.log.Warn().Err(err).Msg("connection ended early")
+	default:
+		c.srv.amiss.warn(&c.log).Err(err).Msg("connection ended early")
 	}
 	switch {
 	case c.out.flush() != nil:
@@ -315,4 +350,5 @@ func (c *conn) close() {
 	c.link.Close()
 	c.releaseBuffer()
 	c.abandon()
+	c.endUploads()
 }

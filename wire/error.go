@@ -20,7 +20,7 @@ const (
 	CodeName        Code = "bad-name"     // the file name breaks the rules
 	CodeExists      Code = "exists"       // the name is taken and this server keeps one file a name
 	CodeTooLarge    Code = "too-large"    // over this server's limit for one file
-	CodeTooMany     Code = "too-many"     // more files announced ahead than allowed
+	CodeTooMany     Code = "too-many"     // more files announced ahead, or sent at once, than allowed
 	CodeMismatch    Code = "mismatch"     // size or digest differ from what arrived
 	CodeCancelled   Code = "cancelled"    // the client gave the file up
 	CodeInUse       Code = "in-use"       // the connection sends an upload of the same ID already
@@ -28,6 +28,8 @@ const (
 	CodeNoSpace     Code = "no-space"     // the store is full
 	CodeReadOnly    Code = "read-only"    // the store failed and keeps nothing more
 	CodeTimeout     Code = "timeout"      // nothing came for too long; the connection ends
+	CodeTooSlow     Code = "too-slow"     // too few bytes came; the connection ends
+	CodeBusy        Code = "busy"         // too many connections, or errors before; the connection ends
 	CodeShutdown    Code = "shutdown"     // the server is going down; the connection ends
 	CodeInternal    Code = "internal"     // the server failed; its log says why
 )
@@ -35,7 +37,7 @@ const (
 // Retryable reports whether the same request may soon succeed by itself.
 func (c Code) Retryable() bool {
 	switch c {
-	case CodeTooMany, CodeInUse, CodeMismatch, CodeTimeout, CodeShutdown:
+	case CodeTooMany, CodeInUse, CodeMismatch, CodeTimeout, CodeTooSlow, CodeBusy, CodeShutdown:
 		return true
 	}
 	return false
@@ -43,7 +45,11 @@ func (c Code) Retryable() bool {
 
 // endsConnection reports whether nothing can follow on the same connection.
 func (c Code) endsConnection() bool {
-	return c == CodeProtocol || c == CodeTLSRequired || c == CodeDenied || c == CodeSuperseded || c == CodeTimeout || c == CodeShutdown
+	switch c {
+	case CodeProtocol, CodeTLSRequired, CodeDenied, CodeSuperseded, CodeTimeout, CodeTooSlow, CodeBusy, CodeShutdown:
+		return true
+	}
+	return false
 }
 
 // An Error is a refusal in the words of the peer, or one that a Store wants

@@ -38,7 +38,7 @@ func (c *conn) await() (byte, error) {
 			return 0, err
 		}
 	}
-	c.link.within(orDefault(c.srv.HeaderTimeout, DefaultHeaderTimeout))
+	c.link.within(c.srv.limits.HeaderTimeout)
 	b, err := c.r.Peek(1)
 	if err != nil {
 		return 0, err
@@ -50,6 +50,9 @@ func (c *conn) await() (byte, error) {
 // Shutdown may close it unless a file is under way.
 func (c *conn) sleep() error {
 	c.releaseBuffer()
+	if len(c.uploads) == 0 {
+		c.endUploads()
+	}
 	if err := c.out.wait(); err != nil { // before Shutdown may close it
 		return err
 	}
@@ -59,8 +62,11 @@ func (c *conn) sleep() error {
 	n, err := io.ReadAtLeast(&c.link, c.first[:], 1)
 	closing := c.srv.wake(c)
 	c.out.wake()
-	if closing && timedOut(err) {
-		return &Error{CodeShutdown, "the server is going down"}
+	switch {
+	case closing && timedOut(err):
+		return errShutdown
+	case timedOut(err) && !c.isStranger():
+		return errIdle
 	}
 	if err != nil {
 		return err

@@ -69,7 +69,7 @@ func (c *conn) isLab() (bool, error) {
 	}
 	if isText(b[1]) && c.r.Buffered() < 3 {
 		c.link.within(labLetter)
-		defer c.link.within(orDefault(c.srv.HeaderTimeout, DefaultHeaderTimeout))
+		defer c.link.within(c.srv.limits.HeaderTimeout)
 	}
 	b, err = c.r.Peek(3)
 	switch {
@@ -88,6 +88,9 @@ func (c *conn) serveRawText() error {
 	text, err := c.bareText(true)
 	if err != nil {
 		return err
+	}
+	if err := c.srv.allowText(text); err != nil {
+		return c.labRefuse(err)
 	}
 	c.received(Event{Op: "say", Text: text})
 	c.out.bare(c.srv.answer(text))
@@ -117,6 +120,9 @@ func (c *conn) serveLab() error {
 			}
 			if err != nil {
 				return err
+			}
+			if err := c.srv.allowText(text); err != nil && task < Lab6 {
+				return c.labRefuse(err)
 			}
 			if task < Lab6 {
 				c.received(Event{Op: "say", Text: text})
@@ -231,7 +237,7 @@ func (c *conn) labData(name string) error {
 		}
 	}
 	u := c.uploads[0]
-	if err := u.fits(h.Size, c.srv.maxSize()); err != nil {
+	if err := u.fits(h.Size, c.srv.limits.MaxSize); err != nil {
 		return c.labRefuse(err)
 	}
 	if err := c.receive(u, int64(h.Size)); err != nil {
@@ -245,9 +251,9 @@ func (c *conn) labStream() error {
 	if err := c.labCreate(""); err != nil {
 		return err
 	}
-	u, limit := c.uploads[0], c.srv.maxSize()
-	b := &body{c: c, left: limit}
-	c.link.each(orDefault(c.srv.ProgressTimeout, DefaultProgressTimeout))
+	u, limit := c.uploads[0], c.srv.limits.MaxSize
+	b := new(c.newBody(limit))
+	c.link.each(c.srv.limits.ProgressTimeout)
 	_, err := u.to.ReadFrom(b)
 	u.got = limit - b.left
 	if err != b.err {

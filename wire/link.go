@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"sync/atomic"
 	"time"
 )
 
@@ -21,6 +22,8 @@ type link struct {
 	readStall  time.Duration // longest wait of each read
 	readTotal  time.Duration // longest wait of the next reads altogether, once the first begins
 	writeStall time.Duration // longest wait for a write to make progress
+	minRate    int64         // bytes a second that a write must make; 0 for any
+	by         atomic.Int64  // no read lasts beyond, in Unix nanoseconds; 0 for never
 	unread     []byte        // what was read too early
 	ended      bool          // closeWrite was called
 }
@@ -63,14 +66,26 @@ func (l *link) receive(p []byte) (int, error) {
 	return l.Conn.Read(p)
 }
 
-// transmit writes to the network. It goes on for as long as bytes leave at all:
-// a slow peer is not a dead one.
+// SetReadDeadline keeps to the one that there is for all reads.
+func (l *link) SetReadDeadline(t time.Time) error {
+	if by := l.by.Load(); by != 0 {
+		if last := time.Unix(0, by); t.IsZero() || t.After(last) {
+			t = last
+		}
+	}
+	return l.Conn.SetReadDeadline(t)
+}
+
+// transmit writes to the network. It goes on for as long as bytes leave, and not
+// too few: a slow peer is not a dead one.
 func (l *link) transmit(p []byte) (n int, err error) {
+	rate := pace{least: l.minRate}
 	for {
-		l.SetWriteDeadline(time.Now().Add(l.writeStall))
+		begun := time.Now()
+		l.SetWriteDeadline(begun.Add(l.writeStall))
 		m, err := l.Conn.Write(p[n:])
 		n += m
-		if err == nil || m == 0 || !timedOut(err) {
+		if err == nil || m == 0 || !timedOut(err) || !rate.add(m, time.Since(begun)) {
 			return n, err
 		}
 	}

@@ -1,9 +1,6 @@
 package wire
 
-import (
-	"context"
-	"fmt"
-)
+import "fmt"
 
 // publish has the store publish a file of which the client sent all, beside
 // what the connection still receives, so that many become durable together. It
@@ -32,10 +29,11 @@ func (c *conn) publish(u *upload, word string, want Sum) {
 // began, whatever becomes of the connection.
 func (c *conn) keep(u *upload, to Upload, want Sum) (Saved, error) {
 	saved, err := func() (Saved, error) {
+		defer c.giveFile()
 		defer c.srv.release(u)
 		c.heart.begin()
 		defer c.heart.end()
-		return to.Commit(context.Background(), want)
+		return c.srv.commit(to, want)
 	}()
 	if err != nil {
 		return saved, fmt.Errorf("keep %q: %w", u.Name, err)

@@ -31,7 +31,11 @@ func (c *conn) reason(err error) *Error {
 	if !told {
 		e = &Error{CodeInternal, "the server failed; its log says why"}
 	}
-	c.log.Warn().Err(err).Str("code", string(e.Code)).Msg("refused")
+	if told {
+		c.srv.amiss.warn(&c.log).Err(err).Str("code", string(e.Code)).Msg("refused")
+	} else {
+		c.log.Warn().Err(err).Str("code", string(e.Code)).Msg("refused")
+	}
 	return e
 }
 

@@ -11,14 +11,8 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// Defaults of a Server's limits.
-const (
-	DefaultIdleTimeout     = 5 * time.Minute
-	DefaultHeaderTimeout   = 10 * time.Second
-	DefaultProgressTimeout = 30 * time.Second
-	DefaultMaxSize         = 1 << 40
-	DefaultReply           = "Message: {}"
-)
+// DefaultReply is the Reply of a Server that was given none.
+const DefaultReply = "Message: {}"
 
 // ErrServerClosed is what Serve returns after Shutdown or Close.
 var ErrServerClosed = errors.New("wire: server closed")
@@ -43,14 +37,7 @@ type Server struct {
 	// once, and must not tell by its time how much of a token is right. It needs
 	// a Certificate, without which Serve fails.
 	Authenticate func(token string) (Identity, bool)
-	// MaxSize is the most bytes of one blob or file. Zero stands for
-	// DefaultMaxSize.
-	MaxSize int64
-	// IdleTimeout is how long a client may say nothing between messages,
-	// HeaderTimeout how long a message but for its body may take to arrive,
-	// ProgressTimeout how long a body or a reply may stand still. Zero stands
-	// for the default of each.
-	IdleTimeout, HeaderTimeout, ProgressTimeout time.Duration
+	Limits
 	// Received, if set, is told of each thing received, after it was kept and
 	// before the client is told. It is called by many goroutines at once, also
 	// for files of the same connection.
@@ -58,6 +45,12 @@ type Server struct {
 	// Log gets one line for each thing received and for each connection that
 	// ended badly. Its zero value is silent.
 	Log zerolog.Logger
+
+	once   sync.Once
+	limits Limits        // with defaults
+	calls  chan struct{} // full while MaxCalls of the store run
+	atDoor throttle      // of lines about connections that were refused
+	amiss  throttle      // of lines about errors of clients
 
 	tlsOnce sync.Once
 	tls     *tls.Config // one for all connections, which has the key of the tickets
@@ -67,6 +60,8 @@ type Server struct {
 	listeners map[net.Listener]struct{}
 	conns     map[*conn]struct{}
 	running   sync.WaitGroup // connections; none is added once closing is set
+	admitted  admissions
+	shared    int // files beyond one of each connection
 	claims    map[claimKey]*claim
 }
 
@@ -107,6 +102,7 @@ func (s *Server) Serve(l net.Listener) error {
 	if s.Authenticate != nil && s.Certificate == nil {
 		return errors.New("wire: tokens are for TLS")
 	}
+	s.once.Do(s.begin)
 	if !s.addListener(l) {
 		return ErrServerClosed
 	}
@@ -127,13 +123,18 @@ func (s *Server) Serve(l net.Listener) error {
 			continue
 		}
 		delay = 0
-		c := newConn(s, nc)
-		if !s.addConn(c) {
-			nc.Close()
+		if !s.accept(nc, func(c *conn) { accepted.Go(c.run) }) {
 			return ErrServerClosed
 		}
-		accepted.Go(c.run)
 	}
+}
+
+// begin makes ready for the first connection.
+func (s *Server) begin() {
+	s.limits = s.Limits.withDefaults()
+	s.calls = make(chan struct{}, s.limits.MaxCalls)
+	s.atDoor = throttle{burst: 1, interval: 10 * time.Second}
+	s.amiss = throttle{burst: 100, interval: time.Second / 2}
 }
 
 // isTemporary reports whether accepting may work again later.
@@ -154,27 +155,6 @@ func (s *Server) addListener(l net.Listener) bool {
 	}
 	s.listeners[l] = struct{}{}
 	return true
-}
-
-func (s *Server) addConn(c *conn) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closing {
-		return false
-	}
-	if s.conns == nil {
-		s.conns = map[*conn]struct{}{}
-	}
-	s.conns[c] = struct{}{}
-	s.running.Add(1)
-	return true
-}
-
-func (s *Server) removeConn(c *conn) {
-	s.mu.Lock()
-	delete(s.conns, c)
-	s.mu.Unlock()
-	s.running.Done()
 }
 
 // sleep notes that c waits for a message, if need be in the middle of an
@@ -207,7 +187,7 @@ func (s *Server) settle(c *conn) {
 	case s.closing && !c.uploading:
 		until = time.Now()
 	default:
-		until = time.Now().Add(orDefault(s.IdleTimeout, DefaultIdleTimeout))
+		until = time.Now().Add(s.limits.IdleTimeout)
 	}
 	c.link.SetReadDeadline(until)
 }

@@ -74,8 +74,11 @@ func (c *conn) encrypt(first byte) (byte, error) {
 	hello, _ := c.r.Peek(c.r.Buffered())
 	c.link.tls = tls.Server(&network{&c.link, bytes.Clone(hello)}, c.srv.tlsConfig())
 	c.releaseBuffer()
-	if err := c.link.handshake(c.ctx, orDefault(c.srv.HeaderTimeout, DefaultHeaderTimeout)); err != nil {
+	if err := c.link.handshake(c.ctx, c.srv.limits.HeaderTimeout); err != nil {
 		return 0, fmt.Errorf("TLS handshake: %w", err)
+	}
+	if c.srv.Authenticate == nil {
+		c.arrive()
 	}
 	return c.await()
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -28,9 +29,11 @@ type upload struct {
 	claim *claim // on its ID, with conn
 	conn  *conn
 	whole bool // the client sent all; guarded by srv.mu
+	late  bool // neither accepted nor refused yet
 }
 
-// announce takes an announcement and accepts or refuses it.
+// announce takes an announcement and accepts or refuses it, or leaves that for
+// later.
 func (c *conn) announce(ctl Control) error {
 	c.announced++
 	u := &upload{number: c.announced}
@@ -42,19 +45,49 @@ func (c *conn) announce(ctl Control) error {
 		return c.makeFolder(folder, u.number)
 	}
 	if err == nil {
-		err = c.begin(u)
-	}
-	if c.ctx.Err() != nil {
-		if err == nil {
-			c.uploads = append(c.uploads, u) // to be put away
-		}
-		return net.ErrClosed // who ended it says why
+		err = c.allow(opUpload, u.Announcement)
 	}
 	if err != nil {
 		c.refuse(err, u.number)
 		return nil
 	}
+	u.late = true
 	c.uploads = append(c.uploads, u)
+	return c.acceptLate()
+}
+
+// acceptLate accepts or refuses what was announced and is still to be answered,
+// in order, as far as there is room for it, and in any case until the oldest is
+// accepted.
+func (c *conn) acceptLate() error {
+	next := len(c.uploads)
+	for next > 0 && c.uploads[next-1].late {
+		next--
+	}
+	for next < len(c.uploads) && c.takeFile(next == 0) {
+		u := c.uploads[next]
+		u.late = false
+		err := c.begin(u)
+		if err != nil {
+			c.giveFile()
+			c.uploads = slices.Delete(c.uploads, next, next+1)
+		} else {
+			next++
+		}
+		switch {
+		case c.ctx.Err() != nil:
+			return net.ErrClosed // who ended it says why
+		case err != nil:
+			c.refuse(err, u.number)
+		default:
+			c.accept(u)
+		}
+	}
+	return nil
+}
+
+// accept answers that a file is accepted.
+func (c *conn) accept(u *upload) {
 	left := u.to.Resumed()
 	u.got = left.Size
 	ok := about(wordOK, u.number).with("offset", strconv.FormatInt(left.Size, 10))
@@ -62,7 +95,6 @@ func (c *conn) announce(ctl Control) error {
 		ok = ok.with(u.Digest.Name, left.Hex())
 	}
 	c.out.control(ok)
-	return nil
 }
 
 // begin has the store begin a file, or go on with one that no other connection
@@ -70,8 +102,11 @@ func (c *conn) announce(ctl Control) error {
 func (c *conn) begin(u *upload) (err error) {
 	c.heart.begin() // it may be that all that was left must be read
 	defer c.heart.end()
+	if err := c.beginUpload(); err != nil {
+		return err
+	}
 	if u.ID != "" {
-		if _, err := c.allow(opUpload, u.Announcement); err != nil {
+		if _, err := c.keeps(opUpload); err != nil {
 			return err // before it ends another connection
 		}
 		if u.claim, err = c.srv.claim(c, u); err != nil {
@@ -83,7 +118,7 @@ func (c *conn) begin(u *upload) (err error) {
 			}
 		}()
 	}
-	u.to, err = c.create(opUpload, u.Announcement)
+	u.to, err = c.makeFile(opUpload, u.Announcement)
 	return err
 }
 
@@ -99,6 +134,7 @@ func (c *conn) makeFolder(name string, number int) error {
 		}
 		c.heart.begin()
 		defer c.heart.end()
+		defer c.srv.call()()
 		return store.MakeFolder(c.ctx, name)
 	}()
 	if c.ctx.Err() != nil {
@@ -145,33 +181,40 @@ func (u *upload) parse(ctl Control) (err error) {
 	return nil
 }
 
-// create begins a file if the server's limits and the client's rights allow it.
+// create begins a file that was not announced, if the server's limits and the
+// client's rights allow it.
 func (c *conn) create(op string, a Announcement) (Upload, error) {
-	store, err := c.allow(op, a)
+	err := c.allow(op, a)
+	if err == nil {
+		err = c.beginUpload()
+	}
 	if err != nil {
 		return nil, err
 	}
-	return store.Create(c.ctx, a)
+	c.takeFile(true)
+	to, err := c.makeFile(op, a)
+	if err != nil {
+		c.giveFile()
+	}
+	return to, err
 }
 
 var errLongName = &Error{CodeName, fmt.Sprintf("a name has at most %d bytes", MaxName)}
 
-// allow returns where to keep a file, or why it is forbidden.
-func (c *conn) allow(op string, a Announcement) (Store, error) {
-	switch limit := c.srv.maxSize(); {
-	case c.srv.isClosing():
-		return nil, &Error{CodeShutdown, "the server is going down"}
+// allow reports why the server's limits or the client's rights forbid a file, if
+// they do.
+func (c *conn) allow(op string, a Announcement) error {
+	switch limit := c.srv.limits.MaxSize; {
 	case len(c.uploads) >= MaxAhead:
-		return nil, &Error{CodeTooMany, fmt.Sprintf("more than %d files announced ahead", MaxAhead)}
+		return &Error{CodeTooMany, fmt.Sprintf("more than %d files announced ahead", MaxAhead)}
 	case len(a.Name) > MaxName:
-		return nil, errLongName
+		return errLongName
 	case a.Size > limit:
-		return nil, tooLarge(limit)
+		return tooLarge(limit)
 	}
-	return c.permit(op)
+	_, err := c.permit(op)
+	return err
 }
-
-func (s *Server) maxSize() int64 { return orDefault(s.MaxSize, DefaultMaxSize) }
 
 func tooLarge(limit int64) error {
 	return &Error{CodeTooLarge, fmt.Sprintf("this server takes at most %d bytes", limit)}
@@ -187,7 +230,7 @@ func (c *conn) data(size uint64) error {
 	if u.to == nil {
 		return c.discard(size)
 	}
-	err := u.fits(size, c.srv.maxSize())
+	err := u.fits(size, c.srv.limits.MaxSize)
 	if err == nil {
 		_, err = c.permit(opUpload)
 	}
@@ -220,8 +263,8 @@ func (c *conn) endUpload(ctl Control) error {
 		return err
 	}
 	c.uploads = c.uploads[1:]
-	if u.to == nil {
-		return nil // the refusal was the answer
+	if u.to == nil { // the refusal was the answer
+		return c.acceptLate()
 	}
 	_, err = c.permit(opUpload)
 	if u.Size >= 0 && u.Size != want.Size {
@@ -230,10 +273,10 @@ func (c *conn) endUpload(ctl Control) error {
 	if err != nil {
 		c.drop(u)
 		c.out.inOrder(c.refusal(err, u.number))
-		return nil
+	} else {
+		c.publish(u, wordSaved, want)
 	}
-	c.publish(u, wordSaved, want)
-	return nil
+	return c.acceptLate()
 }
 
 // cancelUpload drops the oldest upload.
@@ -247,7 +290,7 @@ func (c *conn) cancelUpload() error {
 		c.drop(u)
 		c.out.inOrder(c.refusal(&Error{CodeCancelled, "the client gave the file up"}, u.number))
 	}
-	return nil
+	return c.acceptLate()
 }
 
 // restartUpload drops what an earlier upload brought of the oldest file.
@@ -272,7 +315,7 @@ func (c *conn) restartUpload() error {
 // blob keeps a Data under a name of the store's making.
 func (c *conn) blob(size uint64) error {
 	u := &upload{Announcement: Announcement{Size: -1, Digest: digests[0]}}
-	err := u.fits(size, c.srv.maxSize())
+	err := u.fits(size, c.srv.limits.MaxSize)
 	if err == nil {
 		u.Size = int64(size)
 		u.to, err = c.create(opBlob, u.Announcement)
@@ -309,6 +352,7 @@ func (c *conn) drop(u *upload) {
 // leave ends the work on a file in a way other than by publishing it.
 func (c *conn) leave(u *upload, way func() error) {
 	u.to = nil
+	defer c.giveFile()
 	defer c.srv.release(u)
 	if err := way(); err != nil {
 		c.log.Error().Err(err).Str("name", u.Name).Msg("cannot put an unfinished file away")

@@ -1,0 +1,285 @@
+package wire
+
+import (
+	"container/list"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"time"
+)
+
+const (
+	// maxTurnedAway is how many connections may be told at once, in their own
+	// dialect and inside TLS, why they are turned away. Others are closed with a
+	// word in the clear, or none.
+	maxTurnedAway = 32
+	// turnedAwayTime is how long such a connection may take to say which dialect
+	// it speaks.
+	turnedAwayTime = 2 * time.Second
+	// briefTime is how long a word to one that is closed at once may take. It
+	// fits into the system's empty buffer.
+	briefTime = 10 * time.Millisecond
+)
+
+var (
+	errFull = &Error{CodeBusy, "this server has as many connections as it takes"}
+	// errOusted ends a stranger that makes room for others.
+	errOusted = errors.New("too many clients have not shown who they are")
+)
+
+// admissions counts the connections of a server. It is guarded by the server's
+// mu.
+type admissions struct {
+	conns      int                  // that were let in
+	from       map[netip.Prefix]int // of these, where they come from
+	strangers  list.List            // of these, *conn that did not show what is demanded, oldest first
+	turnedAway int                  // that are being told why
+	uploads    map[netip.Prefix]int // connections that send one
+	penalties  penalties
+}
+
+// sourceOf returns the address that limits and penalties go by: an IPv4 address
+// or the /64 of IPv6, of which one customer has all. It is not valid for those
+// that have none, or come from this machine.
+func sourceOf(a net.Addr) netip.Prefix {
+	tcp, ok := a.(*net.TCPAddr)
+	if !ok {
+		return netip.Prefix{}
+	}
+	ip := tcp.AddrPort().Addr().Unmap().WithZone("")
+	if !ip.IsValid() || ip.IsLoopback() {
+		return netip.Prefix{}
+	}
+	bits := ip.BitLen()
+	if ip.Is6() && !ip.IsLinkLocalUnicast() { // all of a link are in one /64
+		bits = 64
+	}
+	source, _ := ip.Prefix(bits)
+	return source
+}
+
+// accept begins a conversation, or turns the client away. It reports whether
+// the server is still open.
+func (s *Server) accept(nc net.Conn, start func(*conn)) (open bool) {
+	source := sourceOf(nc.RemoteAddr())
+	if wait := s.penalty(source); wait > 0 {
+		s.atDoor.warn(&s.Log).Stringer("remote", nc.RemoteAddr()).Dur("wait_ms", wait).Msg("connection refused: too many errors came from there")
+		s.closeWith(nc, &Error{CodeBusy, fmt.Sprintf("too many errors came from your address: wait %.0f s", wait.Seconds())})
+		return true
+	}
+	c := newConn(s, nc)
+	c.source = source
+	told, open := s.addConn(c)
+	if c.turned != nil {
+		s.atDoor.warn(&c.log).Msg("connection refused: " + c.turned.Text)
+	}
+	switch {
+	case !open:
+		nc.Close()
+	case told:
+		start(c)
+	default:
+		s.closeWith(nc, c.turned)
+	}
+	return open
+}
+
+// addConn counts a connection in, or notes why it is turned away. It reports
+// whether the client can be told, by a conversation, and whether the server is
+// open.
+func (s *Server) addConn(c *conn) (told, open bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing {
+		return false, false
+	}
+	a := &s.admitted
+	if c.turned = s.full(c); c.turned != nil {
+		if a.turnedAway >= maxTurnedAway {
+			return false, true
+		}
+		a.turnedAway++
+		c.link.by.Store(time.Now().Add(turnedAwayTime).UnixNano())
+	} else {
+		a.conns++
+		count(&a.from, c.source, 1)
+		if s.Certificate != nil {
+			s.meet(c)
+		}
+	}
+	if s.conns == nil {
+		s.conns = map[*conn]struct{}{}
+	}
+	s.conns[c] = struct{}{}
+	s.running.Add(1)
+	return true, true
+}
+
+// full returns why there is no room for a connection, or nil.
+func (s *Server) full(c *conn) *Error {
+	a := &s.admitted
+	switch {
+	case c.source.IsValid() && a.from[c.source] >= s.limits.MaxConnsPerIP:
+		return &Error{CodeBusy, "this server has as many connections from your address as it takes"}
+	case a.conns < s.limits.MaxConns:
+		return nil
+	case a.strangers.Len() > 0: // nobody who is known is kept out by one who is not
+		s.oust()
+		return nil
+	}
+	return errFull
+}
+
+// meet counts a connection that has yet to show what the server demands.
+func (s *Server) meet(c *conn) {
+	if s.admitted.strangers.Len() >= s.limits.MaxUnauthenticated {
+		s.oust()
+	}
+	c.stranger = s.admitted.strangers.PushBack(c)
+	c.link.by.Store(time.Now().Add(s.limits.AuthTimeout).UnixNano())
+}
+
+// oust closes the stranger that has waited longest.
+func (s *Server) oust() {
+	c := s.admitted.strangers.Front().Value.(*conn)
+	s.forget(c)
+	c.cancel(errOusted)
+	c.link.Close()
+}
+
+// forget takes a connection that was let in out of all counts.
+func (s *Server) forget(c *conn) {
+	if c.stranger != nil {
+		s.admitted.strangers.Remove(c.stranger)
+		c.stranger = nil
+	}
+	if !c.gone {
+		c.gone = true
+		s.admitted.conns--
+		count(&s.admitted.from, c.source, -1)
+	}
+}
+
+// arrive notes that a client has shown all that the server demands.
+func (c *conn) arrive() {
+	c.srv.mu.Lock()
+	defer c.srv.mu.Unlock()
+	if c.stranger != nil {
+		c.srv.admitted.strangers.Remove(c.stranger)
+		c.stranger = nil
+		c.link.by.Store(0)
+	}
+}
+
+// isStranger reports whether it has not.
+func (c *conn) isStranger() bool {
+	c.srv.mu.Lock()
+	defer c.srv.mu.Unlock()
+	return c.stranger != nil
+}
+
+func (s *Server) removeConn(c *conn) {
+	s.mu.Lock()
+	delete(s.conns, c)
+	if c.turned != nil {
+		s.admitted.turnedAway--
+	} else {
+		s.forget(c)
+	}
+	s.shared -= max(0, c.files-1) // after a panic
+	s.mu.Unlock()
+	s.running.Done()
+}
+
+// closeWith closes a connection at once. In the clear, a word of why costs next
+// to nothing; a client that had sent something may not get it.
+func (s *Server) closeWith(nc net.Conn, why *Error) {
+	if s.Certificate == nil && s.Lab == 0 {
+		nc.SetWriteDeadline(time.Now().Add(briefTime))
+		nc.Write(why.control().append(nil))
+	}
+	nc.Close()
+}
+
+// turnAway tells a client in its dialect why there is no room for it, once its
+// first byte has shown which that is or err that there will be none.
+func (c *conn) turnAway(first byte, err error) error {
+	if err != nil && err != io.EOF && err != errIdle {
+		return err
+	}
+	c.bare = c.bare || isText(first)
+	return c.turned
+}
+
+// penalty returns how long an address must still wait.
+func (s *Server) penalty(source netip.Prefix) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.admitted.penalties.refused(source)
+}
+
+// offend notes that the client did what costs its address time.
+func (c *conn) offend(cost time.Duration) {
+	if cost == 0 || !c.source.IsValid() {
+		return
+	}
+	c.srv.mu.Lock()
+	refused := c.srv.admitted.penalties.add(c.source, cost)
+	c.srv.mu.Unlock()
+	if refused {
+		c.srv.atDoor.warn(&c.log).Msg("too many errors come from there: its connections are refused for a while")
+	}
+}
+
+// offence returns the cost of an end of the connection.
+func (c *conn) offence(err error, told *Error) time.Duration {
+	switch {
+	case c.turned != nil, err == errIdle:
+		return 0
+	case c.isStranger() && timedOut(err):
+		return neverArrived
+	case told != nil:
+		return offences[told.Code]
+	case c.isStranger():
+		return failedHandshake
+	}
+	return 0
+}
+
+// beginUpload counts a connection that begins to send a file or blob.
+func (c *conn) beginUpload() error {
+	if c.sends || !c.source.IsValid() {
+		return nil
+	}
+	s := c.srv
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.admitted.uploads[c.source] >= s.limits.MaxUploads {
+		return &Error{CodeTooMany, fmt.Sprintf("more than %d uploads at once from your address", s.limits.MaxUploads)}
+	}
+	c.sends = true
+	count(&s.admitted.uploads, c.source, 1)
+	return nil
+}
+
+// endUploads is for a connection that sends nothing any more.
+func (c *conn) endUploads() {
+	if c.sends {
+		c.srv.mu.Lock()
+		defer c.srv.mu.Unlock()
+		c.sends = false
+		count(&c.srv.admitted.uploads, c.source, -1)
+	}
+}
+
+// count changes a count that is kept only while it is not zero.
+func count[K comparable](m *map[K]int, key K, by int) {
+	if *m == nil {
+		*m = map[K]int{}
+	}
+	if (*m)[key] += by; (*m)[key] == 0 {
+		delete(*m, key)
+	}
+}

@@ -1,0 +1,402 @@
+package wire_test
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/labnet/labnet/wire"
+)
+
+const busyReply = "ERROR|code=busy|"
+
+// A distant connection comes from an address.
+type distant struct {
+	*duplex
+	from net.Addr
+}
+
+func (d distant) RemoteAddr() net.Addr { return d.from }
+
+// dialFrom is dial from an IP address.
+func (w *world) dialFrom(ip string) *peer {
+	near, far := newDuplex()
+	p := newPeer(w.t, near)
+	go p.listen()
+	w.l.accept <- distant{far, &net.TCPAddr{IP: net.ParseIP(ip), Port: 1234}}
+	synctest.Wait()
+	return p
+}
+
+// welcome reports whether the server talks to the peer.
+func (p *peer) welcome() bool {
+	p.Write([]byte(str("hi")))
+	replies := strings.Join(decode(p.heard()), " ")
+	return replies == "Message: hi"
+}
+
+// TestMaxConns: who comes beyond is told in the own dialect, others go on, and
+// when one has gone there is room again.
+func TestMaxConns(t *testing.T) {
+	dialects := map[string]struct{ says, hears string }{
+		"this protocol": {str("hi"), busyReply},
+		"lab":           {"\x01hello", busyReply},
+		"raw text":      {"hello", "ERROR: this server has as many connections as it takes"},
+		"a ping":        {"", busyReply},
+	}
+	for name, d := range dialects {
+		t.Run(name, func(t *testing.T) {
+			serve(t, func(w *world) { w.server.MaxConns = 2 }, func(w *world) {
+				first, second := w.dial(), w.dial()
+				p := w.dial()
+				p.send(d.says)
+				must(t, p.CloseWrite())
+				if strings.HasPrefix(d.hears, "ERROR: ") {
+					p.hearBare(d.hears)
+				} else {
+					p.hear(d.hears)
+				}
+				p.wantClosed()
+				w.wantDid()
+				if !first.welcome() || !second.welcome() {
+					t.Error("others suffer")
+				}
+				first.Close()
+				synctest.Wait()
+				third := w.dial()
+				if !third.welcome() {
+					t.Error("there is no room although one has gone")
+				}
+				third.Close()
+				second.Close()
+			})
+		})
+	}
+}
+
+// TestTurnedAway: those who say nothing are told as well, and few at a time.
+func TestTurnedAway(t *testing.T) {
+	serve(t, func(w *world) { w.server.MaxConns = 1 }, func(w *world) {
+		first := w.dial()
+		var peers []*peer
+		for range 32 {
+			peers = append(peers, w.dial())
+		}
+		near, far := newDuplex()
+		late := newPeer(t, near)
+		go late.listen()
+		w.l.accept <- far
+		late.hear(busyReply)
+		late.wantClosed() // at once
+		for _, p := range peers {
+			p.wantOpen()
+		}
+		time.Sleep(2 * time.Second)
+		for _, p := range peers {
+			p.hear(busyReply)
+			p.wantClosed()
+		}
+		first.Close()
+		synctest.Wait()
+		p := w.dial()
+		if !p.welcome() {
+			t.Error("those who were turned away still count")
+		}
+		p.Close()
+	})
+}
+
+// TestTurnedAwayOverTLS: a client learns it inside.
+func TestTurnedAwayOverTLS(t *testing.T) {
+	serve(t, overTLS(func(w *world) { w.server.MaxConns = 1 }), func(w *world) {
+		first := w.dial()
+		first.send(str("hi"))
+		first.hear("Message: hi")
+		p := w.dial()
+		p.send(str("hi"))
+		p.hear(busyReply)
+		p.wantClosed()
+		first.Close()
+	})
+}
+
+// TestMaxConnsPerIP counts by address.
+func TestMaxConnsPerIP(t *testing.T) {
+	serve(t, func(w *world) { w.server.MaxConnsPerIP = 1 }, func(w *world) {
+		for _, tt := range []struct {
+			first, second string
+			both          bool
+		}{
+			{"192.0.2.1", "192.0.2.1", false},
+			{"192.0.2.1", "::ffff:192.0.2.1", false},
+			{"192.0.2.1", "192.0.2.2", true},
+			{"2001:db8::1", "2001:db8::2", false},
+			{"2001:db8::1", "2001:db8:0:0:ffff::1", false},
+			{"2001:db8::1", "2001:db8:0:1::1", true},
+			{"fe80::1", "fe80::2", true},
+			{"127.0.0.1", "127.0.0.1", true},
+			{"::1", "::1", true},
+		} {
+			p, q := w.dialFrom(tt.first), w.dialFrom(tt.second)
+			if !p.welcome() || q.welcome() != tt.both {
+				t.Errorf("from %s, and then %s: want both welcome: %v", tt.first, tt.second, tt.both)
+			}
+			p.Close()
+			q.Close()
+			time.Sleep(5 * time.Second)
+		}
+	})
+}
+
+// TestAuthTimeout: who does not show what the server demands is gone, whatever it
+// does meanwhile.
+func TestAuthTimeout(t *testing.T) {
+	serve(t, overTLS(nil), func(w *world) {
+		near, far := newDuplex()
+		w.l.accept <- far
+		p := newPeer(t, near)
+		go p.listen()
+		p.lasts(30 * time.Second)
+		p.Close()
+	})
+	serve(t, overTLS(func(w *world) { w.server.AuthTimeout = 3 * time.Second }), func(w *world) {
+		near, far := newDuplex()
+		w.l.accept <- far
+		p := newPeer(t, near)
+		go p.listen()
+		dripping := p.drip("\x16\x03\x01\x01\x00\x01\x00", time.Second)
+		p.lasts(3 * time.Second)
+		p.Close()
+		dripping.Wait()
+
+		p = w.dial() // and who has is not
+		p.send(str("hi"))
+		p.hear("Message: hi")
+		p.lasts(5 * time.Minute)
+		p.Close()
+	})
+}
+
+// TestMaxUnauthenticated: a client that means well gets in although strangers hold
+// all places, and the one that has waited longest goes.
+func TestMaxUnauthenticated(t *testing.T) {
+	for name, adapt := range map[string]func(*world){
+		"strangers": func(w *world) { w.server.MaxUnauthenticated = 3 },
+		"in all":    func(w *world) { w.server.MaxConns = 3 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			serve(t, overTLS(adapt), func(w *world) {
+				var strangers []*peer
+				for range 3 {
+					near, far := newDuplex()
+					w.l.accept <- far
+					p := newPeer(t, near)
+					go p.listen()
+					strangers = append(strangers, p)
+				}
+				p := w.dial()
+				p.send(str("hi"))
+				p.hear("Message: hi")
+				strangers[0].wantClosed()
+				strangers[1].wantOpen()
+				strangers[2].wantOpen()
+				p.Close()
+				strangers[1].Close()
+				strangers[2].Close()
+			})
+		})
+	}
+}
+
+// TestMaxUploads counts connections of an address that send files.
+func TestMaxUploads(t *testing.T) {
+	serve(t, func(w *world) { w.server.MaxUploads = 1 }, func(w *world) {
+		p, q, other := w.dialFrom("192.0.2.1"), w.dialFrom("192.0.2.1"), w.dialFrom("192.0.2.2")
+		p.send(str("f|"), str("g|"))
+		p.hear(ok(1), ok(2))
+		other.send(str("h|"))
+		other.hear(ok(1))
+		q.send(str("i|"), data(2, "x"))
+		q.hear("ERROR|code=too-many|upload=1|", "ERROR|code=too-many|")
+		q.send(str("hi"))
+		q.hear("Message: hi")
+		p.send(end(""), end(""))
+		p.hear(saved(1, "f", ""), saved(2, "g", ""))
+		q.send(str("i|"), end(""))
+		q.hear(ok(2), saved(2, "i", ""))
+		for _, p := range []*peer{p, q, other} {
+			p.Close()
+		}
+	})
+}
+
+// TestMaxMessage has texts that are longer than the server says.
+func TestMaxMessage(t *testing.T) {
+	short := func(w *world) { w.server.MaxMessage = 5 }
+	serve(t, short, func(w *world) {
+		p := w.dial()
+		p.send(str("short"), str("longer"), str("a long name|"), str("CANCEL|"))
+		p.hear("Message: short", "ERROR|code=too-large|", ok(1), "ERROR|code=cancelled|upload=1|")
+		p.Close()
+		w.wantDid("say short")
+	})
+	serve(t, short, func(w *world) {
+		p := w.dial()
+		p.send("raw text")
+		must(t, p.CloseWrite())
+		p.hearBare("ERROR: this server takes messages of at most 5 bytes")
+		p.wantClosed()
+		w.wantDid()
+	})
+}
+
+// TestPenalties: an address that does wrong again and again waits, and not for
+// long. Nobody else does.
+func TestPenalties(t *testing.T) {
+	serve(t, nil, func(w *world) {
+		garbage := func(ip string) bool { // and whether it was looked at
+			p := w.dialFrom(ip)
+			defer p.Close()
+			p.Write([]byte("\x00"))
+			return strings.Contains(fmt.Sprint(decode(p.heard())), "protocol")
+		}
+		welcome := func(ip string) bool {
+			p := w.dialFrom(ip)
+			defer p.Close()
+			return p.welcome()
+		}
+		const bad, same, good, local = "2001:db8::bad", "2001:db8::1", "192.0.2.1", "127.0.0.1"
+		for range 4 {
+			if !garbage(bad) {
+				t.Fatal("refused too early")
+			}
+		}
+		if !welcome(same) {
+			t.Error("refused too early")
+		}
+		garbage(bad)
+		if welcome(bad) || welcome(same) {
+			t.Error("not refused")
+		}
+		if !welcome(good) || !welcome(local) {
+			t.Error("others are refused")
+		}
+		begin := time.Now()
+		for !welcome(same) {
+			garbage(bad)
+			time.Sleep(time.Second)
+		}
+		if d := time.Since(begin); d < 9*time.Second || d > 20*time.Second {
+			t.Errorf("refused for %v", d)
+		}
+		// And then there is a time in which it is not, whatever comes.
+		for range 9 {
+			for range 10 {
+				garbage(bad)
+			}
+			if !welcome(same) {
+				t.Error("refused again at once")
+			}
+			time.Sleep(time.Second)
+		}
+		time.Sleep(time.Second)
+		garbage(bad)
+		if welcome(same) {
+			t.Error("not refused again")
+		}
+		begin = time.Now()
+		for !welcome(same) {
+			garbage(bad)
+			time.Sleep(time.Second)
+		}
+		if d := time.Since(begin); d > 21*time.Second {
+			t.Errorf("refused for %v", d)
+		}
+		for range 100 {
+			if !garbage(local) {
+				t.Fatal("this machine's own programs are refused")
+			}
+		}
+	})
+}
+
+// TestPenaltyIsForgotten: an offence now and then has no consequence.
+func TestPenaltyIsForgotten(t *testing.T) {
+	serve(t, nil, func(w *world) {
+		for range 100 {
+			p := w.dialFrom("192.0.2.1")
+			p.send("\x00")
+			p.hear("ERROR|code=protocol|")
+			p.wantClosed()
+			time.Sleep(3 * time.Second)
+		}
+	})
+}
+
+// TestPenaltyTable: there are only so many offenders.
+func TestPenaltyTable(t *testing.T) {
+	serve(t, nil, func(w *world) {
+		ip := func(i int) string { return fmt.Sprintf("10.%d.%d.%d", i>>16, i>>8&255, i&255) }
+		offend := func(i int) {
+			p := w.dialFrom(ip(i))
+			p.Write([]byte("\x00"))
+			synctest.Wait()
+			p.Close()
+		}
+		for range 5 { // all at once, or they would be forgotten
+			for i := range 10 {
+				offend(i)
+			}
+		}
+		for i := range wire.MaxOffenders {
+			offend(1000 + i)
+		}
+		if n := w.server.Offenders(); n != wire.MaxOffenders {
+			t.Errorf("the table has %d entries", n)
+		}
+		if p := w.dialFrom(ip(0)); p.welcome() {
+			t.Error("an offender was forgotten too early")
+		}
+		time.Sleep(time.Minute)
+		offend(100)
+		if n := w.server.Offenders(); n > 1 {
+			t.Errorf("the table still has %d entries", n)
+		}
+	})
+}
+
+// TestFloodOfLines: what peers cause does not fill the log.
+func TestFloodOfLines(t *testing.T) {
+	var log bytes.Buffer
+	serve(t, func(w *world) {
+		w.server.Log = zerolog.New(&log).Level(zerolog.WarnLevel)
+		w.server.MaxConnsPerIP = 1
+	}, func(w *world) {
+		first := w.dialFrom("192.0.2.1")
+		for range 1000 {
+			w.dialFrom("192.0.2.1").Close()
+		}
+		time.Sleep(10 * time.Second)
+		w.dialFrom("192.0.2.1").Close()
+		for range 1000 {
+			p := w.dialFrom("127.0.0.1")
+			p.Write([]byte("\x00"))
+			p.heard()
+			p.Close()
+		}
+		synctest.Wait()
+		if n := strings.Count(log.String(), "\n"); n > 110 {
+			t.Errorf("%d lines", n)
+		}
+		if !strings.Contains(log.String(), `"left_out":999`) {
+			t.Error("nothing tells how many were left out")
+		}
+		first.Close()
+	})
+}

@@ -1,0 +1,77 @@
+package wire
+
+import "context"
+
+// A store may need a descriptor for every file that it has begun and not ended.
+// Each connection may have one file of its own at any time; what it announces
+// ahead, or publishes beside the next, takes of what all share. While nothing of
+// that is left, an announcement waits until it is the oldest, and then for the
+// connection's own publications: they need nobody else to end, so that none
+// waits for ever and no file that was accepted lacks its descriptor.
+
+// takeFile counts one more file of c, and reports whether there is room for it.
+// For the oldest it waits, and there is.
+func (c *conn) takeFile(oldest bool) bool {
+	if c.srv.enterFile(c) {
+		return true
+	}
+	if !oldest {
+		return false
+	}
+	c.out.wait()
+	defer c.out.wake()
+	c.publishing.Wait()
+	return c.srv.enterFile(c)
+}
+
+func (s *Server) enterFile(c *conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c.files > 0 {
+		if s.shared >= s.limits.MaxOpen {
+			return false
+		}
+		s.shared++
+	}
+	c.files++
+	return true
+}
+
+// giveFile is the opposite of takeFile.
+func (c *conn) giveFile() {
+	c.srv.mu.Lock()
+	defer c.srv.mu.Unlock()
+	if c.files--; c.files > 0 {
+		c.srv.shared--
+	}
+}
+
+// call takes part in the calls of the store that may need descriptors for a
+// moment. The caller must call what it returns.
+func (s *Server) call() (ended func()) {
+	s.calls <- struct{}{}
+	return func() { <-s.calls }
+}
+
+// keeps returns where to keep what op brings, or why nothing is to be begun now.
+func (c *conn) keeps(op string) (Store, error) {
+	if c.srv.isClosing() {
+		return nil, errShutdown
+	}
+	return c.permit(op)
+}
+
+func (c *conn) makeFile(op string, a Announcement) (Upload, error) {
+	defer c.srv.call()()
+	store, err := c.keeps(op)
+	if err != nil {
+		return nil, err
+	}
+	return store.Create(c.ctx, a)
+}
+
+// commit finishes what it began, whatever becomes of the connection.
+func (s *Server) commit(to Upload, want Sum) (Saved, error) {
+	defer s.call()()
+	return to.Commit(context.Background(), want)
+}

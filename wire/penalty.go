@@ -1,0 +1,96 @@
+package wire
+
+import (
+	"net/netip"
+	"time"
+)
+
+// What clients do wrong costs the address that they come from time. An address
+// that has much to wait is refused for that time; an offence now and then,
+// which happens to everybody, has no consequence. The model is sshd's
+// PerSourcePenalties, with shorter times: others may share the address. None
+// is refused for longer than maxPenalty, nor again within amnesty after it.
+const (
+	minPenalty = 10 * time.Second // below, nobody is refused
+	maxPenalty = 20 * time.Second
+	amnesty    = 10 * time.Second
+	// maxOffenders bounds the table: offences of more addresses at a time are
+	// not counted.
+	maxOffenders = 16 << 10
+)
+
+// offences are what it costs to be told a code at the end of a connection.
+var offences = map[Code]time.Duration{
+	CodeProtocol:    2 * time.Second,
+	CodeTLSRequired: time.Second,
+	CodeTimeout:     2 * time.Second,
+	CodeTooSlow:     5 * time.Second,
+}
+
+// Other offences.
+const (
+	failedHandshake = time.Second
+	neverArrived    = 5 * time.Second // in AuthTimeout
+)
+
+// penalties is a table of offenders. Its zero value is empty.
+type penalties struct {
+	of    map[netip.Prefix]*penalty
+	swept time.Time
+}
+
+type penalty struct {
+	due   time.Time // when all is paid
+	until time.Time // until then the address is refused
+}
+
+// add notes an offence, and reports whether the address is refused from now on.
+func (t *penalties) add(source netip.Prefix, cost time.Duration) (refused bool) {
+	now := time.Now()
+	p := t.of[source]
+	if p == nil {
+		if !t.room(now) {
+			return false
+		}
+		p = &penalty{}
+		t.of[source] = p
+	}
+	if p.due.Before(now) {
+		p.due = now
+	}
+	p.due = p.due.Add(cost)
+	if most := now.Add(maxPenalty); p.due.After(most) {
+		p.due = most
+	}
+	if p.due.Sub(now) < minPenalty || now.Before(p.until.Add(amnesty)) {
+		return false
+	}
+	p.until = p.due
+	return true
+}
+
+// refused returns how long the address must still wait.
+func (t *penalties) refused(source netip.Prefix) time.Duration {
+	p := t.of[source]
+	if p == nil {
+		return 0
+	}
+	return max(0, time.Until(p.until))
+}
+
+// room reports whether the table has room for one more. It forgets those that
+// have paid at most once a second, so that an offence costs next to nothing.
+func (t *penalties) room(now time.Time) bool {
+	if t.of == nil {
+		t.of = map[netip.Prefix]*penalty{}
+	}
+	if now.Sub(t.swept) >= time.Second {
+		t.swept = now
+		for source, p := range t.of {
+			if now.After(p.due) && now.After(p.until.Add(amnesty)) {
+				delete(t.of, source)
+			}
+		}
+	}
+	return len(t.of) < maxOffenders
+}
