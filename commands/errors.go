@@ -218,7 +218,7 @@ func refusalHint(code wire.Code) string {
 	case wire.CodeReadOnly:
 		return "the server's log and disk show why; if the disk failed, restart the server"
 	case wire.CodeTooLarge:
-		return "the server's --max-size sets the limit"
+		return "the server's --max-size and --max-message set the limits"
 	case wire.CodeProtocol:
 		return "one of the two may be older: compare 'labnet version' on both sides"
 	case wire.CodeMismatch:

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/labnet/labnet/storage"
+	"github.com/labnet/labnet/wire"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -97,6 +98,20 @@ var mistakes = []struct {
 		typed("serve --on-conflict maybe"),
 		typed("serve --max-size 0"),
 		typed("serve --max-size much"),
+		typed("serve --max-message 0"),
+		typed("serve --max-message 4097"),
+		typed("serve --min-rate 0"),
+		typed("serve --max-conns 0"),
+		typed("serve --max-conns-per-ip -1"),
+		typed("serve --max-unauthenticated 0"),
+		typed("serve --max-uploads 0"),
+		typed("serve --auth-timeout 0s"),
+		typed("serve --header-timeout 0s"),
+		typed("serve --idle-timeout -1s"),
+		typed("serve --progress-timeout 0s"),
+		{args: []string{"serve"}, env: "LABNET_MAX_CONNS=0"},
+		{args: []string{"serve", "--max-conns", "5000"}, err: shareFiles(&wire.Limits{MaxConns: 5000}, 1024, true)},
+		{args: []string{"serve"}, err: shareFiles(&wire.Limits{}, 64, false)},
 		typed("serve --partial-ttl 0s"),
 		typed("serve --max-partials 0"),
 		typed("serve --max-partial-size 0"),

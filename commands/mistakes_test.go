@@ -99,6 +99,7 @@ var refusalCodes = []wire.Code{
 	wire.CodeMismatch, wire.CodeCancelled, wire.CodeInUse, wire.CodeSuperseded, wire.CodeNoSpace, wire.CodeReadOnly,
 	wire.CodeTimeout, wire.CodeShutdown, wire.CodeInternal, wire.CodeTLSRequired,
 	wire.CodeDenied, wire.CodeForbidden, wire.CodeQuota,
+	wire.CodeTooSlow, wire.CodeBusy,
 }
 
 // refusals are those of each code, in words that no server uses.
@@ -114,6 +115,9 @@ func refusals() (all []mistake) {
 		mistake{args: []string{"upload", "--name", "file", "new"}, prepare: files("new"), server: refusing("file")},
 		mistake{args: []string{"upload", "new"}, prepare: files("new"), server: small},
 		at(small, "blob", "-s", "11"),
+		at(brief, "say", "more than ten bytes"),
+		at(full, "say", "hi"),
+		at(full, "ping", "-c", "1"),
 		mistake{args: []string{"upload", "--name", "stream", "-"}, stdin: "more than ten bytes", server: small},
 	)
 }
@@ -250,6 +254,24 @@ func key(text string, mode os.FileMode) func(*testing.T) {
 // small is one that takes ten bytes at most.
 func small(t *testing.T) net.Listener {
 	return serveDir(t, &wire.Server{Limits: wire.Limits{MaxSize: 10}}, storage.DirOptions{})
+}
+
+// full is one that has as many connections as it takes.
+func full(t *testing.T) net.Listener {
+	l := serveDir(t, &wire.Server{Limits: wire.Limits{MaxConns: 1}}, storage.DirOptions{})
+	nc, err := net.Dial("tcp", l.Addr().String())
+	must(t, err)
+	t.Cleanup(func() { nc.Close() })
+	_, err = nc.Write(wire.AppendString(nil, "me first"))
+	must(t, err)
+	_, err = nc.Read(make([]byte, 1))
+	must(t, err)
+	return l
+}
+
+// brief is one that takes short messages.
+func brief(t *testing.T) net.Listener {
+	return serveDir(t, &wire.Server{Limits: wire.Limits{MaxMessage: 10}}, storage.DirOptions{})
 }
 
 // stored is one that has a file already, refusing another that keeps it.

@@ -26,7 +26,7 @@ type serveOptions struct {
 	addrFile string
 	store    string
 	keep     storage.DirOptions
-	maxSize  int64
+	limits   wire.Limits
 	reply    string
 	lab      wire.Lab
 	tls      tlsOptions
@@ -40,7 +40,6 @@ func serveCommand(con *console) *cli.Command {
 		&cli.StringFlag{Name: "listen", Aliases: []string{"l"}, Value: "127.0.0.1:9000", Usage: "accept connections at `HOST:PORT`; port 0 takes any"},
 		&cli.StringFlag{Name: "store", Value: "received", Usage: "keep files in `FOLDER`"},
 		&cli.StringFlag{Name: "on-conflict", Value: "rename", Usage: "what to do with a file whose name is taken: rename, replace or refuse"},
-		&cli.StringFlag{Name: "max-size", Value: "1TiB", Usage: "refuse files over `SIZE`"},
 		&cli.DurationFlag{Name: "partial-ttl", Value: storage.DefaultPartialTTL, Usage: "keep interrupted uploads for `TIME`, to be resumed"},
 		&cli.IntFlag{Name: "max-partials", Value: storage.DefaultMaxPartials, Usage: "keep at most `N` interrupted uploads"},
 		&cli.StringFlag{Name: "max-partial-size", Value: "1TiB", Usage: "keep at most `SIZE` of interrupted uploads"},
@@ -50,6 +49,7 @@ func serveCommand(con *console) *cli.Command {
 		&cli.StringFlag{Name: "log-level", Value: "info", Usage: "log nothing below `LEVEL`: debug, info, warn or error"},
 		&cli.BoolFlag{Name: "json", Usage: "print each thing received on standard output, as JSON, an object per line"},
 	}
+	flags = append(flags, limitFlags()...)
 	flags = append(flags, tlsFlags()...)
 	flags = append(flags, accessFlags()...)
 	flags = append(flags, execFlags()...)
@@ -110,7 +110,7 @@ func serveOptionsOf(c *cli.Context) (o serveOptions, err error) {
 	if o.keep.OnConflict, err = storage.ParseConflict(c.String("on-conflict")); err != nil {
 		return o, usageError("--on-conflict: %w", err)
 	}
-	if o.maxSize, err = sizeOf(c, "max-size"); err != nil {
+	if o.limits, err = limitsOf(c); err != nil {
 		return o, err
 	}
 	if o.keep.MaxPartialBytes, err = sizeOf(c, "max-partial-size"); err != nil {
@@ -178,7 +178,7 @@ func serve(ctx context.Context, con *console, o serveOptions) error {
 		Store:  watchedStore{keeper{store}, log},
 		Reply:  o.reply,
 		Lab:    o.lab,
-		Limits: wire.Limits{MaxSize: o.maxSize},
+		Limits: o.limits,
 		Log:    log,
 
 		Certificate:  certificate,

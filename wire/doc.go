@@ -138,7 +138,10 @@
 // has unchanged=1.
 //
 // Announcing ahead. A client may announce up to 128 files that it has not yet
-// ended or seen refused. The OKs come in the order of the announcements. Data,
+// ended or seen refused. The OKs come in the order of the announcements, and may
+// come late: a server that is short of something may accept a file only once it
+// is the oldest and those before it are safe. So a client waits for the OK of
+// the file that it is about to send, and of no other. Data,
 // END, CANCEL and RESTART belong to the oldest file that was accepted and has not
 // ended. After an END the client goes on with the next file at once; the server
 // makes many files safe at the same time, but those of the same name one after
@@ -181,8 +184,9 @@
 //	unsupported         a request or digest that the server does not know
 //	bad-name            the file name breaks the server's rules
 //	exists              the name is taken, and the server was told to refuse that
-//	too-large           over the server's limit for one file
-//	too-many     later  more than 128 files announced ahead
+//	too-large           over the server's limit for one file, or one text
+//	too-many     later  more than 128 files announced ahead, or more connections
+//	                    of this client send files than the server allows
 //	mismatch     later  size or digest differ from what arrived
 //	cancelled           the client gave the file up
 //	in-use       later  this connection sends an upload of that id already
@@ -190,6 +194,9 @@
 //	no-space            the store is full
 //	read-only           the store failed and keeps nothing more
 //	timeout      ends   nothing came for too long; later
+//	too-slow     ends   too few bytes came for too long; later
+//	busy         ends   too many connections, or too many errors of this client
+//	                    before; later
 //	shutdown     ends   the server is going down; later
 //	internal            the server failed; its log says why
 //
@@ -291,6 +298,17 @@
 //
 // A server closes a connection on which nothing comes for 5 minutes between
 // messages, a String takes over 10 seconds to arrive, or a body or a reply
-// stands still for 30 seconds; a TLS handshake may take 10 seconds. These are
-// defaults. While it owes an answer, the 5 minutes do not run.
+// stands still for 30 seconds; a TLS handshake may take 10 seconds, and has to be
+// over 30 seconds after the connection began. Of a body at least 1024 bytes must
+// come in a second, on an average over 60 seconds in which the server waits for
+// them, and as many of a reply must be taken. These are defaults. While it owes
+// an answer, the 5 minutes do not run.
+//
+// # Busy servers
+//
+// A server that takes no more connections says ERROR, code busy, once the first
+// byte of the client has shown its dialect, or after two seconds; if there are
+// many of those, at once or not at all. So it does with clients of an address
+// from which broken messages came again and again. A client tries again after a
+// pause that grows and that chance has a part in.
 package wire
