@@ -1,0 +1,193 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/labnet/labnet/wire"
+)
+
+// A server is labnet serve as a process.
+type server struct {
+	cmd   *exec.Cmd
+	addr  string
+	store string
+	log   string // file
+	tls   bool
+	ended chan struct{} // closed once err is set
+	err   error
+}
+
+// A launch says how a server is started.
+type launch struct {
+	program []string // and its first arguments; by default labnet
+	addr    string   // by default any port
+	store   string   // below the folder of the abuse
+	before  string   // a line of shell that the process runs before
+	env     []string
+	args    []string
+}
+
+// serve starts a server and returns once it listens.
+func (a *abuse) serve(ctx context.Context, l launch) (*server, error) {
+	if l.program == nil {
+		l.program = []string{a.labnet}
+	}
+	if l.addr == "" {
+		l.addr = "127.0.0.1:0"
+	}
+	if l.before == "" {
+		l.before = ":"
+	}
+	s := &server{
+		store: filepath.Join(a.dir, l.store),
+		log:   filepath.Join(a.dir, l.store+".log"),
+		ended: make(chan struct{}),
+	}
+	addrFile := filepath.Join(a.dir, l.store+".addr")
+	os.Remove(addrFile)
+	args := append([]string{"-c", l.before + ` && exec "$0" "$@"`}, l.program...)
+	args = append(args, "serve", "-l", l.addr, "--store", s.store, "--addr-file", addrFile)
+	s.cmd = exec.Command("sh", append(args, l.args...)...)
+	log, err := os.OpenFile(s.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o666)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	s.cmd.Stderr = log
+	s.cmd.Env = append(os.Environ(), l.env...)
+	if err := s.cmd.Start(); err != nil {
+		return nil, err
+	}
+	go func() {
+		s.err = s.cmd.Wait()
+		close(s.ended)
+	}()
+	for {
+		select {
+		case <-s.ended:
+			text, _ := os.ReadFile(s.log)
+			return nil, fmt.Errorf("the server does not run: %v\n%s", s.err, text)
+		case <-ctx.Done():
+			s.stop(syscall.SIGKILL)
+			return nil, ctx.Err()
+		case <-time.After(10 * time.Millisecond):
+		}
+		if addr, err := os.ReadFile(addrFile); err == nil {
+			s.addr, _, _ = strings.Cut(string(addr), "\n")
+			for _, arg := range l.args {
+				s.tls = s.tls || arg == "--tls"
+			}
+			return s, nil
+		}
+	}
+}
+
+// stop ends the server by a signal, and returns what became of it.
+func (s *server) stop(signal syscall.Signal) error {
+	s.cmd.Process.Signal(signal)
+	select {
+	case <-s.ended:
+		return s.err
+	case <-time.After(time.Minute):
+		s.cmd.Process.Kill()
+		<-s.ended
+		return errors.Join(errors.New("the server did not stop"), s.err)
+	}
+}
+
+// dial connects, and encrypts if the server does.
+func (s *server) dial(ctx context.Context) (net.Conn, error) {
+	nc, err := s.dialPlain(ctx)
+	if err != nil || !s.tls {
+		return nc, err
+	}
+	// The key of a server that this program has started needs no proof.
+	return wire.Encrypt(ctx, nc, &tls.Config{InsecureSkipVerify: true}, 0)
+}
+
+func (s *server) dialPlain(ctx context.Context) (net.Conn, error) {
+	var d net.Dialer
+	return d.DialContext(ctx, "tcp", s.addr)
+}
+
+// lines counts the lines of the log that hold a text.
+func (s *server) lines(holding string) (n int) {
+	log, err := os.Open(s.log)
+	if err != nil {
+		return 0
+	}
+	defer log.Close()
+	for lines := bufio.NewScanner(log); lines.Scan(); {
+		if strings.Contains(lines.Text(), holding) {
+			n++
+		}
+	}
+	return n
+}
+
+// cpu is the processor time that the server has used.
+func (s *server) cpu() time.Duration {
+	stat, _ := os.ReadFile(s.proc("stat"))
+	_, after, _ := strings.Cut(string(stat), ") ")
+	fields := strings.Fields(after)
+	if len(fields) < 13 {
+		return 0
+	}
+	user, _ := strconv.Atoi(fields[11])
+	system, _ := strconv.Atoi(fields[12])
+	return time.Duration(user+system) * 10 * time.Millisecond
+}
+
+func (s *server) proc(name string) string {
+	return filepath.Join("/proc", strconv.Itoa(s.cmd.Process.Pid), name)
+}
+
+// status is a figure of /proc/PID/status in bytes, such as VmRSS.
+func (s *server) status(key string) int64 {
+	status, _ := os.ReadFile(s.proc("status"))
+	for line := range strings.Lines(string(status)) {
+		if value, found := strings.CutPrefix(line, key+":"); found {
+			kib, _ := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 10, 64)
+			return kib << 10
+		}
+	}
+	return 0
+}
+
+// files is how many files the server has open.
+func (s *server) files() int {
+	entries, _ := os.ReadDir(s.proc("fd"))
+	return len(entries)
+}
+
+// An inside is what only the server itself knows.
+type inside struct {
+	Goroutines int
+	Heap       int64 // bytes, without garbage
+}
+
+// insideEnv names the socket at which a server that is this program tells it.
+const insideEnv = "LABNET_ABUSE_INSIDE"
+
+// inside asks the server.
+func (s *server) inside(socket string) (i inside, err error) {
+	nc, err := net.Dial("unix", socket)
+	if err != nil {
+		return i, err
+	}
+	defer nc.Close()
+	return i, json.NewDecoder(nc).Decode(&i)
+}

@@ -1,0 +1,235 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+type soakTest struct {
+	time  time.Duration
+	kills time.Duration
+	calm  time.Duration // at the end, without kills of the server
+}
+
+func soakFlags(flags *flag.FlagSet) func(context.Context, *abuse) error {
+	var s soakTest
+	flags.DurationVar(&s.time, "time", 10*time.Minute, "go on for `TIME`")
+	flags.DurationVar(&s.kills, "kills", 40*time.Second, "end the server about every `TIME`")
+	return func(ctx context.Context, a *abuse) error {
+		s.calm = s.time / 4
+		return s.run(ctx, a)
+	}
+}
+
+// A soak is a server that is abused in many ways at once.
+type soak struct {
+	*abuse
+	test   soakTest
+	inside string // socket
+
+	mu     sync.Mutex
+	server *server // the one that runs
+	acked  map[string]int64
+	counts map[string]int
+	first  error // that must not be
+
+	files atomic.Uint64
+}
+
+func (t soakTest) run(ctx context.Context, a *abuse) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	s := &soak{abuse: a, test: t, inside: filepath.Join(a.dir, "inside"), acked: map[string]int64{}, counts: map[string]int{}}
+	l := launch{program: []string{self, asLabnet}, store: "soak", env: []string{insideEnv + "=" + s.inside},
+		args: []string{"--log-level", "error", "--idle-timeout", "3s", "--header-timeout", "2s", "--progress-timeout", "3s",
+			"--max-size", "16MiB"}} // or what garbage announces would take all the room
+	if s.server, err = a.serve(ctx, l); err != nil {
+		return err
+	}
+	l.addr = s.server.addr
+	defer func() { s.server.stop(syscall.SIGKILL) }()
+
+	busy, stop := context.WithTimeout(ctx, t.time)
+	defer stop()
+	var all sync.WaitGroup
+	for _, role := range roles {
+		for range role.many {
+			all.Go(func() {
+				for busy.Err() == nil {
+					role.do(s, busy)
+				}
+			})
+		}
+	}
+	before, err := s.kill(busy, l)
+	all.Wait()
+	if err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	after, err := s.settle(before)
+	s.report(before, after)
+	if err := errors.Join(err, s.first, s.verify()); err != nil {
+		return err
+	}
+	if n := s.server.lines("DATA RACE"); n > 0 {
+		return fmt.Errorf("%d data races: %s", n, s.server.log)
+	}
+	if n := s.server.lines("panic"); n > 0 {
+		return fmt.Errorf("%d panics: %s", n, s.server.log)
+	}
+	return nil
+}
+
+// A state is what must be back as it was in the end.
+type state struct {
+	inside
+	files    int
+	resident int64
+}
+
+func (s *soak) state() (st state, err error) {
+	st.inside, err = s.server.inside(s.inside)
+	st.files, st.resident = s.server.files(), s.server.status("VmRSS")
+	return st, err
+}
+
+// kill ends the server again and again, by turns at once and by a signal that lets
+// it finish, and starts it anew at the same address. The last one stays, and how it
+// began is the baseline.
+func (s *soak) kill(ctx context.Context, l launch) (before state, err error) {
+	until := time.Now().Add(s.test.time - s.test.calm)
+	for last := false; !last; {
+		if wait := time.Until(until); wait <= s.test.kills {
+			last = true
+			sleep(ctx, wait)
+		} else {
+			sleep(ctx, s.test.kills/2+rand.N(s.test.kills))
+		}
+		if ctx.Err() != nil {
+			return before, ctx.Err()
+		}
+		how := syscall.SIGKILL
+		if rand.N(2) == 0 {
+			how = syscall.SIGTERM
+		}
+		begun := time.Now()
+		s.server.stop(how)
+		if took := time.Since(begun); took > 45*time.Second {
+			s.fail(fmt.Errorf("the server took %v to end", took))
+		}
+		s.note("the server ended: " + how.String())
+		next, err := s.serve(ctx, l)
+		if err != nil {
+			return before, err
+		}
+		s.mu.Lock()
+		s.server = next
+		s.mu.Unlock()
+	}
+	return s.state()
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}
+
+func (s *soak) note(what string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.counts[what]++
+}
+
+// fail notes what must not be.
+func (s *soak) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.first == nil {
+		s.first = err
+	}
+}
+
+func (s *soak) current() *server {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.server
+}
+
+// settle waits until the server is as it was, for a little longer than its own
+// times.
+func (s *soak) settle(before state) (after state, err error) {
+	for range 30 {
+		if after, err = s.state(); err != nil {
+			return after, err
+		}
+		// The baseline was taken with clients about. Each of those counted with a
+		// descriptor; so no more of anything may be left than then.
+		if after.Goroutines <= before.Goroutines+2 && after.files <= before.files+2 && after.Heap <= before.Heap+(8<<20) {
+			return after, nil
+		}
+		time.Sleep(time.Second)
+	}
+	return after, errors.New("the server is not as it was")
+}
+
+func (s *soak) report(before, after state) {
+	s.say("soak of %v: %d files acknowledged", s.test.time, len(s.acked))
+	for what, n := range s.counts {
+		s.say("  %6d × %s", n, what)
+	}
+	s.say("  goroutines %d, at first %d; descriptors %d, at first %d; heap %.1f MiB, at first %.1f; resident %.1f MiB, at first %.1f",
+		after.Goroutines, before.Goroutines, after.inFiles(), before.inFiles(), mib(after.Heap), mib(before.Heap), mib(after.resident), mib(before.resident))
+}
+
+func (st state) inFiles() int { return st.files }
+
+// verify holds the store against what was acknowledged, and against what was sent
+// at all.
+func (s *soak) verify() error {
+	if err := s.server.stop(syscall.SIGTERM); err != nil && s.server.cmd.ProcessState.ExitCode() != 128+int(syscall.SIGTERM) && s.server.cmd.ProcessState.ExitCode() != -1 {
+		return fmt.Errorf("the server ended badly: %w", err)
+	}
+	visible, err := os.ReadDir(s.server.store)
+	if err != nil {
+		return err
+	}
+	kept := 0
+	for _, entry := range visible {
+		if entry.Name() == ".labnet" {
+			continue
+		}
+		kept++
+		want, err := named(entry.Name())
+		if err != nil {
+			if info, serr := entry.Info(); serr == nil && info.Size() < maxGarbage {
+				continue // what a flood sent may look like a blob
+			}
+			return err
+		}
+		if err := want.compare(filepath.Join(s.server.store, entry.Name())); err != nil {
+			return err
+		}
+		delete(s.acked, entry.Name())
+	}
+	s.say("  %d files in the store, all as they were sent; %d acknowledged ones lost", kept, len(s.acked))
+	for name := range s.acked {
+		return fmt.Errorf("acknowledged, and lost: %s, and %d more", name, len(s.acked)-1)
+	}
+	return nil
+}
