@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"time"
@@ -239,9 +240,14 @@ func serve(ctx context.Context, con *console, o serveOptions) error {
 // peers say cannot reach through it to a terminal.
 func newLog(con *console) zerolog.Logger {
 	f, ok := con.err.(*os.File)
-	if !ok || !isatty.IsTerminal(f.Fd()) {
-		return zerolog.New(escapingWriter{con.err}).With().Timestamp().Logger()
+	return logTo(con.err, ok && isatty.IsTerminal(f.Fd()))
+}
+
+func logTo(w io.Writer, terminal bool) zerolog.Logger {
+	if terminal {
+		w = zerolog.ConsoleWriter{Out: w, NoColor: os.Getenv("NO_COLOR") != "", TimeFormat: time.TimeOnly}
+	} else {
+		w = escapingWriter{w}
 	}
-	w := zerolog.ConsoleWriter{Out: con.err, NoColor: os.Getenv("NO_COLOR") != "", TimeFormat: time.TimeOnly}
 	return zerolog.New(w).With().Timestamp().Logger()
 }

@@ -115,7 +115,7 @@ func (c *conn) settle() {
 // connection in which it shows.
 func (c *conn) survive() {
 	if p := recover(); p != nil {
-		c.log.Error().Any("panic", p).Bytes("stack", debug.Stack()).Msg("a fault of this program ended a connection")
+		c.log.Error().Str("panic", fmt.Sprint(p)).Bytes("stack", debug.Stack()).Msg("a fault of this program ended a connection")
 		c.out.fail(net.ErrClosed)
 	}
 }
