@@ -19,6 +19,8 @@ import (
 type descriptorsTest struct {
 	files, clients, ahead int
 	time                  time.Duration
+	every                 time.Duration
+	lax                   bool
 }
 
 func descriptorsFlags(flags *flag.FlagSet) func(context.Context, *abuse) error {
@@ -27,6 +29,7 @@ func descriptorsFlags(flags *flag.FlagSet) func(context.Context, *abuse) error {
 	flags.IntVar(&d.clients, "n", 400, "`N` clients want to upload")
 	flags.IntVar(&d.ahead, "ahead", 20, "each announces `N` files at once")
 	flags.DurationVar(&d.time, "time", 30*time.Second, "measure for `TIME`")
+	flags.DurationVar(&d.every, "every", 2*time.Second, "a client sends 8 KiB every `TIME`")
 	return func(ctx context.Context, a *abuse) error { return d.run(ctx, a) }
 }
 
@@ -83,7 +86,7 @@ func (d descriptorsTest) run(ctx context.Context, a *abuse) error {
 		return fmt.Errorf("%d of %d files are missing in %s", c.kept.Load()-n, c.kept.Load(), filepath.Base(s.store))
 	case c.kept.Load() == 0 || c.refused.Load() == 0:
 		return errors.New("nothing was kept, or nobody refused: it was not saturated")
-	case used > 0.05:
+	case used > 0.05 && !d.lax:
 		return errors.New("that is more than 5% of a processor")
 	}
 	return nil
@@ -137,7 +140,7 @@ func (d descriptorsTest) upload(ctx context.Context, s *server, i int, c *counts
 	}
 	sent := 0
 	for i, f := range files {
-		err := f.Send(context.Background(), &slow{n: size, piece: 8 << 10, every: 2 * time.Second})
+		err := f.Send(context.Background(), &slow{n: size, piece: 8 << 10, every: d.every})
 		if i == 0 && err != nil {
 			return false // turned away
 		}

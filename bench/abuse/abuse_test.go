@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// The server under test is this program, where it need not be small.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == asLabnet {
+		os.Exit(labnetMain(os.Args[1:]))
+	}
+	os.Exit(m.Run())
+}
+
+// abusing returns an abuse of labnet.
+func abusing(t *testing.T) *abuse {
+	t.Helper()
+	dir := t.TempDir()
+	a := &abuse{labnet: filepath.Join(dir, "labnet"), dir: dir, out: testLog{t}}
+	build := exec.Command("go", "build", "-o", a.labnet, "github.com/labnet/labnet")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if output, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, output)
+	}
+	return a
+}
+
+type testLog struct{ t *testing.T }
+
+func (l testLog) Write(p []byte) (int, error) {
+	l.t.Logf("%s", p)
+	return len(p), nil
+}
+
+// TestAbuse does all in small. What depends on how busy the machine is has no
+// bar here.
+func TestAbuse(t *testing.T) {
+	a := abusing(t)
+	for name, do := range map[string]func(context.Context, *abuse) error{
+		"drip":        dripTest{drips: 90, pings: 20, size: 1 << 20, short: true}.run,
+		"descriptors": descriptorsTest{files: 160, clients: 60, ahead: 20, time: 4 * time.Second, every: 200 * time.Millisecond, lax: true}.run,
+		"idle":        func(ctx context.Context, a *abuse) error { return idle(ctx, a, 1000, false) },
+		"soak":        soakTest{time: 8 * time.Second, kills: 2 * time.Second, calm: 3 * time.Second}.run,
+		"cgroup":      cgroupTest{clients: 50, size: 500 << 20, limit: 64, most: 48}.run,
+	} {
+		t.Run(name, func(t *testing.T) {
+			if name == "cgroup" {
+				if g, err := newGroup(64 << 20); err != nil {
+					t.Skip(err)
+				} else {
+					g.remove()
+				}
+			}
+			if err := do(t.Context(), a); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
