@@ -36,8 +36,14 @@ type admissions struct {
 	from       map[netip.Prefix]int // of these, where they come from
 	strangers  list.List            // of these, *conn that did not show what is demanded, oldest first
 	turnedAway int                  // that are being told why
-	uploads    map[netip.Prefix]int // connections that send one
+	uploads    map[party]int        // connections that send one
 	penalties  penalties
+}
+
+// A party is who shares a limit: a user, or without tokens an address.
+type party struct {
+	user   string
+	source netip.Prefix
 }
 
 // sourceOf returns the address that limits and penalties go by: an IPv4 address
@@ -250,18 +256,26 @@ func (c *conn) offence(err error, told *Error) time.Duration {
 
 // beginUpload counts a connection that begins to send a file or blob.
 func (c *conn) beginUpload() error {
-	if c.sends || !c.source.IsValid() {
+	who := c.party()
+	if c.sends || who == (party{}) {
 		return nil
 	}
 	s := c.srv
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.admitted.uploads[c.source] >= s.limits.MaxUploads {
-		return &Error{CodeTooMany, fmt.Sprintf("more than %d uploads at once from your address", s.limits.MaxUploads)}
+	if s.admitted.uploads[who] >= s.limits.MaxUploads {
+		return &Error{CodeTooMany, fmt.Sprintf("you, or others at your address, send files over %d connections already", s.limits.MaxUploads)}
 	}
 	c.sends = true
-	count(&s.admitted.uploads, c.source, 1)
+	count(&s.admitted.uploads, who, 1)
 	return nil
+}
+
+func (c *conn) party() party {
+	if user := c.user(); user != "" {
+		return party{user: user}
+	}
+	return party{source: c.source}
 }
 
 // endUploads is for a connection that sends nothing any more.
@@ -270,7 +284,7 @@ func (c *conn) endUploads() {
 		c.srv.mu.Lock()
 		defer c.srv.mu.Unlock()
 		c.sends = false
-		count(&c.srv.admitted.uploads, c.source, -1)
+		count(&c.srv.admitted.uploads, c.party(), -1)
 	}
 }
 

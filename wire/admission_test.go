@@ -1,17 +1,12 @@
 package wire_test
 
 import (
-	"bytes"
-	"fmt"
+	"crypto/tls"
 	"net"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/rs/zerolog"
-
-	"github.com/labnet/labnet/wire"
 )
 
 const busyReply = "ERROR|code=busy|"
@@ -28,8 +23,11 @@ func (d distant) RemoteAddr() net.Addr { return d.from }
 func (w *world) dialFrom(ip string) *peer {
 	near, far := newDuplex()
 	p := newPeer(w.t, near)
-	go p.listen()
+	if w.server.Certificate != nil {
+		p.halfCloser = tls.Client(strict{roomy(near)}, trusting())
+	}
 	w.l.accept <- distant{far, &net.TCPAddr{IP: net.ParseIP(ip), Port: 1234}}
+	go p.listen()
 	synctest.Wait()
 	return p
 }
@@ -256,147 +254,52 @@ func TestMaxMessage(t *testing.T) {
 	})
 }
 
-// TestPenalties: an address that does wrong again and again waits, and not for
-// long. Nobody else does.
-func TestPenalties(t *testing.T) {
-	serve(t, nil, func(w *world) {
-		garbage := func(ip string) bool { // and whether it was looked at
-			p := w.dialFrom(ip)
-			defer p.Close()
-			p.Write([]byte("\x00"))
-			return strings.Contains(fmt.Sprint(decode(p.heard())), "protocol")
-		}
-		welcome := func(ip string) bool {
-			p := w.dialFrom(ip)
-			defer p.Close()
-			return p.welcome()
-		}
-		const bad, same, good, local = "2001:db8::bad", "2001:db8::1", "192.0.2.1", "127.0.0.1"
-		for range 4 {
-			if !garbage(bad) {
-				t.Fatal("refused too early")
-			}
-		}
-		if !welcome(same) {
-			t.Error("refused too early")
-		}
-		garbage(bad)
-		if welcome(bad) || welcome(same) {
-			t.Error("not refused")
-		}
-		if !welcome(good) || !welcome(local) {
-			t.Error("others are refused")
-		}
+// TestStrangersWithoutToken: TLS alone is not enough where a token is wanted.
+func TestStrangersWithoutToken(t *testing.T) {
+	serve(t, func(w *world) {
+		knowing(&visitor{name: "alice"})(w)
+		w.server.MaxUnauthenticated = 2
+	}, func(w *world) {
 		begin := time.Now()
-		for !welcome(same) {
-			garbage(bad)
-			time.Sleep(time.Second)
+		first, second := w.dial(), w.dial()
+		p := w.dial()
+		p.send(auth("alice"), str("hi"))
+		p.hear("OK|", "Message: hi")
+		<-first.done
+		if time.Since(begin) != 0 {
+			t.Error("the oldest did not make room")
 		}
-		if d := time.Since(begin); d < 9*time.Second || d > 20*time.Second {
-			t.Errorf("refused for %v", d)
-		}
-		// And then there is a time in which it is not, whatever comes.
-		for range 9 {
-			for range 10 {
-				garbage(bad)
-			}
-			if !welcome(same) {
-				t.Error("refused again at once")
-			}
-			time.Sleep(time.Second)
-		}
-		time.Sleep(time.Second)
-		garbage(bad)
-		if welcome(same) {
-			t.Error("not refused again")
-		}
-		begin = time.Now()
-		for !welcome(same) {
-			garbage(bad)
-			time.Sleep(time.Second)
-		}
-		if d := time.Since(begin); d > 21*time.Second {
-			t.Errorf("refused for %v", d)
-		}
-		for range 100 {
-			if !garbage(local) {
-				t.Fatal("this machine's own programs are refused")
-			}
-		}
-	})
-}
-
-// TestPenaltyIsForgotten: an offence now and then has no consequence.
-func TestPenaltyIsForgotten(t *testing.T) {
-	serve(t, nil, func(w *world) {
-		for range 100 {
-			p := w.dialFrom("192.0.2.1")
-			p.send("\x00")
-			p.hear("ERROR|code=protocol|")
-			p.wantClosed()
-			time.Sleep(3 * time.Second)
-		}
-	})
-}
-
-// TestPenaltyTable: there are only so many offenders.
-func TestPenaltyTable(t *testing.T) {
-	serve(t, nil, func(w *world) {
-		ip := func(i int) string { return fmt.Sprintf("10.%d.%d.%d", i>>16, i>>8&255, i&255) }
-		offend := func(i int) {
-			p := w.dialFrom(ip(i))
-			p.Write([]byte("\x00"))
-			synctest.Wait()
-			p.Close()
-		}
-		for range 5 { // all at once, or they would be forgotten
-			for i := range 10 {
-				offend(i)
-			}
-		}
-		for i := range wire.MaxOffenders {
-			offend(1000 + i)
-		}
-		if n := w.server.Offenders(); n != wire.MaxOffenders {
-			t.Errorf("the table has %d entries", n)
-		}
-		if p := w.dialFrom(ip(0)); p.welcome() {
-			t.Error("an offender was forgotten too early")
+		<-second.done
+		if d := time.Since(begin); d != 30*time.Second {
+			t.Errorf("a connection without a token lasted %v", d)
 		}
 		time.Sleep(time.Minute)
-		offend(100)
-		if n := w.server.Offenders(); n > 1 {
-			t.Errorf("the table still has %d entries", n)
+		p.send(str("still here"))
+		p.hear("Message: still here")
+		for _, p := range []*peer{first, second, p} {
+			p.Close()
 		}
 	})
 }
 
-// TestFloodOfLines: what peers cause does not fill the log.
-func TestFloodOfLines(t *testing.T) {
-	var log bytes.Buffer
+// TestMaxUploadsOfUser counts by user, wherever the connections come from.
+func TestMaxUploadsOfUser(t *testing.T) {
 	serve(t, func(w *world) {
-		w.server.Log = zerolog.New(&log).Level(zerolog.WarnLevel)
-		w.server.MaxConnsPerIP = 1
+		knowing(&visitor{name: "alice"}, &visitor{name: "bob"})(w)
+		w.server.MaxUploads = 1
 	}, func(w *world) {
-		first := w.dialFrom("192.0.2.1")
-		for range 1000 {
-			w.dialFrom("192.0.2.1").Close()
-		}
-		time.Sleep(10 * time.Second)
-		w.dialFrom("192.0.2.1").Close()
-		for range 1000 {
-			p := w.dialFrom("127.0.0.1")
-			p.Write([]byte("\x00"))
-			p.heard()
-			p.Close()
-		}
+		p, q, other := w.dialFrom("192.0.2.1"), w.dialFrom("127.0.0.1"), w.dialFrom("192.0.2.1")
+		p.send(auth("alice"), str("f|"))
+		p.hear("OK|", ok(1))
+		q.send(auth("alice"), str("g|"))
+		q.hear("OK|", "ERROR|code=too-many|upload=1|")
+		other.send(auth("bob"), str("h|"))
+		other.hear("OK|", ok(1))
+		p.Close()
 		synctest.Wait()
-		if n := strings.Count(log.String(), "\n"); n > 110 {
-			t.Errorf("%d lines", n)
-		}
-		if !strings.Contains(log.String(), `"left_out":999`) {
-			t.Error("nothing tells how many were left out")
-		}
-		first.Close()
+		q.send(str("g|"))
+		q.hear(ok(2))
+		q.Close()
+		other.Close()
 	})
 }

@@ -35,11 +35,12 @@ type Limits struct {
 	// of IPv6. Who comes beyond is told CodeBusy.
 	MaxConnsPerIP int
 	// MaxUnauthenticated is how many may be at once that have not yet shown what
-	// the server demands: TLS. Beyond, the one that has waited longest is
+	// the server demands: TLS, and a token if it wants one. Beyond, the one that has waited longest is
 	// closed: who means well needs but a moment, so that the others have it.
 	MaxUnauthenticated int
-	// MaxUploads is how many connections of one address may send a file or blob
-	// at the same time. Files beyond are refused with CodeTooMany.
+	// MaxUploads is how many connections of one user, or of one address if the
+	// server wants no tokens, may send a file or blob at the same time. Files
+	// beyond are refused with CodeTooMany.
 	MaxUploads int
 	// MaxOpen is how many uploads there may be in the store at once beyond one of
 	// each connection, be they received, published or only announced. Others

@@ -23,6 +23,7 @@ const (
 var offences = map[Code]time.Duration{
 	CodeProtocol:    2 * time.Second,
 	CodeTLSRequired: time.Second,
+	CodeDenied:      4 * time.Second,
 	CodeTimeout:     2 * time.Second,
 	CodeTooSlow:     5 * time.Second,
 }
