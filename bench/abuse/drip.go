@@ -2,11 +2,14 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"net"
+	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"syscall"
@@ -30,6 +33,9 @@ func dripFlags(flags *flag.FlagSet) func(context.Context, *abuse) error {
 	return func(ctx context.Context, a *abuse) error { return d.run(ctx, a) }
 }
 
+// token is that of the client that means well, and of those that drip behind it.
+const token = "the token of this test"
+
 // A drip is a way to be slow. At most so long may the server bear it.
 type drip struct {
 	name  string
@@ -42,6 +48,7 @@ type drip struct {
 func drips() []drip {
 	hello := "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + string(make([]byte, 508))
 	long := string(make([]byte, 1000))
+	shown := string(wire.AppendString(nil, "AUTH\x00token="+token+"\x00"))
 	after := func(says string) func(context.Context, *server) (net.Conn, error) {
 		return func(ctx context.Context, s *server) (net.Conn, error) {
 			nc, err := s.dial(ctx)
@@ -54,8 +61,9 @@ func drips() []drip {
 	return []drip{
 		{"silent before TLS", 30 * time.Second, func(ctx context.Context, s *server) (net.Conn, error) { return s.dialPlain(ctx) }, ""},
 		{"in the TLS hello", 30 * time.Second, func(ctx context.Context, s *server) (net.Conn, error) { return s.dialPlain(ctx) }, hello},
-		{"in a message", 10 * time.Second, after("\x01\x00\x10"), long},
-		{"in contents", 91 * time.Second, after(string(wire.AppendString(nil, "drip\x00size=1000\x00")) + "\x03\xe8\x03"), long},
+		{"in the token", 30 * time.Second, after(shown[:10]), shown[10:]},
+		{"in a message", 10 * time.Second, after(shown + "\x01\x00\x10"), long},
+		{"in contents", 91 * time.Second, after(shown + string(wire.AppendString(nil, "drip\x00size=1000\x00")) + "\x03\xe8\x03"), long},
 	}
 }
 
@@ -103,11 +111,15 @@ func (d drip) hold(ctx, more context.Context, s *server, lasted func(time.Durati
 }
 
 func (d dripTest) run(ctx context.Context, a *abuse) error {
-	l := launch{store: "drip", args: []string{"--tls", "--log-level", "error"}}
+	tokens := filepath.Join(a.dir, "tokens")
+	if err := os.WriteFile(tokens, fmt.Appendf(nil, "good %x\n", sha256.Sum256([]byte(token))), 0o600); err != nil {
+		return err
+	}
+	l := launch{store: "drip", args: []string{"--tls", "--tokens", tokens, "--log-level", "error"}}
 	kinds := drips()
 	if d.short {
 		l.args = append(l.args, "--auth-timeout", "3s", "--header-timeout", "1s")
-		kinds = kinds[:3]
+		kinds = kinds[:4]
 		for i := range kinds {
 			kinds[i].lasts /= 10
 		}
@@ -198,6 +210,9 @@ func (d dripTest) upload(ctx context.Context, s *server) error {
 	}
 	client := wire.NewClient(nc, 0)
 	defer client.Close()
+	if err := client.Authenticate(token); err != nil {
+		return err
+	}
 	_, err = client.Upload(ctx, wire.Announcement{Name: "good", Size: d.size}, newContents(1, d.size))
 	return err
 }
