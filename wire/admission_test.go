@@ -106,6 +106,12 @@ func TestTurnedAway(t *testing.T) {
 		if !p.welcome() {
 			t.Error("those who were turned away still count")
 		}
+		near, far = newDuplex()
+		again := newPeer(t, near)
+		go again.listen()
+		w.l.accept <- far
+		again.wantOpen() // until it shows its dialect
+		again.Close()
 		p.Close()
 	})
 }
