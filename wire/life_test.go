@@ -177,8 +177,8 @@ func TestPanicEndsOneConnection(t *testing.T) {
 				<-p.done
 				p.Close()
 				synctest.Wait()
-				if !strings.Contains(log.String(), `"panic":"boom"`) {
-					t.Errorf("the log says nothing of it: %s", &log)
+				if !strings.Contains(log.String(), `"panic":"boom","stack":"goroutine `) {
+					t.Errorf("the log does not say where it was: %s", &log)
 				}
 				bystander.send(str("hi"))
 				bystander.hear("Message: hi")
