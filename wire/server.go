@@ -37,6 +37,7 @@ type Server struct {
 	// once, and must not tell by its time how much of a token is right. It needs
 	// a Certificate, without which Serve fails.
 	Authenticate func(token string) (Identity, bool)
+	// Limits say how much clients can take.
 	Limits
 	// Received, if set, is told of each thing received, after it was kept and
 	// before the client is told. It is called by many goroutines at once, also

@@ -46,7 +46,7 @@ func (s *soak) acknowledge(c *contents, as string) {
 // next makes a file that nobody has sent before.
 func (s *soak) next() *contents {
 	size := rand.Int64N(64 << 10)
-	if rand.N(10) == 0 {
+	if rand.N(40) == 0 {
 		size = rand.Int64N(4 << 20) // of those from 1 MiB on the rest is sent after a cut
 	}
 	return newContents(s.files.Add(1), size)
