@@ -63,7 +63,7 @@ func idle(ctx context.Context, a *abuse, n int, encrypted bool) error {
 	after := s.status("VmRSS")
 	each := (after - before) / int64(n)
 	a.say("%d idle connections: %d bytes resident each; the server has %.1f MiB, and had %.1f", n, each, mib(after), mib(before))
-	if _, err := io.WriteString(conns[n-1], string(wire.AppendString(nil, "still there?"))); err != nil {
+	if _, err := conns[n-1].Write(wire.AppendString(nil, "still there?")); err != nil {
 		return err
 	}
 	if each > most {

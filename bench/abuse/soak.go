@@ -60,6 +60,11 @@ func (t soakTest) run(ctx context.Context, a *abuse) error {
 	l.addr = s.server.addr
 	defer func() { s.server.stop(syscall.SIGKILL) }()
 
+	s.upload(ctx) // so that all is there that stays
+	before, err := s.state()
+	if err != nil {
+		return err
+	}
 	busy, stop := context.WithTimeout(ctx, t.time)
 	defer stop()
 	var all sync.WaitGroup
@@ -72,7 +77,7 @@ func (t soakTest) run(ctx context.Context, a *abuse) error {
 			})
 		}
 	}
-	before, err := s.kill(busy, l)
+	err = s.kill(busy, l)
 	all.Wait()
 	if err != nil {
 		return err
@@ -108,9 +113,8 @@ func (s *soak) state() (st state, err error) {
 }
 
 // kill ends the server again and again, by turns at once and by a signal that lets
-// it finish, and starts it anew at the same address. The last one stays, and how it
-// began is the baseline.
-func (s *soak) kill(ctx context.Context, l launch) (before state, err error) {
+// it finish, and starts it anew at the same address. The last one stays.
+func (s *soak) kill(ctx context.Context, l launch) error {
 	until := time.Now().Add(s.test.time - s.test.calm)
 	for last := false; !last; {
 		if wait := time.Until(until); wait <= s.test.kills {
@@ -120,7 +124,7 @@ func (s *soak) kill(ctx context.Context, l launch) (before state, err error) {
 			sleep(ctx, s.test.kills/2+rand.N(s.test.kills))
 		}
 		if ctx.Err() != nil {
-			return before, ctx.Err()
+			return ctx.Err()
 		}
 		how := syscall.SIGKILL
 		if rand.N(2) == 0 {
@@ -134,13 +138,13 @@ func (s *soak) kill(ctx context.Context, l launch) (before state, err error) {
 		s.note("the server ended: " + how.String())
 		next, err := s.serve(ctx, l)
 		if err != nil {
-			return before, err
+			return err
 		}
 		s.mu.Lock()
 		s.server = next
 		s.mu.Unlock()
 	}
-	return s.state()
+	return nil
 }
 
 func sleep(ctx context.Context, d time.Duration) {
@@ -171,15 +175,12 @@ func (s *soak) current() *server {
 	return s.server
 }
 
-// settle waits until the server is as it was, for a little longer than its own
-// times.
+// settle waits until the server is as one was to which nobody was connected.
 func (s *soak) settle(before state) (after state, err error) {
 	for range 30 {
 		if after, err = s.state(); err != nil {
 			return after, err
 		}
-		// The baseline was taken with clients about. Each of those counted with a
-		// descriptor; so no more of anything may be left than then.
 		if after.Goroutines <= before.Goroutines+2 && after.files <= before.files+2 && after.Heap <= before.Heap+(8<<20) {
 			return after, nil
 		}
