@@ -185,8 +185,7 @@ func FuzzEncodeHeader(f *testing.F) {
 func TestNoAllocationByAPeersWord(t *testing.T) {
 	in := header(9, 1<<62)
 	var before, after runtime.MemStats
-	serve(t, nil, func(w *world) {
-		w.server.MaxSize = 1<<63 - 1
+	serve(t, limit(1<<63-1), func(w *world) {
 		p := w.dial()
 		runtime.ReadMemStats(&before)
 		p.send(str("f|size=4611686018427387904|"), in+"x")
