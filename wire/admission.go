@@ -194,7 +194,6 @@ func (s *Server) removeConn(c *conn) {
 	} else {
 		s.forget(c)
 	}
-	s.shared -= max(0, c.files-1) // after a panic
 	s.mu.Unlock()
 	s.running.Done()
 }

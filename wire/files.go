@@ -37,7 +37,8 @@ func (s *Server) enterFile(c *conn) bool {
 	return true
 }
 
-// giveFile is the opposite of takeFile.
+// giveFile is the opposite of takeFile. A panic between the two is the end of the
+// connection, and so of one file at most, which was none of those shared.
 func (c *conn) giveFile() {
 	c.srv.mu.Lock()
 	defer c.srv.mu.Unlock()

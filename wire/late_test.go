@@ -212,9 +212,14 @@ func TestLate(t *testing.T) {
 		q.Close()
 	})
 	serveLate(t, "a panic", func(w *world) {
-		w.store.onFolder = func(string) error { panic("boom") }
+		w.store.onCreate = func(a wire.Announcement) error {
+			if a.Name == "boom" {
+				panic("boom")
+			}
+			return nil
+		}
 	}, func(w *world, p *peer) {
-		p.Write([]byte(abcd + str("e/|")))
+		p.Write([]byte(str("a|") + str("boom|")))
 		<-p.done
 		q := w.dial()
 		q.send(abcd)

@@ -33,7 +33,7 @@ func dripFlags(flags *flag.FlagSet) func(context.Context, *abuse) error {
 	return func(ctx context.Context, a *abuse) error { return d.run(ctx, a) }
 }
 
-// token is that of the client that means well, and of those that drip behind it.
+// token is that of the client that means well.
 const token = "the token of this test"
 
 // A drip is a way to be slow. At most so long may the server bear it.
@@ -48,7 +48,7 @@ type drip struct {
 func drips() []drip {
 	hello := "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + string(make([]byte, 508))
 	long := string(make([]byte, 1000))
-	shown := string(wire.AppendString(nil, "AUTH\x00token="+token+"\x00"))
+	shown := string(wire.AppendString(nil, "AUTH\x00token=another "+token+"\x00"))
 	after := func(says string) func(context.Context, *server) (net.Conn, error) {
 		return func(ctx context.Context, s *server) (net.Conn, error) {
 			nc, err := s.dial(ctx)
@@ -112,7 +112,8 @@ func (d drip) hold(ctx, more context.Context, s *server, lasted func(time.Durati
 
 func (d dripTest) run(ctx context.Context, a *abuse) error {
 	tokens := filepath.Join(a.dir, "tokens")
-	if err := os.WriteFile(tokens, fmt.Appendf(nil, "good %x\n", sha256.Sum256([]byte(token))), 0o600); err != nil {
+	lines := fmt.Appendf(nil, "good %x\nbad %x\n", sha256.Sum256([]byte(token)), sha256.Sum256([]byte("another "+token)))
+	if err := os.WriteFile(tokens, lines, 0o600); err != nil {
 		return err
 	}
 	l := launch{store: "drip", args: []string{"--tls", "--tokens", tokens, "--log-level", "error"}}
