@@ -71,7 +71,7 @@ func sourceOf(a net.Addr) netip.Prefix {
 func (s *Server) accept(nc net.Conn, start func(*conn)) (open bool) {
 	source := sourceOf(nc.RemoteAddr())
 	if wait := s.penalty(source); wait > 0 {
-		s.atDoor.warn(&s.Log).Stringer("remote", nc.RemoteAddr()).Dur("wait_ms", wait).Msg("connection refused: too many errors came from there")
+		s.atDoor.warn(&s.Log).Stringer("remote", nc.RemoteAddr()).Dur("wait_ms", wait).Msg("connection refused: too many errors came from its address")
 		s.closeWith(nc, &Error{CodeBusy, fmt.Sprintf("too many errors came from your address: wait %.0f s", wait.Seconds())})
 		return true
 	}
@@ -79,7 +79,7 @@ func (s *Server) accept(nc net.Conn, start func(*conn)) (open bool) {
 	c.source = source
 	told, open := s.addConn(c)
 	if c.turned != nil {
-		s.atDoor.warn(&c.log).Msg("connection refused: " + c.turned.Text)
+		s.atDoor.warn(&c.log).Err(c.turned).Msg("connection refused")
 	}
 	switch {
 	case !open:
@@ -241,7 +241,7 @@ func (c *conn) offend(cost time.Duration) {
 // offence returns the cost of an end of the connection.
 func (c *conn) offence(err error, told *Error) time.Duration {
 	switch {
-	case c.turned != nil, err == errIdle:
+	case c.turned != nil, err == nil, err == io.EOF, err == errIdle:
 		return 0
 	case c.isStranger() && timedOut(err):
 		return neverArrived

@@ -96,6 +96,27 @@ func TestPenaltyIsForgotten(t *testing.T) {
 	})
 }
 
+// TestNoOffence has clients that come often and end as they should.
+func TestNoOffence(t *testing.T) {
+	for name, adapt := range map[string]func(*world){
+		"in the clear": nil, "TLS": overTLS(nil), "tokens": knowing(&visitor{name: "alice"}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			serve(t, adapt, func(w *world) {
+				for range 100 {
+					p := w.dialFrom("192.0.2.1")
+					must(t, p.CloseWrite()) // a ping
+					p.wantClosed()
+					must(t, p.below.Close())
+				}
+				if n := w.server.Offenders(); n > 0 {
+					t.Errorf("%d offenders", n)
+				}
+			})
+		})
+	}
+}
+
 // TestPenaltyTable: there are only so many offenders.
 func TestPenaltyTable(t *testing.T) {
 	serve(t, nil, func(w *world) {
