@@ -1,14 +1,18 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -104,7 +108,7 @@ func (d drip) hold(ctx, more context.Context, s *server, lasted func(time.Durati
 		}
 		lasted(time.Since(begun))
 		select { // this is no flood
-		case <-time.After(5 * time.Second):
+		case <-time.After(5*time.Second + rand.N(10*time.Second)):
 		case <-more.Done():
 		}
 	}
@@ -130,10 +134,10 @@ func (d dripTest) run(ctx context.Context, a *abuse) error {
 		return err
 	}
 	defer s.stop(syscall.SIGKILL)
-	if _, err := d.ping(ctx, s, d.pings/10); err != nil { // to warm up
+	if _, err := d.ping(ctx, a, s, d.pings/10); err != nil { // to warm up
 		return err
 	}
-	without, err := d.ping(ctx, s, d.pings/2)
+	without, err := d.ping(ctx, a, s, d.pings/2)
 	if err != nil {
 		return err
 	}
@@ -149,6 +153,9 @@ func (d dripTest) run(ctx context.Context, a *abuse) error {
 	for i := range d.drips {
 		kind := i % len(kinds)
 		all.Go(func() {
+			if !d.short {
+				time.Sleep(rand.N(15 * time.Second)) // or they would all end at once, again and again
+			}
 			kinds[kind].hold(holding, more, s, func(lasted time.Duration) {
 				mu.Lock()
 				defer mu.Unlock()
@@ -157,9 +164,11 @@ func (d dripTest) run(ctx context.Context, a *abuse) error {
 			})
 		})
 	}
-	time.Sleep(3 * time.Second)
+	if time.Sleep(time.Second); !d.short {
+		time.Sleep(15 * time.Second)
+	}
 	conns := s.files()
-	with, err := d.ping(ctx, s, d.pings)
+	with, err := d.ping(ctx, a, s, d.pings)
 	if err != nil {
 		return fmt.Errorf("ping among %d drips: %w", d.drips, err)
 	}
@@ -170,7 +179,7 @@ func (d dripTest) run(ctx context.Context, a *abuse) error {
 	took := time.Since(begun)
 	enough()
 	all.Wait()
-	again, err := d.ping(ctx, s, d.pings/2) // how busy others keep the machine changes
+	again, err := d.ping(ctx, a, s, d.pings/2) // how busy others keep the machine changes
 	if err != nil {
 		return err
 	}
@@ -189,19 +198,29 @@ func (d dripTest) run(ctx context.Context, a *abuse) error {
 	return err
 }
 
-// ping returns how long each of n pings took, with TLS.
-func (d dripTest) ping(ctx context.Context, s *server, n int) (took []time.Duration, err error) {
-	for range n {
-		begun := time.Now()
-		nc, err := s.dial(ctx)
-		if err != nil {
+// ping returns how long each of n pings took, with TLS, from a process that has
+// nothing else to do.
+func (d dripTest) ping(ctx context.Context, a *abuse, s *server, n int) (took []time.Duration, err error) {
+	pin, err := s.fingerprint(ctx)
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, a.labnet, "ping", "-a", s.addr, "--pin", pin, "--json", "-c", fmt.Sprint(n), "-i", "20ms")
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("labnet ping: %w\n%s", err, out)
+	}
+	for line := range bytes.Lines(out) {
+		var ping struct {
+			Op      string
+			Seconds float64
+		}
+		if err := json.Unmarshal(line, &ping); err != nil {
 			return nil, err
 		}
-		if err := wire.Ping(ctx, nc, 0); err != nil {
-			return nil, err
+		if ping.Op == "ping" {
+			took = append(took, time.Duration(ping.Seconds*float64(time.Second)))
 		}
-		took = append(took, time.Since(begun))
-		time.Sleep(20 * time.Millisecond)
 	}
 	return took, nil
 }

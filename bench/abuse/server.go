@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"encoding/json"
 	"errors"
@@ -121,6 +122,18 @@ func (s *server) dial(ctx context.Context) (net.Conn, error) {
 func (s *server) dialPlain(ctx context.Context) (net.Conn, error) {
 	var d net.Dialer
 	return d.DialContext(ctx, "tcp", s.addr)
+}
+
+// fingerprint is that of the server's key.
+func (s *server) fingerprint(ctx context.Context) (string, error) {
+	d := tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}}
+	nc, err := d.DialContext(ctx, "tcp", s.addr)
+	if err != nil {
+		return "", err
+	}
+	defer nc.Close()
+	key := nc.(*tls.Conn).ConnectionState().PeerCertificates[0].RawSubjectPublicKeyInfo
+	return fmt.Sprintf("sha256:%x", sha256.Sum256(key)), nil
 }
 
 // lines counts the lines of the log that hold a text.
