@@ -98,6 +98,7 @@ func TestTurnedAway(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		for _, p := range peers {
 			p.hear(busyReply)
+			p.send("still talking") // which must not destroy what it was told
 			p.wantClosed()
 		}
 		first.Close()
