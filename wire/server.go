@@ -43,8 +43,9 @@ type Server struct {
 	// before the client is told. It is called by many goroutines at once, also
 	// for files of the same connection.
 	Received func(Event)
-	// Log gets one line for each thing received and for each connection that
-	// ended badly. Its zero value is silent.
+	// Log gets one line for each thing received, and one for each connection that
+	// ended badly and each refusal, or if those are many for some, which tell how
+	// many were left out. Its zero value is silent.
 	Log zerolog.Logger
 
 	once   sync.Once
