@@ -80,10 +80,15 @@ func isLocal(a net.Addr) bool {
 
 // writeAddrFile puts the addresses, each on a line, into a file, which appears
 // complete.
-func writeAddrFile(name string, listeners []net.Listener) error {
+func writeAddrFile(name string, listeners []net.Listener) (err error) {
 	if name == "" {
 		return nil
 	}
+	defer func() {
+		if err != nil {
+			err = &itemError{"--addr-file " + name, err}
+		}
+	}()
 	tmp, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*")
 	if err != nil {
 		return err

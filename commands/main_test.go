@@ -13,10 +13,17 @@ import (
 	"github.com/labnet/labnet/commands"
 )
 
+// otherPrograms are what the test binary can be besides labnet, by the value of
+// LABNET_TEST_MAIN. None returns.
+var otherPrograms = map[string]func(){}
+
 // TestMain lets the test binary stand in for labnet: in scripts as the command
 // of that name, elsewhere when LABNET_TEST_MAIN is set.
 func TestMain(m *testing.M) {
-	if os.Getenv("LABNET_TEST_MAIN") != "" {
+	if name := os.Getenv("LABNET_TEST_MAIN"); name != "" {
+		if program := otherPrograms[name]; program != nil {
+			program()
+		}
 		labnet()
 	}
 	testscript.Main(m, map[string]func(){"labnet": labnet})

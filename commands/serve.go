@@ -18,8 +18,8 @@ import (
 	"github.com/labnet/labnet/wire"
 )
 
-// drainTime is how long uploads in progress may go on after the first signal.
-const drainTime = 30 * time.Second
+// defaultDrain is how long uploads in progress may go on after the first signal.
+const defaultDrain = 30 * time.Second
 
 // serveOptions are the flags of serve.
 type serveOptions struct {
@@ -34,6 +34,8 @@ type serveOptions struct {
 	access   accessOptions
 	level    zerolog.Level
 	exec     execOptions
+	drain    time.Duration
+	open     bool // not confined
 }
 
 func serveCommand(con *console) *cli.Command {
@@ -46,6 +48,7 @@ func serveCommand(con *console) *cli.Command {
 		&cli.StringFlag{Name: "max-partial-size", Value: "1TiB", Usage: "keep at most `SIZE` of interrupted uploads"},
 		&cli.StringFlag{Name: "reply", Value: wire.DefaultReply, Usage: "answer messages with `TEXT`, where {} stands for the message"},
 		&cli.StringFlag{Name: "lab", Usage: "speak only `TASK` of the course: 1 to 6 or extra"},
+		&cli.DurationFlag{Name: "drain", Value: defaultDrain, Usage: "when told to stop, let uploads go on for `TIME`; then they are left to be resumed"},
 		&cli.StringFlag{Name: "addr-file", Usage: "write the address to `FILE` once connections are accepted"},
 		&cli.StringFlag{Name: "log-level", Value: "info", Usage: "log nothing below `LEVEL`: debug, info, warn or error"},
 		&cli.BoolFlag{Name: "json", Usage: "print each thing received on standard output, as JSON, an object per line"},
@@ -54,6 +57,7 @@ func serveCommand(con *console) *cli.Command {
 	flags = append(flags, tlsFlags()...)
 	flags = append(flags, accessFlags()...)
 	flags = append(flags, execFlags()...)
+	flags = append(flags, sandboxFlags()...)
 	for _, f := range flags {
 		nameEnv(f)
 	}
@@ -96,6 +100,8 @@ func serveOptionsOf(c *cli.Context) (o serveOptions, err error) {
 		addrFile: c.String("addr-file"),
 		store:    c.String("store"),
 		reply:    c.String("reply"),
+		drain:    c.Duration("drain"),
+		open:     c.Bool("no-sandbox"),
 	}
 	if _, err := checkAddress(o.listen, "--listen"); err != nil {
 		return o, err
@@ -104,6 +110,9 @@ func serveOptionsOf(c *cli.Context) (o serveOptions, err error) {
 	o.keep.PartialTTL, o.keep.MaxPartials = c.Duration("partial-ttl"), c.Int("max-partials")
 	if o.keep.PartialTTL <= 0 || o.keep.MaxPartials <= 0 {
 		return o, usageError("--partial-ttl and --max-partials must be more than zero")
+	}
+	if o.drain <= 0 {
+		return o, usageError("--drain must be more than zero")
 	}
 	if o.exec, err = execOptionsOf(c); err != nil {
 		return o, err
@@ -187,7 +196,7 @@ func serve(ctx context.Context, con *console, o serveOptions) error {
 	}
 	commands := startExec(o.exec, log)
 	receipts := tellReceipts(con, srv, commands)
-	manager := notifier(takeEnv("NOTIFY_SOCKET"))
+	manager := newNotifier(takeEnv("NOTIFY_SOCKET"))
 	tell := func(state string) {
 		if err := manager.notify(state); err != nil {
 			log.Warn().Err(err).Str("state", state).Msg("cannot tell the service manager")
@@ -199,7 +208,7 @@ func serve(ctx context.Context, con *console, o serveOptions) error {
 		log.Info().Msg("stopping; a second signal stops at once")
 		tell("STOPPING=1")
 		commands.stop()
-		drain, cancel := context.WithTimeout(context.Background(), drainTime)
+		drain, cancel := context.WithTimeout(context.Background(), o.drain)
 		defer cancel()
 		if srv.Shutdown(drain) != nil {
 			srv.Close()
@@ -212,16 +221,20 @@ func serve(ctx context.Context, con *console, o serveOptions) error {
 			log.Warn().Stringer("address", l.Addr()).Bool("tls", o.tls.on).Msg("insecure: whoever reaches this address can send files")
 		}
 	}
-	if err := writeAddrFile(o.addrFile, listeners); err != nil {
+	err = writeAddrFile(o.addrFile, listeners)
+	if err == nil {
+		err = o.confine(log)
+	}
+	if err != nil {
 		stop()
 		closeAll(listeners)
 		commands.stop()
-		return &itemError{"--addr-file " + o.addrFile, err}
+		return err
 	}
 	tell("READY=1")
 	err = serveAll(srv, listeners)
 	if stop() {
-		drain, cancel := context.WithTimeout(ctx, drainTime)
+		drain, cancel := context.WithTimeout(ctx, o.drain)
 		defer cancel()
 		commands.finish(drain)
 	} else {

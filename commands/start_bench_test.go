@@ -62,7 +62,7 @@ func serveHere(b *testing.B) string {
 	stopped := make(chan int, 1)
 	go func() {
 		stopped <- commands.Main(ctx, []string{"labnet", "serve", "-l", "127.0.0.1:0",
-			"--addr-file", addrFile, "--store", filepath.Join(dir, "store"), "--log-level", "error"})
+			"--addr-file", addrFile, "--store", filepath.Join(dir, "store"), "--log-level", "error", "--no-sandbox"})
 	}()
 	b.Cleanup(func() {
 		stop()

@@ -50,19 +50,25 @@ func passedListener(fd int) (net.Listener, error) {
 }
 
 // A notifier tells the service manager that started this process what becomes
-// of it, at this address of a Unix datagram socket, as sd_notify(3) specifies.
-// The empty one tells nobody.
-type notifier string
+// of it, as sd_notify(3) specifies. Its zero value tells nobody. It is connected
+// from the start because a process that has confined itself may reach nobody new.
+type notifier struct {
+	conn net.Conn
+	err  error // why there is none
+}
+
+// newNotifier returns one for the address of a Unix datagram socket, or "".
+func newNotifier(address string) (n notifier) {
+	if address != "" {
+		n.conn, n.err = net.Dial("unixgram", address)
+	}
+	return n
+}
 
 func (n notifier) notify(state string) error {
-	if n == "" {
-		return nil
+	if n.conn == nil {
+		return n.err
 	}
-	conn, err := net.Dial("unixgram", string(n))
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	_, err = conn.Write([]byte(state))
+	_, err := n.conn.Write([]byte(state))
 	return err
 }
