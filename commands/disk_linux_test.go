@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -29,7 +30,7 @@ func mountSmallDisk(t *testing.T) (dir string) {
 // size is known, and the server goes on.
 func TestFullDisk(t *testing.T) {
 	disk := mountSmallDisk(t)
-	addr, _ := startServe(t, "--store", disk)
+	addr, _ := startServe(t, "--store", disk, "--keep-free", "1B")
 	cmd := labnetCommand(t, "upload", "-a", addr, "small", "large", "also small")
 	randomFile(t, filepath.Join(cmd.Dir, "small"), 1<<20)
 	randomFile(t, filepath.Join(cmd.Dir, "large"), 16<<20)
@@ -68,11 +69,49 @@ func TestFullDisk(t *testing.T) {
 	sameFiles(t, filepath.Join(again.Dir, "fits"), filepath.Join(disk, "fits"))
 }
 
+// TestKeepFree: the room that is to be kept is kept, from files and from streams.
+func TestKeepFree(t *testing.T) {
+	disk := mountSmallDisk(t)
+	server, addr := launchServe(t, disk, "--keep-free", "4MiB")
+	upload := func(name string, size int) *exec.Cmd {
+		cmd := labnetCommand(t, "upload", "-a", addr, "--name", name, "-")
+		if size < 0 {
+			cmd.Stdin = bytes.NewReader(make([]byte, -size))
+			return cmd
+		}
+		cmd.Args[len(cmd.Args)-1] = "f"
+		randomFile(t, filepath.Join(cmd.Dir, "f"), size)
+		return cmd
+	}
+	run(t, upload("fits", 3<<20))
+	for _, cmd := range []*exec.Cmd{upload("file", 2<<20), upload("stream", -16<<20)} {
+		if stderr, code := fail(t, cmd); code != 1 || !strings.Contains(stderr, ": no space left in the store\n") {
+			t.Errorf("exit %d: %s", code, stderr)
+		}
+	}
+	run(t, upload("small", 100))
+	var fs syscall.Statfs_t
+	if err := syscall.Statfs(disk, &fs); err != nil {
+		t.Fatal(err)
+	}
+	if free := int64(fs.Bavail) * fs.Bsize; free < 4<<20 {
+		t.Errorf("%d bytes are free", free)
+	}
+	if _, err := os.Stat(filepath.Join(disk, "stream")); err == nil {
+		t.Error("a part of the stream is kept")
+	}
+	server.cmd.Process.Signal(os.Interrupt)
+	server.wait()
+	if !strings.Contains(server.stderr.String(), "to be kept") {
+		t.Errorf("the log does not say why: %s", &server.stderr)
+	}
+}
+
 // TestReadOnlyDisk: a store that cannot be written is told at the start, and to
 // clients when it happens later.
 func TestReadOnlyDisk(t *testing.T) {
 	disk := mountSmallDisk(t)
-	addr, _ := startServe(t, "--store", disk)
+	addr, _ := startServe(t, "--store", disk, "--keep-free", "1B")
 	remount := func(flags uintptr) {
 		// The server's lock file is open for reading only, or this would be busy.
 		if err := syscall.Mount("labnet", disk, "tmpfs", syscall.MS_REMOUNT|flags, "size=8m"); err != nil {

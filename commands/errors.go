@@ -153,6 +153,8 @@ func describe(err error) description {
 		}
 	case *storeError:
 		d.message, d.hint = e.Error(), "choose another folder with --store, which this user may write to"
+	case *sandboxError:
+		d.message, d.hint = e.Error(), "with --no-sandbox it does not try"
 	case interruption:
 		d.kind = "interrupted"
 	default:

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"net"
@@ -115,6 +116,9 @@ var mistakes = []struct {
 		typed("serve --partial-ttl 0s"),
 		typed("serve --max-partials 0"),
 		typed("serve --max-partial-size 0"),
+		typed("serve --keep-free 0"),
+		typed("serve --drain 0s"),
+		typed("serve --no-sandbox=perhaps"),
 		typed("serve --lab 9"),
 		typed("serve --log-level loud"),
 		typed("serve --exec-jobs 0 --exec true"),
@@ -138,6 +142,7 @@ var mistakes = []struct {
 		{args: []string{"serve", "--store", "locked/store"}, prepare: locked, asRoot: &storeError{"locked/store", denied("mkdir")}},
 		{args: []string{"serve", "--store", "used"}, prepare: used},
 		typed("serve -l 127.0.0.1:0 --addr-file missing/addr"),
+		{args: []string{"serve"}, err: &sandboxError{errors.New("landlock_restrict_self: argument list too long")}},
 		{args: []string{"serve", "--json"}, err: &receiptError{errStalled}},
 		{args: []string{"serve", "--json"}, err: &receiptError{syscall.ENOSPC}},
 	}},

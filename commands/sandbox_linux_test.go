@@ -16,12 +16,17 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/landlock-lsm/go-landlock/landlock"
+	kernel "github.com/landlock-lsm/go-landlock/landlock/syscall"
 	"golang.org/x/sys/unix"
 
 	"github.com/labnet/labnet/commands"
 )
 
-func init() { otherPrograms["confined"] = confinedMain }
+func init() {
+	otherPrograms["confined"] = confinedMain
+	otherPrograms["crowded"] = crowdedMain
+}
 
 // A deed is something that a server which somebody has taken over could try. In
 // the folder that is given to it there are store/, outside/ and keys/, with a
@@ -224,24 +229,55 @@ func TestSandbox(t *testing.T) {
 	}
 }
 
+// crowdedMain is labnet in so many sandboxes that there is no room for its own.
+func crowdedMain() {
+	for range 16 {
+		if err := (landlock.Config{HandledAccessFS: kernel.AccessFSMakeSock}).RestrictPaths(); err != nil {
+			panic(err)
+		}
+	}
+	labnet()
+}
+
+// TestServeMustBeConfined: a server that cannot confine itself although the kernel
+// could does not serve, unless it was told not to try.
+func TestServeMustBeConfined(t *testing.T) {
+	if commands.LandlockVersion() < 2 {
+		t.Skip("this kernel's Landlock cannot confine files")
+	}
+	for _, flags := range [][]string{nil, {"--no-sandbox"}} {
+		addr := filepath.Join(t.TempDir(), "addr")
+		cmd := labnetCommand(t, append([]string{"serve", "-l", "127.0.0.1:0", "--addr-file", addr}, flags...)...)
+		cmd.Env = append(cmd.Env, "LABNET_TEST_MAIN=crowded")
+		server := launch(t, cmd)
+		if flags != nil {
+			run(t, labnetCommand(t, "say", "-a", awaitFile(t, addr), "hi"))
+			continue
+		}
+		if server.wait(); cmd.ProcessState.ExitCode() != 1 || !strings.Contains(server.stderr.String(), "labnet: error: cannot confine itself: ") {
+			t.Errorf("%v: %s", cmd.ProcessState, &server.stderr)
+		}
+	}
+}
+
 // TestServeIsConfined: serve confines itself in every thread, and tells so, or
 // why it does not.
 func TestServeIsConfined(t *testing.T) {
 	if bytes.Contains(readFile(t, "/proc/self/status"), []byte("NoNewPrivs:\t1")) {
 		t.Skip("whoever runs the tests can gain no privileges itself")
 	}
-	kernel := "confined to the store"
+	asUsual := "confined to the store"
 	if commands.LandlockVersion() < 6 {
-		kernel = "confined less than by newer kernels"
+		asUsual = "confined less than by newer kernels"
 	}
 	for _, test := range []struct {
 		flags    []string
 		confined bool
 		told     string
 	}{
-		{nil, true, kernel},
-		{[]string{"--tls"}, true, kernel},
-		{[]string{"--lab", "6"}, true, kernel},
+		{nil, true, asUsual},
+		{[]string{"--tls"}, true, asUsual},
+		{[]string{"--lab", "6"}, true, asUsual},
 		{[]string{"--no-sandbox"}, false, "not confined, because of --no-sandbox"},
 		{[]string{"--exec", "true"}, false, "not confined, because the command of --exec would be, too"},
 	} {
@@ -271,6 +307,22 @@ func TestServeIsConfined(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestNotifyWhenConfined: the service manager hears of the end, too, though its
+// socket is one of those that a confined process may not connect to.
+func TestNotifyWhenConfined(t *testing.T) {
+	socket, next := notices(t, fmt.Sprintf("@labnet-test-notify-%d", os.Getpid()))
+	cmd := labnetCommand(t, "serve", "-l", "127.0.0.1:0")
+	cmd.Env = append(cmd.Env, "NOTIFY_SOCKET="+socket)
+	server := launch(t, cmd)
+	for _, want := range []string{"READY=1", "STOPPING=1"} {
+		if got := next(); got != want {
+			t.Errorf("told %q, want %q", got, want)
+		}
+		server.cmd.Process.Signal(os.Interrupt)
+	}
+	server.wait()
 }
 
 // TestRenewedCertificateWhenConfined: a certificate that somebody renews in the

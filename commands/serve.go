@@ -46,6 +46,7 @@ func serveCommand(con *console) *cli.Command {
 		&cli.DurationFlag{Name: "partial-ttl", Value: storage.DefaultPartialTTL, Usage: "keep interrupted uploads for `TIME`, to be resumed"},
 		&cli.IntFlag{Name: "max-partials", Value: storage.DefaultMaxPartials, Usage: "keep at most `N` interrupted uploads"},
 		&cli.StringFlag{Name: "max-partial-size", Value: "1TiB", Usage: "keep at most `SIZE` of interrupted uploads"},
+		&cli.StringFlag{Name: "keep-free", Value: "64MiB", Usage: "refuse files that would leave less than `SIZE` free on the disk"},
 		&cli.StringFlag{Name: "reply", Value: wire.DefaultReply, Usage: "answer messages with `TEXT`, where {} stands for the message"},
 		&cli.StringFlag{Name: "lab", Usage: "speak only `TASK` of the course: 1 to 6 or extra"},
 		&cli.DurationFlag{Name: "drain", Value: defaultDrain, Usage: "when told to stop, let uploads go on for `TIME`; then they are left to be resumed"},
@@ -124,6 +125,9 @@ func serveOptionsOf(c *cli.Context) (o serveOptions, err error) {
 		return o, err
 	}
 	if o.keep.MaxPartialBytes, err = sizeOf(c, "max-partial-size"); err != nil {
+		return o, err
+	}
+	if o.keep.KeepFree, err = sizeOf(c, "keep-free"); err != nil {
 		return o, err
 	}
 	if c.String("lab") != "" {

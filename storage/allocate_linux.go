@@ -13,8 +13,8 @@ func allocate(f *os.File, size int64) error {
 		switch {
 		case err == unix.EINTR:
 			continue
-		case err == nil, errors.Is(err, errors.ErrUnsupported):
-			return nil
+		case errors.Is(err, errors.ErrUnsupported):
+			return errors.ErrUnsupported
 		}
 		return os.NewSyscallError("fallocate", err)
 	}

@@ -2,6 +2,9 @@
 
 package storage
 
-import "os"
+import (
+	"errors"
+	"os"
+)
 
-func allocate(*os.File, int64) error { return nil }
+func allocate(*os.File, int64) error { return errors.ErrUnsupported }

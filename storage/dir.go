@@ -39,6 +39,12 @@ type DirOptions struct {
 	// most, all together; zero stands for DefaultMaxPartialBytes, less than
 	// zero for none. The oldest go first; one that is larger is not kept.
 	MaxPartialBytes int64
+	// KeepFree is how many bytes of the medium stay free: an upload that would
+	// leave less is refused with ErrNoSpace, before its bytes are taken or, if
+	// its size is unknown, as soon as it has too many. What others write is
+	// seen up to a second late. Zero stands for DefaultKeepFree, less than zero
+	// for none. Linux, macOS, FreeBSD and Windows tell what is free.
+	KeepFree int64
 	// Foreign names files in the hidden folder that are the caller's own, which
 	// OpenDir leaves alone. See Hidden.
 	Foreign []string
@@ -68,6 +74,7 @@ type Dir struct {
 
 	publishing *nameLocks
 	folders    folders
+	space      space
 	batch      batch
 	// While so many files are in progress, those who join them have no name
 	// before their own; 0 for never.
@@ -126,6 +133,7 @@ func newDir(dir string, root *osFilesystem, filesystem filesystem, o DirOptions)
 		maxPartials:     cmp.Or(o.MaxPartials, DefaultMaxPartials),
 		maxPartialBytes: cmp.Or(o.MaxPartialBytes, DefaultMaxPartialBytes),
 		foreign:         o.Foreign,
+		space:           space{keep: cmp.Or(o.KeepFree, DefaultKeepFree), free: filesystem.Free},
 		publishing:      newNameLocks(),
 		closing:         make(chan struct{}),
 		partials:        make(map[string]*partial),

@@ -30,6 +30,9 @@ type filesystem interface {
 	Move(oldname, newname string) error
 	Rename(oldname, newname string) error
 	Remove(name string) error
+	// Free returns how many bytes of the medium are free for this user. Where
+	// nobody can tell it fails with errors.ErrUnsupported.
+	Free() (int64, error)
 	// SyncAll makes durable the contents and names of everything on the medium
 	// that was there when it was called.
 	SyncAll() error
@@ -48,7 +51,7 @@ type file interface {
 	Link(name string) error
 	Truncate(size int64) error
 	// Allocate reserves blocks for size bytes without changing the length.
-	// Where that cannot be done it does nothing.
+	// Where that cannot be done it fails with errors.ErrUnsupported.
 	Allocate(size int64) error
 	// WriteOut has the kernel begin to write n bytes from the offset on to the
 	// medium and does not wait for them. It makes nothing durable; only Sync

@@ -29,6 +29,9 @@ func (d *Dir) makeFolder(name string) error {
 	if d.isClosed() {
 		return errClosed
 	}
+	if err := d.space.claim(0, false); err != nil {
+		return err
+	}
 	folders := append(ancestors(name), name)
 	if err := d.checkFolders(name, folders); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err

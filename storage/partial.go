@@ -31,6 +31,7 @@ type partial struct {
 	f        file       // nil before begin and once synced
 	fresh    bool       // what is under path is not what an earlier upload left
 	nameless bool       // there is nothing under path, and f stays open to the end
+	promised int64      // what is claimed for f and not in it yet
 	reserved bool       // f may have blocks beyond its end
 	resumed  Sum        // of what was in f when it was opened
 	size     int64      // in f by now
@@ -119,10 +120,17 @@ func (p *partial) append(b []byte) (int, error) {
 		p.err = ErrTooLong
 		return 0, p.err
 	}
+	if p.file.Size < 0 {
+		if err := p.dir.space.claim(int64(len(b)), false); err != nil {
+			p.err = fmt.Errorf("write %q: %w", p.file.Name, err)
+			return 0, p.err
+		}
+	}
 	if p.hash != nil {
 		p.hash.Write(b)
 	}
 	n, err := p.f.Write(b)
+	p.claimed(int64(n))
 	p.size += int64(n)
 	p.unsynced += int64(n)
 	p.dir.batch.unsynced.Add(int64(n))

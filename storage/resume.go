@@ -51,6 +51,10 @@ func (p *partial) begin(ctx context.Context) error {
 			return err
 		}
 	}
+	p.fresh = p.f == nil
+	if err := p.claim(); err != nil {
+		return err
+	}
 	if p.f == nil {
 		if err := p.create(); err != nil {
 			return err
@@ -160,8 +164,13 @@ func (p *partial) reserve() error {
 	if p.file.Size < small || p.file.Size == p.size {
 		return nil
 	}
+	err := p.f.Allocate(p.file.Size)
+	if errors.Is(err, errors.ErrUnsupported) {
+		return nil
+	}
 	p.reserved = true
-	return p.f.Allocate(p.file.Size)
+	p.claimed(p.promised)
+	return err
 }
 
 // Resumed implements [Partial].
@@ -185,6 +194,7 @@ func (p *partial) Restart() error {
 	p.f.Close() // nobody wants its bytes any more
 	p.f = nil
 	p.settle()
+	p.unclaimed(max(0, p.file.Size-p.promised))
 	p.size, p.begun, p.resumed = 0, 0, Sum{}
 	if p.hash != nil {
 		p.hash = p.file.Digest.New()
@@ -239,6 +249,7 @@ func (p *partial) end(keep bool) error {
 		p.f = nil
 	}
 	p.settle()
+	p.claimed(p.promised)
 	kept := keep && err == nil
 	if !kept && !p.moved && !p.nameless {
 		if rerr := p.dir.fs.Remove(p.path); !errors.Is(rerr, fs.ErrNotExist) {

@@ -71,6 +71,18 @@ func canSyncAll(f *os.File) bool {
 	return false
 }
 
+// Free is fstatfs.
+func (f *osFilesystem) Free() (int64, error) {
+	var fs unix.Statfs_t
+	if err := unix.Fstatfs(int(f.rootDir.Fd()), &fs); err != nil {
+		return 0, os.NewSyscallError("fstatfs", err)
+	}
+	if fs.Blocks == 0 { // some filesystems in user space do not count
+		return 0, errors.ErrUnsupported
+	}
+	return int64(fs.Bavail) * fs.Frsize, nil
+}
+
 // syncAll writes out the whole filesystem of f. The kernel reports a lost
 // write once per open file: so f must have been open since before the write.
 func syncAll(f *os.File) error {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"io/fs"
+	"math"
 	"os"
 
 	"golang.org/x/sys/windows"
@@ -54,6 +55,17 @@ func (f *osFilesystem) probe() error {
 		}
 	}
 	return err
+}
+
+// Free is GetDiskFreeSpaceEx.
+func (f *osFilesystem) Free() (int64, error) {
+	name, err := windows.UTF16PtrFromString(f.rootDir.Name())
+	if err != nil {
+		return 0, err
+	}
+	var free uint64
+	err = windows.GetDiskFreeSpaceEx(name, &free, nil, nil)
+	return int64(min(free, math.MaxInt64)), os.NewSyscallError("GetDiskFreeSpaceEx", err)
 }
 
 // Chmod does nothing. All that Windows knows of these permissions is a flag that

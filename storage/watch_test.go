@@ -41,7 +41,12 @@ func watchDir(t *testing.T, dir string, c Conflict) (*Dir, *watch) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { d.Close() })
+	t.Cleanup(func() {
+		d.Close()
+		if d.space.promised != 0 {
+			t.Errorf("%d bytes are promised to nobody", d.space.promised)
+		}
+	})
 	d.batch.patience = time.Hour // whatever else the machine does
 	w.taken()
 	return d, w

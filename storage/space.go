@@ -1,0 +1,98 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// DefaultKeepFree leaves logs and other services enough to go on with, and the
+// filesystem what it needs for itself.
+const DefaultKeepFree = 64 << 20
+
+const (
+	// lookAgain is how long what was free is taken to be free still, but for
+	// what the store has used since: to look costs a system call.
+	lookAgain = time.Second
+	// besides is what a file takes besides its contents: the rest of a block,
+	// and its name.
+	besides = 4 << 10
+)
+
+// A space sees to it that some of the medium stays free.
+type space struct {
+	free func() (int64, error)
+
+	mu       sync.Mutex
+	keep     int64     // so many bytes; nothing if it is not positive
+	left     int64     // to be claimed until it looks again
+	looked   time.Time // zero: never
+	promised int64     // claimed, but not yet taken in the filesystem's eyes
+}
+
+// claim takes n bytes or fails with ErrNoSpace. If they are only promised, that
+// must be taken back once they are taken in fact, or not needed.
+func (s *space) claim(n int64, promised bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.keep > 0 && (n > s.left || time.Since(s.looked) >= lookAgain) {
+		if err := s.look(n); err != nil {
+			return err
+		}
+	}
+	s.left -= n + besides
+	if promised {
+		s.promised += n
+	}
+	return nil
+}
+
+// look sees what is left, which must be n bytes. It needs mu.
+func (s *space) look(n int64) error {
+	free, err := s.free()
+	if errors.Is(err, errors.ErrUnsupported) {
+		s.keep = 0
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	s.left, s.looked = free-s.keep-s.promised, time.Now()
+	if n > s.left {
+		return fmt.Errorf("%w: %d bytes are free, %d of them promised, and %d to be kept", ErrNoSpace, free, s.promised, s.keep)
+	}
+	return nil
+}
+
+// promise promises n bytes without looking whether there are as many.
+func (s *space) promise(n int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.promised += n
+}
+
+// claim takes the room for the rest of p, or sees whether there is any for a file
+// of unknown size.
+func (p *partial) claim() error {
+	rest := max(0, p.file.Size-p.size)
+	err := p.dir.space.claim(rest, true)
+	if err == nil {
+		p.promised = rest
+	}
+	return err
+}
+
+// claimed ends the promise of up to n bytes: they are taken, or not needed.
+func (p *partial) claimed(n int64) {
+	if n = min(n, p.promised); n > 0 {
+		p.dir.space.promise(-n)
+		p.promised -= n
+	}
+}
+
+// unclaimed promises n bytes more, which were just taken and are free again.
+func (p *partial) unclaimed(n int64) {
+	p.dir.space.promise(n)
+	p.promised += n
+}

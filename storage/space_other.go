@@ -1,0 +1,7 @@
+//go:build !linux && !darwin && !freebsd && !windows
+
+package storage
+
+import "errors"
+
+func (*osFilesystem) Free() (int64, error) { return 0, errors.ErrUnsupported }
