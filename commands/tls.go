@@ -85,6 +85,9 @@ func (o tlsOptions) certificate(ctx context.Context, store *storage.Dir, log zer
 // openIdentity reads the key of a server, or makes it, durably. The certificate
 // around it is made anew each time: nobody looks at more than the key.
 func openIdentity(file string) (*tls.Certificate, error) {
+	if fi, err := os.Stat(file); err == nil && !fi.Mode().IsRegular() {
+		return nil, errKind // a FIFO would be waited for
+	}
 	text, err := readSecret(file, "key")
 	if errors.Is(err, fs.ErrNotExist) {
 		if err = makeIdentity(file); err == nil {

@@ -12,8 +12,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/gofrs/flock"
 )
 
 const (
@@ -63,7 +61,7 @@ type Dir struct {
 	path  string
 	fs    filesystem
 	os    *osFilesystem // below fs
-	lock  *flock.Flock
+	lock  *os.File
 	umask fs.FileMode
 
 	onConflict      Conflict
@@ -126,7 +124,6 @@ func newDir(dir string, root *osFilesystem, filesystem filesystem, o DirOptions)
 		path:            dir,
 		fs:              filesystem,
 		os:              root,
-		lock:            flock.New(filepath.Join(dir, hidden, lockName)),
 		umask:           umask(),
 		onConflict:      o.OnConflict,
 		partialTTL:      cmp.Or(o.PartialTTL, DefaultPartialTTL),
@@ -141,14 +138,14 @@ func newDir(dir string, root *osFilesystem, filesystem filesystem, o DirOptions)
 	}
 	defer func() {
 		if err != nil {
-			d.lock.Close()
+			if d.lock != nil {
+				d.lock.Close()
+			}
 			root.Close()
 		}
 	}()
-	if locked, err := d.lock.TryLock(); err != nil {
+	if d.lock, err = lockStore(root.hidden); err != nil {
 		return nil, err
-	} else if !locked {
-		return nil, ErrLocked
 	}
 	if err := d.readLeftovers(time.Now()); err != nil {
 		return nil, err

@@ -49,7 +49,7 @@ func (d *Dir) syncDir(name string) error {
 	if !canSyncDirs {
 		return nil
 	}
-	f, err := d.fs.OpenFile(name, os.O_RDONLY, 0)
+	f, err := d.fs.OpenFile(name, dirAccess, 0)
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,8 @@ import (
 const (
 	// canSyncDirs says whether fsync of a directory makes its names durable.
 	canSyncDirs = true
+	// dirAccess is how a directory must be open for it. Nothing else opens so.
+	dirAccess = os.O_RDONLY | syscall.O_DIRECTORY
 	// syncAccess is how a file must be open for fsync.
 	syncAccess = os.O_RDONLY
 )
