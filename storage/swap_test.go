@@ -37,3 +37,37 @@ func TestSwappedWhileCompared(t *testing.T) {
 		})
 	}
 }
+
+// Somebody puts something else in the folder's place before its name is made
+// durable: the file is not acknowledged, and the store goes on.
+func TestSwappedFolder(t *testing.T) {
+	outside := t.TempDir()
+	for what, plant := range map[string]func(name string) error{
+		"FIFO":    func(name string) error { return syscall.Mkfifo(name, 0o666) },
+		"file":    func(name string) error { return os.WriteFile(name, nil, 0o666) },
+		"symlink": func(name string) error { return os.Symlink(outside, name) },
+		"nothing": func(string) error { return nil },
+	} {
+		t.Run(what, func(t *testing.T) {
+			dir := t.TempDir()
+			d, w := watchDir(t, dir, Rename)
+			mustUpload(t, d, "folder/same", "new")
+			w.before = func(call string) error {
+				if call != "open folder" {
+					return nil
+				}
+				name := filepath.Join(dir, "folder")
+				if err := os.Rename(name, name+".old"); err != nil {
+					return err
+				}
+				return plant(name)
+			}
+			if r, err := upload(d, "folder/f", "new"); err == nil {
+				t.Errorf("receipt %+v", r)
+			}
+			if err := d.Err(); err != nil {
+				t.Errorf("the store failed: %v", err)
+			}
+		})
+	}
+}
