@@ -41,7 +41,7 @@ var versions = []struct {
 // does not have, and tells the log what that is. What the kernel does not know
 // how to confine it leaves as it is.
 func (s sandbox) confine(log zerolog.Logger) error {
-	time.Now().Zone() // reads the time zone's file, if nobody did before
+	_, _ = time.Now().Zone() // reads the time zone's file, if nobody did before
 	version := landlockVersion()
 	if !reachesThreads(version) {
 		log.Warn().Msg("not confined: where /proc does not show this process, one that was built with cgo cannot reach its threads")
