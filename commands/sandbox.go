@@ -1,9 +1,6 @@
 package commands
 
 import (
-	"path/filepath"
-	"slices"
-
 	"github.com/rs/zerolog"
 	"github.com/urfave/cli/v2"
 )
@@ -39,25 +36,13 @@ func (o *serveOptions) confine(log zerolog.Logger) error {
 	case len(o.exec.argv) > 0:
 		log.Warn().Msg("not confined, because the command of --exec would be, too")
 	default:
-		return sandbox{store: o.store, reads: []string{o.tls.cert, o.tls.key}}.confine(log)
+		return sandbox{
+			store:    o.store,
+			reads:    []string{o.tls.cert, o.tls.key},
+			connects: nil, // the store is a folder
+		}.confine(log)
 	}
 	return nil
-}
-
-// readFolders are the folders of the files that are read again: those which name
-// them and, where a name is a symlink, those which hold them.
-func (s sandbox) readFolders() (folders []string) {
-	for _, name := range s.reads {
-		if name == "" {
-			continue
-		}
-		folders = append(folders, filepath.Dir(name))
-		if target, err := filepath.EvalSymlinks(name); err == nil {
-			folders = append(folders, filepath.Dir(target))
-		}
-	}
-	slices.Sort(folders)
-	return slices.Compact(folders)
 }
 
 // A sandboxError means that a process could not confine itself, and so must not

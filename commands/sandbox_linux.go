@@ -2,6 +2,8 @@ package commands
 
 import (
 	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -99,6 +101,22 @@ func (s sandbox) restrict() error {
 		rules = append(rules, landlock.ConnectTCP(dns), landlock.ConnectSendUDP(dns), landlock.BindUDP(0))
 	}
 	return landlock.V11.BestEffort().Restrict(rules...)
+}
+
+// readFolders are the folders of the files that are read again: those which name
+// them and, where a name is a symlink, those which hold them.
+func (s sandbox) readFolders() (folders []string) {
+	for _, name := range s.reads {
+		if name == "" {
+			continue
+		}
+		folders = append(folders, filepath.Dir(name))
+		if target, err := filepath.EvalSymlinks(name); err == nil {
+			folders = append(folders, filepath.Dir(target))
+		}
+	}
+	slices.Sort(folders)
+	return slices.Compact(folders)
 }
 
 // landlockVersion is what the kernel knows of Landlock; 0 is nothing. Without the
