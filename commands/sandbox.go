@@ -38,7 +38,7 @@ func (o *serveOptions) confine(log zerolog.Logger) error {
 	default:
 		return sandbox{
 			store:    o.store,
-			reads:    []string{o.tls.cert, o.tls.key},
+			reads:    []string{o.tls.cert, o.tls.key, o.access.tokens},
 			connects: nil, // the store is a folder
 		}.confine(log)
 	}

@@ -86,7 +86,7 @@ func (o tlsOptions) certificate(ctx context.Context, store *storage.Dir, log zer
 // around it is made anew each time: nobody looks at more than the key.
 func openIdentity(file string) (*tls.Certificate, error) {
 	if fi, err := os.Stat(file); err == nil && !fi.Mode().IsRegular() {
-		return nil, errKind // a FIFO would be waited for
+		return nil, errors.New("not a file") // a FIFO would be waited for
 	}
 	text, err := readSecret(file, "key")
 	if errors.Is(err, fs.ErrNotExist) {

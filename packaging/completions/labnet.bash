@@ -34,11 +34,7 @@ _labnet() {
     1,serve,--exec-on) words='' ;;
     1,serve,--exec-jobs) words='' ;;
     1,serve,--exec-timeout) words='' ;;
-<<<<<<< HEAD
-    1,serve,*) flags='--listen --store --on-conflict --max-size --partial-ttl --max-partials --max-partial-size --reply --lab --addr-file --log-level --json --tls --identity --cert --key --tokens --insecure --exec --exec-on --exec-jobs --exec-timeout --help' words='' ;;
-=======
-    1,serve,*) flags='--listen --store --on-conflict --max-size --partial-ttl --max-partials --max-partial-size --keep-free --reply --lab --drain --addr-file --log-level --json --tls --identity --cert --key --exec --exec-on --exec-jobs --exec-timeout --no-sandbox --help' words='' ;;
->>>>>>> 8643521 (serve: --keep-free and --drain; a server that cannot confine itself says so)
+    1,serve,*) flags='--listen --store --on-conflict --max-size --partial-ttl --max-partials --max-partial-size --keep-free --reply --lab --drain --addr-file --log-level --json --tls --identity --cert --key --tokens --insecure --exec --exec-on --exec-jobs --exec-timeout --no-sandbox --help' words='' ;;
     1,ping,-c | 1,ping,--count) words='' ;;
     1,ping,-i | 1,ping,--interval) words='' ;;
     1,ping,--pin) words='' ;;
