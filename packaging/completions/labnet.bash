@@ -16,7 +16,6 @@ _labnet() {
     1,serve,-l | 1,serve,--listen) words='' ;;
     1,serve,--store) files=dirnames ;;
     1,serve,--on-conflict) words='rename replace refuse' ;;
-    1,serve,--max-size) words='' ;;
     1,serve,--partial-ttl) words='' ;;
     1,serve,--max-partials) words='' ;;
     1,serve,--max-partial-size) words='' ;;
@@ -26,6 +25,17 @@ _labnet() {
     1,serve,--drain) words='' ;;
     1,serve,--addr-file) files=default ;;
     1,serve,--log-level) words='debug info warn error' ;;
+    1,serve,--max-conns) words='' ;;
+    1,serve,--max-conns-per-ip) words='' ;;
+    1,serve,--max-unauthenticated) words='' ;;
+    1,serve,--max-uploads) words='' ;;
+    1,serve,--max-message) words='' ;;
+    1,serve,--max-size) words='' ;;
+    1,serve,--min-rate) words='' ;;
+    1,serve,--auth-timeout) words='' ;;
+    1,serve,--header-timeout) words='' ;;
+    1,serve,--idle-timeout) words='' ;;
+    1,serve,--progress-timeout) words='' ;;
     1,serve,--identity) files=default ;;
     1,serve,--cert) files=default ;;
     1,serve,--key) files=default ;;
@@ -34,7 +44,7 @@ _labnet() {
     1,serve,--exec-on) words='' ;;
     1,serve,--exec-jobs) words='' ;;
     1,serve,--exec-timeout) words='' ;;
-    1,serve,*) flags='--listen --store --on-conflict --max-size --partial-ttl --max-partials --max-partial-size --keep-free --reply --lab --drain --addr-file --log-level --json --tls --identity --cert --key --tokens --insecure --exec --exec-on --exec-jobs --exec-timeout --no-sandbox --help' words='' ;;
+    1,serve,*) flags='--listen --store --on-conflict --partial-ttl --max-partials --max-partial-size --keep-free --reply --lab --drain --addr-file --log-level --json --max-conns --max-conns-per-ip --max-unauthenticated --max-uploads --max-message --max-size --min-rate --auth-timeout --header-timeout --idle-timeout --progress-timeout --tls --identity --cert --key --tokens --insecure --exec --exec-on --exec-jobs --exec-timeout --no-sandbox --help' words='' ;;
     1,ping,-c | 1,ping,--count) words='' ;;
     1,ping,-i | 1,ping,--interval) words='' ;;
     1,ping,--pin) words='' ;;
