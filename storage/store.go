@@ -9,7 +9,7 @@
 // An upload that has an ID can be interrupted: [Partial.Suspend] keeps its
 // bytes, and the next Create with that ID goes on with them.
 //
-// [OpenDir] keeps files in a directory. The contract that every store honours
+// [OpenDir] keeps files in a directory, package s3 in an object store. The contract that every store honours
 // is the comments of [Store] and [Partial]; package storagetest checks it.
 package storage
 
@@ -50,7 +50,7 @@ type Store interface {
 	MakeFolder(ctx context.Context, name string) error
 
 	// Err reports why the store accepts nothing any more (wrapping
-	// ErrFailed), or nil.
+	// ErrFailed) or for now (wrapping ErrDegraded), or nil.
 	Err() error
 
 	// Close releases the store. Files still in progress are suspended.
@@ -191,6 +191,12 @@ var (
 	// ErrFailed means that the store could not make data durable and accepts
 	// nothing until it is opened anew.
 	ErrFailed = errors.New("the store failed and is read-only")
+	// ErrDegraded means that what the store keeps files in (an object store
+	// elsewhere) does not do its work now. The same may soon succeed.
+	ErrDegraded = errors.New("the store is degraded and keeps nothing at the moment")
+	// ErrSuperseded means that an upload of the same ID has begun at another
+	// server, which goes on with what this one had stored.
+	ErrSuperseded = errors.New("another server receives this upload now")
 	// ErrMismatch means that what arrived is not what the sender meant.
 	ErrMismatch = errors.New("the contents are not what was announced")
 	// ErrTooLong means that more bytes came than the declared size.

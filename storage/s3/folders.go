@@ -1,0 +1,132 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/labnet/labnet/storage"
+)
+
+// MakeFolder implements [storage.Store]. A folder without files is an empty
+// object whose name ends in a slash; those above it need none.
+func (s *Store) MakeFolder(ctx context.Context, name string) error {
+	if err := s.checkName(name); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := s.makeFolder(ctx, name); err != nil {
+		return fmt.Errorf("make folder %q: %w", name, named(name, err))
+	}
+	return nil
+}
+
+func (s *Store) makeFolder(ctx context.Context, name string) error {
+	s.mu.Lock()
+	closed := s.closed
+	s.mu.Unlock()
+	if closed {
+		return errClosed
+	}
+	if err := s.checkFolders(ctx, append(ancestors(name), name)); err != nil {
+		return err
+	}
+	var err error
+	for range maxTries {
+		_, err = s.client.put(ctx, s.root+name+"/", new(part), checksum{}, nil, condition{absent: true})
+		if !errors.Is(err, errConflict) {
+			break
+		}
+		if err := pause(ctx); err != nil {
+			return err
+		}
+	}
+	if err == nil || errors.Is(err, errCondition) {
+		s.folders.note(name + "/")
+		return nil
+	}
+	return err
+}
+
+// checkFile fails with a *NameError if there cannot be a file of that name
+// because of what is there. What comes meanwhile it cannot know.
+func (s *Store) checkFile(ctx context.Context, name string) error {
+	all, ctx := errgroup.WithContext(ctx)
+	all.Go(func() error { return s.checkFolders(ctx, ancestors(name)) })
+	all.Go(func() error {
+		return s.client.list(ctx, s.root+name+"/", 1, func(object) error {
+			return &storage.NameError{Name: name, Reason: "it is a folder here"}
+		})
+	})
+	return all.Wait()
+}
+
+// checkFolders fails with a *NameError if one of the folders is a file.
+func (s *Store) checkFolders(ctx context.Context, folders []string) error {
+	all, ctx := errgroup.WithContext(ctx)
+	for _, folder := range folders {
+		if s.folders.known(folder) {
+			continue
+		}
+		all.Go(func() error {
+			_, exists, err := s.client.stat(ctx, s.root+folder)
+			if exists {
+				err = &storage.NameError{Name: folder, Reason: fmt.Sprintf("%q is not a folder here", folder)}
+			}
+			return err
+		})
+	}
+	return all.Wait()
+}
+
+// ancestors lists the folders that lead to name, outermost first.
+func ancestors(name string) []string {
+	var folders []string
+	for i, r := range name {
+		if r == '/' {
+			folders = append(folders, name[:i])
+		}
+	}
+	return folders
+}
+
+// folders remembers in which folders this server has just stored something: no
+// server stores a file in place of one. The zero value is ready to use.
+type folders struct {
+	mu    sync.Mutex
+	until map[string]time.Time
+}
+
+const (
+	// knownTime is how long a folder is remembered. Who removes all that is in
+	// it and puts a file in its place should not surprise for longer.
+	knownTime = 10 * time.Second
+	// maxKnown bounds the memory; to forget a folder costs a request.
+	maxKnown = 1 << 14
+)
+
+func (f *folders) known(name string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return time.Now().Before(f.until[name])
+}
+
+// note remembers the folders that lead to name.
+func (f *folders) note(name string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.until == nil || len(f.until) >= maxKnown {
+		f.until = make(map[string]time.Time)
+	}
+	until := time.Now().Add(knownTime)
+	for _, folder := range ancestors(name) {
+		f.until[strings.Clone(folder)] = until
+	}
+}

@@ -1,0 +1,157 @@
+package s3_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/labnet/labnet/storage"
+	"github.com/labnet/labnet/storage/s3"
+	"github.com/labnet/labnet/storage/s3/s3test"
+)
+
+// suspend leaves some bytes of an upload.
+func suspend(t *testing.T, s *s3.Store, id string, size int) {
+	t.Helper()
+	digest := digests["crc64nvme"]
+	p := create(t, s, storage.File{Name: "a" + id, ID: id, Size: 1 << 20, Digest: digest}, "")
+	send(t, p, contentsOf(size))
+	if err := p.Suspend(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// left counts the states that are in the bucket.
+func left(server *s3test.Server) (n int) {
+	for key := range server.Objects() {
+		if strings.Contains(key, "/.labnet/uploads/") {
+			n++
+		}
+	}
+	return n
+}
+
+// TestExpiry: what was left goes when its time is over, at any server, and not
+// while somebody goes on with it.
+func TestExpiry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := smallParts()
+		o := s3.Options{PartSize: piece, PartialTTL: time.Hour}
+		first, second := open(t, server, o), open(t, server, o)
+		suspend(t, first, "small", 10)
+		suspend(t, first, "large", 3500)
+		digest := digests["crc64nvme"]
+		data := contentsOf(5000)
+		going := create(t, first, storage.File{Name: "going", ID: "going", Size: 5000, Digest: digest}, "")
+		for at := range 50 { // over two hours in all
+			time.Sleep(150 * time.Second)
+			send(t, going, data[at*100:at*100+100])
+			if at == 20 && left(server) != 3 {
+				t.Errorf("%d states are left before an hour is over, want 3", left(server))
+			}
+		}
+		if left(server) != 1 {
+			t.Errorf("%d states are left, want the one of the upload that goes on", left(server))
+		}
+		commit(t, going, digest, data)
+		expect(t, server, map[string]string{"going": data})
+		if l := second.Leftovers(); len(l) != 0 {
+			t.Errorf("left: %+v", l)
+		}
+	})
+}
+
+// TestKilledExpiry: what a server that was killed has left goes, too, even what
+// nobody can go on with.
+func TestKilledExpiry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := smallParts()
+		line := &severed{Server: server}
+		first := open(t, server, s3.Options{PartSize: piece, Transport: line})
+		digest := digests["crc64nvme"]
+		p := create(t, first, storage.File{Name: "a", ID: "id", Size: 5000, Digest: digest}, "")
+		send(t, p, contentsOf(3500))
+		stream := create(t, first, storage.File{Name: "b", Size: -1, Digest: digest}, "")
+		send(t, stream, contentsOf(3500))
+		synctest.Wait()
+		line.dead.Store(true)
+		second := open(t, server, s3.Options{PartSize: piece, PartialTTL: time.Hour})
+		time.Sleep(45 * time.Minute)
+		if n := left(server); n != 1 {
+			t.Errorf("%d states are left, want the one that somebody can go on with", n)
+		}
+		time.Sleep(time.Hour)
+		expect(t, server, map[string]string{})
+		if l := second.Leftovers(); len(l) != 0 {
+			t.Errorf("left: %+v", l)
+		}
+		p.Abort()
+		stream.Abort()
+		line.dead.Store(false)
+	})
+}
+
+// TestExpiryMeetsUpload: what somebody goes on with in the very moment in which
+// its time is over stays.
+func TestExpiryMeetsUpload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := smallParts()
+		store := open(t, server, s3.Options{PartSize: piece, PartialTTL: time.Hour})
+		suspend(t, store, "id", 3500)
+		var met atomic.Bool
+		server.SetFault(func(r *http.Request, done bool) (int, string) {
+			if _, key, _ := strings.Cut(r.URL.Path, "/bucket/"); !done && r.Method == http.MethodPut && strings.Contains(key, "/uploads/") {
+				server.Touch(key)
+				met.Store(true)
+				server.SetFault(nil)
+			}
+			return 0, ""
+		})
+		time.Sleep(62*time.Minute + 40*time.Second)
+		if !met.Load() || left(server) != 1 || server.Parts() != 3 {
+			t.Errorf("met: %v; %d states and %d parts are left", met.Load(), left(server), server.Parts())
+		}
+	})
+}
+
+// TestBounds: the oldest go first.
+func TestBounds(t *testing.T) {
+	for _, test := range []struct {
+		o    s3.Options
+		want []int // which are kept
+	}{
+		{s3.Options{}, []int{0, 1, 2, 3}},
+		{s3.Options{MaxPartials: 2}, []int{2, 3}},
+		{s3.Options{MaxPartials: -1}, nil},
+		{s3.Options{MaxPartialBytes: 7000}, []int{2, 3}},
+		{s3.Options{MaxPartialBytes: 3000}, nil},
+		{s3.Options{MaxPartialBytes: -1}, nil},
+	} {
+		t.Run(fmt.Sprintf("%+v", test.o), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				server := smallParts()
+				test.o.PartSize = piece
+				store := open(t, server, test.o)
+				for i := range 4 {
+					suspend(t, store, fmt.Sprint(i), 3500)
+					time.Sleep(time.Second)
+				}
+				synctest.Wait()
+				if left(server) != len(test.want) {
+					t.Errorf("%d are kept, want %v", left(server), test.want)
+				}
+				for _, i := range test.want {
+					f := storage.File{Name: fmt.Sprint("a", i), ID: fmt.Sprint(i), Size: 1 << 20, Digest: digests["crc64nvme"]}
+					if err := create(t, store, f, contentsOf(3500)).Abort(); err != nil {
+						t.Error(err)
+					}
+				}
+				expect(t, server, map[string]string{})
+			})
+		})
+	}
+}

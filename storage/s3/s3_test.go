@@ -1,0 +1,143 @@
+package s3_test
+
+import (
+	"context"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
+
+	"github.com/labnet/labnet/storage"
+	"github.com/labnet/labnet/storage/s3"
+	"github.com/labnet/labnet/storage/s3/s3test"
+	"github.com/labnet/labnet/storage/storagetest"
+)
+
+// open opens a store in an object store in memory.
+func open(t testing.TB, server *s3test.Server, o s3.Options) *s3.Store {
+	t.Helper()
+	t.Setenv("AWS_ACCESS_KEY_ID", "test")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "testsecret")
+	if o.Transport == nil {
+		o.Transport = server
+	}
+	store, err := s3.Open(context.Background(), s3.Location{
+		Bucket: server.Bucket, Prefix: "some/prefix/", Endpoint: "127.0.0.1:9", Insecure: true, Region: "us-east-1",
+	}, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
+	return store
+}
+
+// visible is what a person would see in the bucket below the prefix.
+func visible(server *s3test.Server) fs.FS {
+	files := fstest.MapFS{}
+	for key, o := range server.Objects() {
+		name, ok := strings.CutPrefix(key, "some/prefix/")
+		if !ok {
+			name = "outside/" + key
+		}
+		add(files, name, o.Data, o.Meta)
+	}
+	return files
+}
+
+func add(files fstest.MapFS, name string, data []byte, meta http.Header) {
+	if folder, ok := strings.CutSuffix(name, "/"); ok {
+		files[folder] = &fstest.MapFile{Mode: fs.ModeDir | 0o777}
+		return
+	}
+	f := &fstest.MapFile{Data: data, Mode: 0o666}
+	if s := meta.Get("X-Amz-Meta-Mtime"); s != "" {
+		seconds, nanos, _ := strings.Cut(s, ".")
+		sec, _ := strconv.ParseInt(seconds, 10, 64)
+		nsec, _ := strconv.ParseInt(nanos, 10, 64)
+		f.ModTime = time.Unix(sec, nsec)
+	}
+	if s := meta.Get("X-Amz-Meta-Mode"); s != "" {
+		mode, _ := strconv.ParseUint(s, 8, 32)
+		f.Mode = fs.FileMode(mode & 0o7777)
+	}
+	files[name] = f
+}
+
+func TestContract(t *testing.T) {
+	storagetest.Run(t, func(t *testing.T, c storage.Conflict) (storage.Store, func() fs.FS) {
+		server := s3test.NewServer()
+		return open(t, server, s3.Options{OnConflict: c}), func() fs.FS { return visible(server) }
+	})
+}
+
+// TestContractInParts has many files in parts, which are no larger than memory. In
+// parts, the same contents that are sent several times at once (100,000 bytes in
+// the suite) are kept once, too, but under any of their names.
+func TestContractInParts(t *testing.T) {
+	storagetest.Run(t, func(t *testing.T, c storage.Conflict) (storage.Store, func() fs.FS) {
+		server := s3test.NewServer()
+		server.MinPart = 0
+		store := open(t, server, s3.Options{OnConflict: c, PartSize: 100_000, Memory: 1 << 20})
+		return store, func() fs.FS { return visible(server) }
+	})
+}
+
+// TestContractOfGateway is on a real object store.
+func TestContractOfGateway(t *testing.T) {
+	gateway := s3test.NewGateway(t)
+	storagetest.Run(t, func(t *testing.T, c storage.Conflict) (storage.Store, func() fs.FS) {
+		bucket, _ := gateway.Bucket(t)
+		l, err := s3.ParseLocation("s3://"+bucket+"/a/prefix", os.Getenv)
+		if err != nil {
+			t.Fatal(err)
+		}
+		store, err := s3.Open(context.Background(), l, s3.Options{OnConflict: c})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return store, func() fs.FS { return fetch(t, l) }
+	})
+}
+
+// fetch reads all that is in a store, by other means than the store's.
+func fetch(t *testing.T, l s3.Location) fs.FS {
+	transport := &http.Transport{TLSClientConfig: trusting(t)}
+	defer transport.CloseIdleConnections()
+	client, err := minio.New(l.Endpoint, &minio.Options{Creds: credentials.NewEnvAWS(), Secure: true, Transport: transport})
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := fstest.MapFS{}
+	ctx := context.Background()
+	for info := range client.ListObjectsIter(ctx, l.Bucket, minio.ListObjectsOptions{Prefix: l.Prefix, Recursive: true}) {
+		if info.Err != nil {
+			t.Fatal(info.Err)
+		}
+		o, err := client.GetObject(ctx, l.Bucket, info.Key, minio.GetObjectOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := io.ReadAll(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stat, err := o.Stat()
+		if err != nil {
+			t.Fatal(err)
+		}
+		add(files, strings.TrimPrefix(info.Key, l.Prefix), data, stat.Metadata)
+	}
+	return files
+}
