@@ -155,6 +155,8 @@ func describe(err error) description {
 		d.message, d.hint = e.Error(), "choose another folder with --store, which this user may write to"
 	case *sandboxError:
 		d.message, d.hint = e.Error(), "with --no-sandbox it does not try"
+	case *objectStoreError:
+		d.message, d.hint = e.Error(), "docs/object-storage.md tells what labnet needs of an object store, and how it finds one"
 	case interruption:
 		d.kind = "interrupted"
 	default:
@@ -219,6 +221,8 @@ func refusalHint(code wire.Code) string {
 		return "free some space at the server"
 	case wire.CodeReadOnly:
 		return "the server's log and disk show why; if the disk failed, restart the server"
+	case wire.CodeDegraded:
+		return "the object store behind the server does not do its work: the server's log says why"
 	case wire.CodeTooLarge:
 		return "the server's --max-size and --max-message set the limits"
 	case wire.CodeProtocol:

@@ -99,6 +99,10 @@ func refusal(err error) error {
 		code, text = wire.CodeName, name.Error()
 	case errors.Is(err, storage.ErrInUse):
 		code, text = wire.CodeInUse, storage.ErrInUse.Error()
+	case errors.Is(err, storage.ErrSuperseded):
+		code, text = wire.CodeSuperseded, storage.ErrSuperseded.Error()
+	case errors.Is(err, storage.ErrDegraded):
+		code, text = wire.CodeDegraded, storage.ErrDegraded.Error()
 	case errors.Is(err, storage.ErrNoSpace):
 		code, text = wire.CodeNoSpace, storage.ErrNoSpace.Error()
 	case errors.Is(err, storage.ErrFailed):

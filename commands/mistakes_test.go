@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"github.com/labnet/labnet/storage"
+	"github.com/labnet/labnet/storage/s3/s3test"
 	"github.com/labnet/labnet/wire"
 )
 
@@ -54,10 +56,7 @@ func (m mistake) make(t *testing.T) (seen string) {
 		} else {
 			args := []string{"labnet"}
 			for _, arg := range m.args {
-				if arg == "LABNET_ADDR" {
-					arg = addr
-				}
-				args = append(args, arg)
+				args = append(args, strings.ReplaceAll(arg, "LABNET_ADDR", addr))
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // of a server that runs after all
 			code = run(ctx, con, args)
@@ -99,7 +98,7 @@ var refusalCodes = []wire.Code{
 	wire.CodeMismatch, wire.CodeCancelled, wire.CodeInUse, wire.CodeSuperseded, wire.CodeNoSpace, wire.CodeReadOnly,
 	wire.CodeTimeout, wire.CodeShutdown, wire.CodeInternal, wire.CodeTLSRequired,
 	wire.CodeDenied, wire.CodeForbidden, wire.CodeQuota,
-	wire.CodeTooSlow, wire.CodeBusy,
+	wire.CodeTooSlow, wire.CodeBusy, wire.CodeDegraded,
 }
 
 // refusals are those of each code, in words that no server uses.
@@ -111,6 +110,7 @@ func refusals() (all []mistake) {
 	return append(all,
 		at(answerAndStay(reply("ERROR", "code", "no-space", "text", "no space left in the store")), "blob", "-s", "1"),
 		at(answerAndStay(reply("ERROR", "code", "read-only", "text", "the store failed and is read-only")), "ping", "-c", "1"),
+		at(answerAndStay(reply("ERROR", "code", "degraded", "text", "the store is degraded and keeps nothing at the moment")), "ping", "-c", "1"),
 		at(answerAndStay(reply("ERROR", "code", "internal", "text", "red \x1b[31m")), "say", "hi"),
 		mistake{args: []string{"upload", "--name", "file", "new"}, prepare: files("new"), server: refusing("file")},
 		mistake{args: []string{"upload", "new"}, prepare: files("new"), server: small},
@@ -225,6 +225,35 @@ func says(words string, leave bool) func(*testing.T) net.Listener {
 // store is a real server.
 func store(o storage.DirOptions) func(*testing.T) net.Listener {
 	return func(t *testing.T) net.Listener { return serveDir(t, &wire.Server{}, o) }
+}
+
+// bucketless is an object store without the bucket that is asked for.
+func bucketless(t *testing.T) net.Listener { return objectStore(t, s3test.NewServer()) }
+
+// careless is one that does not look at conditions.
+func careless(t *testing.T) net.Listener {
+	s := s3test.NewServer()
+	s.Careless = true
+	return objectStore(t, s)
+}
+
+// refusingStore is an object store that refuses all with a code.
+func refusingStore(status int, code string) func(*testing.T) net.Listener {
+	return func(t *testing.T) net.Listener {
+		s := s3test.NewServer()
+		s.SetFault(func(*http.Request, bool) (int, string) { return status, code })
+		return objectStore(t, s)
+	}
+}
+
+func objectStore(t *testing.T, h http.Handler) net.Listener {
+	for _, setting := range []string{"ACCESS_KEY_ID=x", "SECRET_ACCESS_KEY=x", "EC2_METADATA_DISABLED=true"} {
+		name, value, _ := strings.Cut(setting, "=")
+		t.Setenv("AWS_"+name, value)
+	}
+	l := silent(t)
+	go http.Serve(l, h)
+	return l
 }
 
 // encrypting is one with a key that it has made by itself.

@@ -28,6 +28,7 @@ type serveOptions struct {
 	store    string
 	keep     storage.DirOptions
 	limits   wire.Limits
+	memory   int64 // see s3.Options
 	reply    string
 	lab      wire.Lab
 	tls      tlsOptions
@@ -41,12 +42,13 @@ type serveOptions struct {
 func serveCommand(con *console) *cli.Command {
 	flags := []cli.Flag{
 		&cli.StringFlag{Name: "listen", Aliases: []string{"l"}, Value: "127.0.0.1:9000", Usage: "accept connections at `HOST:PORT`; port 0 takes any"},
-		&cli.StringFlag{Name: "store", Value: "received", Usage: "keep files in `FOLDER`"},
+		&cli.StringFlag{Name: "store", Value: "received", Usage: "keep files in `FOLDER`, or in an object store: s3://BUCKET/PREFIX?endpoint=URL&region=REGION"},
 		&cli.StringFlag{Name: "on-conflict", Value: "rename", Usage: "what to do with a file whose name is taken: rename, replace or refuse"},
 		&cli.DurationFlag{Name: "partial-ttl", Value: storage.DefaultPartialTTL, Usage: "keep interrupted uploads for `TIME`, to be resumed"},
 		&cli.IntFlag{Name: "max-partials", Value: storage.DefaultMaxPartials, Usage: "keep at most `N` interrupted uploads"},
 		&cli.StringFlag{Name: "max-partial-size", Value: "1TiB", Usage: "keep at most `SIZE` of interrupted uploads"},
 		&cli.StringFlag{Name: "keep-free", Value: "64MiB", Usage: "refuse files that would leave less than `SIZE` free on the disk"},
+		&cli.StringFlag{Name: "store-memory", Value: "256MiB", Usage: "with an object store: hold at most `SIZE` of what is on its way there, or one part"},
 		&cli.StringFlag{Name: "reply", Value: wire.DefaultReply, Usage: "answer messages with `TEXT`, where {} stands for the message"},
 		&cli.StringFlag{Name: "lab", Usage: "speak only `TASK` of the course: 1 to 6 or extra"},
 		&cli.DurationFlag{Name: "drain", Value: defaultDrain, Usage: "when told to stop, let uploads go on for `TIME`; then they are left to be resumed"},
@@ -130,12 +132,18 @@ func serveOptionsOf(c *cli.Context) (o serveOptions, err error) {
 	if o.keep.KeepFree, err = sizeOf(c, "keep-free"); err != nil {
 		return o, err
 	}
+	if o.memory, err = sizeOf(c, "store-memory"); err != nil {
+		return o, err
+	}
 	if c.String("lab") != "" {
 		if o.lab, err = parseLab(c); err != nil {
 			return o, err
 		}
 	}
 	if o.tls, err = tlsOptionsOf(c); err != nil {
+		return o, err
+	}
+	if err := o.checkStore(); err != nil {
 		return o, err
 	}
 	if o.access, err = accessOptionsOf(c, o.tls.on); err != nil {
@@ -168,15 +176,12 @@ func parseSize(s string) (int64, error) {
 // serve receives until ctx ends.
 func serve(ctx context.Context, con *console, o serveOptions) error {
 	log := newLog(con).Level(o.level)
-	store, err := storage.OpenDir(o.store, o.keep)
+	store, err := o.openStore(ctx, log)
 	if err != nil {
-		return &storeError{o.store, errors.Unwrap(err)}
+		return err
 	}
 	defer store.Close()
-	for _, left := range store.Leftovers() {
-		log.Info().Str("partial", left.Name).Int64("size", left.Size).Stringer("age", left.Age.Round(time.Second)).Msg("interrupted upload kept, to be resumed")
-	}
-	certificate, err := o.tls.certificate(ctx, store, log)
+	certificate, err := o.tls.certificate(ctx, hiddenFolder(store), log)
 	if err != nil {
 		return err
 	}

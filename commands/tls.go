@@ -21,8 +21,6 @@ import (
 
 	"github.com/rs/zerolog"
 	"github.com/urfave/cli/v2"
-
-	"github.com/labnet/labnet/storage"
 )
 
 // identityName is the file in the store's hidden folder that has the key which
@@ -64,15 +62,16 @@ func tlsOptionsOf(c *cli.Context) (tlsOptions, error) {
 }
 
 // certificate returns what a wire.Server shows its clients, or nil if it is not
-// to encrypt. Until ctx ends it follows what becomes of the files.
-func (o tlsOptions) certificate(ctx context.Context, store *storage.Dir, log zerolog.Logger) (func() (*tls.Certificate, error), error) {
+// to encrypt. A key without a file of its own is in the folder hidden. Until ctx
+// ends it follows what becomes of the files.
+func (o tlsOptions) certificate(ctx context.Context, hidden string, log zerolog.Logger) (func() (*tls.Certificate, error), error) {
 	switch {
 	case !o.on:
 		return nil, nil
 	case o.cert != "":
 		return o.watch(ctx, log)
 	case o.identity == "":
-		o.identity = filepath.Join(store.Hidden(), identityName)
+		o.identity = filepath.Join(hidden, identityName)
 	}
 	cert, err := openIdentity(o.identity)
 	if err != nil {

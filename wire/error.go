@@ -27,6 +27,7 @@ const (
 	CodeSuperseded  Code = "superseded"   // another connection announced the same ID; this one ends
 	CodeNoSpace     Code = "no-space"     // the store is full
 	CodeReadOnly    Code = "read-only"    // the store failed and keeps nothing more
+	CodeDegraded    Code = "degraded"     // the store does not work at the moment
 	CodeTimeout     Code = "timeout"      // nothing came for too long; the connection ends
 	CodeTooSlow     Code = "too-slow"     // too few bytes came; the connection ends
 	CodeBusy        Code = "busy"         // too many connections, or errors before; the connection ends
@@ -37,7 +38,7 @@ const (
 // Retryable reports whether the same request may soon succeed by itself.
 func (c Code) Retryable() bool {
 	switch c {
-	case CodeTooMany, CodeInUse, CodeMismatch, CodeTimeout, CodeTooSlow, CodeBusy, CodeShutdown:
+	case CodeTooMany, CodeInUse, CodeMismatch, CodeDegraded, CodeTimeout, CodeTooSlow, CodeBusy, CodeShutdown:
 		return true
 	}
 	return false

@@ -1,0 +1,77 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/labnet/labnet/storage"
+)
+
+// objectScheme is what --store begins with if it names an object store.
+const objectScheme = "s3://"
+
+// A keptStore is what serve keeps things in.
+type keptStore interface {
+	storage.Store
+	// Leftovers lists what interrupted uploads have left, the oldest first.
+	Leftovers() []storage.Leftover
+}
+
+// checkStore checks what can be known of --store before it is opened.
+func (o serveOptions) checkStore() error {
+	if !strings.HasPrefix(o.store, objectScheme) {
+		return nil
+	}
+	if o.tls.on && o.tls.cert == "" && o.tls.identity == "" {
+		return usageError("an object store keeps no key: with --store %s, --tls needs --identity FILE, or --cert and --key", objectScheme)
+	}
+	return checkObjectStore(o.store, os.Getenv)
+}
+
+// openStore opens the store and tells what interrupted uploads have left in it.
+func (o serveOptions) openStore(ctx context.Context, log zerolog.Logger) (keptStore, error) {
+	store, err := o.openAnyStore(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, left := range store.Leftovers() {
+		log.Info().Str("partial", left.Name).Int64("size", left.Size).Stringer("age", left.Age.Round(time.Second)).Msg("interrupted upload kept, to be resumed")
+	}
+	return store, nil
+}
+
+func (o serveOptions) openAnyStore(ctx context.Context) (keptStore, error) {
+	if strings.HasPrefix(o.store, objectScheme) {
+		return openObjectStore(ctx, o)
+	}
+	store, err := storage.OpenDir(o.store, o.keep)
+	if err != nil {
+		return nil, &storeError{o.store, errors.Unwrap(err)}
+	}
+	return store, nil
+}
+
+// hiddenFolder is where a server may keep files of its own: in the store, if that
+// is a folder, else "".
+func hiddenFolder(store keptStore) string {
+	if dir, ok := store.(*storage.Dir); ok {
+		return dir.Hidden()
+	}
+	return ""
+}
+
+// An objectStoreError means that an object store cannot be used.
+type objectStoreError struct {
+	location string
+	err      error
+}
+
+func (e *objectStoreError) Error() string {
+	return "store " + printable(e.location) + ": " + describe(e.err).message
+}
+func (e *objectStoreError) Unwrap() error { return e.err }
