@@ -132,6 +132,12 @@ func digestField(contents string) wire.Field {
 // TestCuts ends every conversation after each of its bytes: nothing but whole
 // files ever has a name, and the server goes on.
 func TestCuts(t *testing.T) {
+	store := filepath.Join(t.TempDir(), "store")
+	testCuts(t, store, store)
+}
+
+// testCuts does that with a store that can be seen in a folder.
+func testCuts(t *testing.T, store, folder string) {
 	const contents = "the contents of a file"
 	size := wire.Field{Key: "size", Value: fmt.Sprint(len(contents))}
 	data := append(wire.DataHeader(uint64(len(contents))).Append(nil), contents...)
@@ -146,7 +152,6 @@ func TestCuts(t *testing.T) {
 		"raw text": []byte("raw text"),
 	}
 
-	store := filepath.Join(t.TempDir(), "store")
 	addr, _ := startServe(t, "--store", store)
 	for name, conversation := range conversations {
 		for cut := range len(conversation) + 1 {
@@ -160,11 +165,11 @@ func TestCuts(t *testing.T) {
 				t.Errorf("%s cut after %d bytes: %v", name, cut, err)
 			}
 			conn.Close()
-			onlyWhole(t, store, contents)
+			onlyWhole(t, folder, contents)
 		}
 	}
 	for _, name := range []string{"upload", "stream", "ahead/1", "ahead/2", "lab"} {
-		if got, err := os.ReadFile(filepath.Join(store, name)); err != nil || string(got) != contents {
+		if got, err := os.ReadFile(filepath.Join(folder, name)); err != nil || string(got) != contents {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}
 	}

@@ -44,6 +44,9 @@ var aheadOrders = rapid.Custom(func(t *rapid.T) aheadOrder {
 // wire.Client, which would do neither that nor anything wrong.
 func (m *machine) ahead(t *rapid.T) {
 	orders := rapid.SliceOfN(aheadOrders, 1, 4).Draw(t, "orders")
+	for i := range orders {
+		orders[i].order = m.ground.fit(orders[i].order)
+	}
 	conn, _ := m.dial()
 	answers := listenTo(conn)
 	defer answers.reading.Wait()

@@ -22,6 +22,8 @@ type model struct {
 	left    map[string][]byte // by ID
 	leftBy  map[string]order
 	open    []*sending // accepted and not yet ended, in the order of acceptance
+	// loses, if set, tells what else the store cannot go on with.
+	loses func(left, now order) bool
 }
 
 func newModel(policy string) model {
@@ -198,7 +200,8 @@ func (m *model) collision(o order) wire.Code {
 // offer finds out what an earlier upload of the ID has left. What nobody could
 // go on with is gone.
 func (m *model) offer(s *sending) {
-	if !s.resumable() || len(m.left[s.id]) > s.size() {
+	lost := m.loses != nil && m.left[s.id] != nil && m.loses(m.leftBy[s.id], s.order)
+	if !s.resumable() || len(m.left[s.id]) > s.size() || lost {
 		delete(m.left, s.id)
 	}
 	s.offered = m.left[s.id]

@@ -7,8 +7,6 @@ import (
 	"io/fs"
 	"maps"
 	"net"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -38,10 +36,16 @@ import (
 // the end is found as a deadlock.
 func TestModel(t *testing.T) {
 	base := memoryDir(t)
+	testModel(t, []string{"rename", "replace", "refuse"}, func(t *rapid.T) ground { return newFolder(t, base) })
+}
+
+// testModel does that on the grounds that newGround makes.
+func testModel(t *testing.T, policies []string, newGround func(*rapid.T) ground) {
 	rapid.Check(t, func(t *rapid.T) {
 		rapid.SyncTest(t, func(t *rapid.T) {
-			m := &machine{base: base, model: newModel(rapid.SampledFrom([]string{"rename", "replace", "refuse"}).Draw(t, "on conflict"))}
-			m.newDir(t)
+			m := &machine{model: newModel(rapid.SampledFrom(policies).Draw(t, "on conflict"))}
+			m.ground = newGround(t)
+			m.loses = m.ground.loses
 			m.start(t)
 			t.Cleanup(m.tearDown)
 			t.Repeat(map[string]func(*rapid.T){
@@ -67,8 +71,8 @@ func TestModel(t *testing.T) {
 // A machine is a server with its store, and the model of them.
 type machine struct {
 	model
-	base, dir string
-	store     *storage.Dir
+	ground    ground
+	store     storage.Store
 	srv       *wire.Server
 	listener  *pipeListener
 	serving   sync.WaitGroup
@@ -114,18 +118,10 @@ var (
 	})
 )
 
-// newDir makes the store's directory.
-func (m *machine) newDir(t *rapid.T) {
-	var err error
-	if m.dir, err = os.MkdirTemp(m.base, "run"); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // start opens the store, and a server with a client on it.
 func (m *machine) start(t *rapid.T) {
 	var err error
-	if m.store, err = storage.OpenDir(m.dir, storage.DirOptions{OnConflict: m.policy}); err != nil {
+	if m.store, err = m.ground.open(m.policy); err != nil {
 		t.Fatal(err)
 	}
 	m.srv = &wire.Server{
@@ -146,14 +142,11 @@ const (
 	killed      = "kill -9"
 )
 
-// stop ends the server and its store in one of the ways. What a killed process
-// leaves is a copy of the directory as it is.
+// stop ends the server and its store in one of the ways.
 func (m *machine) stop(t *rapid.T, how string) {
-	old := m.dir
 	switch how {
 	case killed:
-		m.newDir(t)
-		if err := os.CopyFS(m.dir, os.DirFS(old)); err != nil {
+		if err := m.ground.kill(); err != nil {
 			t.Fatal(err)
 		}
 	case storeFirst:
@@ -165,9 +158,10 @@ func (m *machine) stop(t *rapid.T, how string) {
 	}
 	m.srv.Close()
 	m.serving.Wait()
-	m.closeStore(t)
-	if m.dir != old {
-		os.RemoveAll(old)
+	if how == killed {
+		m.store.Close() // it reaches nothing any more
+	} else {
+		m.closeStore(t)
 	}
 	m.standing.client.Close()
 	for _, s := range slices.Clone(m.open) {
@@ -193,7 +187,7 @@ func (m *machine) loseTail(t *rapid.T, id string) {
 	if m.left[id] == nil {
 		return
 	}
-	b, err := os.ReadFile(filepath.Join(m.dir, ".labnet", partialOf(id)))
+	b, err := m.ground.left(id)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) || !bytes.HasPrefix(m.left[id], b) {
 		t.Fatalf("left of upload %s: %s, want some of %s (%v)", id, nameOf(b), nameOf(m.left[id]), err)
 	}
@@ -214,26 +208,12 @@ func (m *machine) tearDown() {
 	m.standing.client.Close()
 	m.serving.Wait()
 	m.store.Close()
-	os.RemoveAll(m.dir)
+	m.ground.clear()
 }
 
 // check compares the store with the model.
 func (m *machine) check(t *rapid.T) {
-	visible, hidden := map[string][]byte{}, map[string][]byte{}
-	store := os.DirFS(m.dir)
-	err := fs.WalkDir(store, ".", func(name string, d fs.DirEntry, err error) error {
-		switch own := strings.TrimPrefix(name, ".labnet/"); {
-		case err != nil || name == "." || name == ".labnet":
-			return err
-		case d.IsDir():
-			visible[name+"/"] = nil
-		case own != name:
-			hidden[own], err = fs.ReadFile(store, name)
-		default:
-			visible[name], err = fs.ReadFile(store, name)
-		}
-		return err
-	})
+	visible, hidden, err := m.ground.walk(&m.model)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -260,7 +240,7 @@ func (m *machine) restart(t *rapid.T) {
 
 // damage does to what an upload has left what a power cut might.
 func (m *machine) damage(t *rapid.T) {
-	if len(m.left) == 0 {
+	if len(m.left) == 0 || !m.ground.spoils() {
 		t.SkipNow()
 	}
 	m.stop(t, serverFirst)
@@ -279,7 +259,7 @@ func (m *machine) damage(t *rapid.T) {
 	case "extend":
 		b = append(b, make([]byte, at+1)...)
 	}
-	if err := os.WriteFile(filepath.Join(m.dir, ".labnet", partialOf(id)), b, 0o600); err != nil {
+	if err := m.ground.spoil(id, b); err != nil {
 		t.Fatal(err)
 	}
 	if m.left[id] = b; len(b) == 0 {
@@ -316,7 +296,7 @@ func (m *machine) wantFolder(t *rapid.T, name string) {
 
 // send sends something on the connection that the machine has anyway.
 func (m *machine) send(t *rapid.T) {
-	m.launch(t, m.standing, orders.Draw(t, "order"), notHeld)
+	m.launch(t, m.standing, m.ground.fit(orders.Draw(t, "order")), notHeld)
 }
 
 // begin sends something on a connection of its own, and holds it back.
@@ -324,7 +304,7 @@ func (m *machine) begin(t *rapid.T) {
 	if len(m.flights) == maxFlights {
 		t.SkipNow()
 	}
-	m.hold(t, orders.Draw(t, "order"))
+	m.hold(t, m.ground.fit(orders.Draw(t, "order")))
 }
 
 func (m *machine) hold(t *rapid.T, o order) {
