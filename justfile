@@ -4,9 +4,10 @@
 _default:
     @just --list
 
-# build ./labnet
+# build ./labnet and ./labnet-s3, which it becomes to serve from an object store
 build:
-    CGO_ENABLED=0 go build -trimpath -tags urfave_cli_no_docs -o labnet .
+    CGO_ENABLED=0 go build -trimpath -tags urfave_cli_no_docs,labnet_no_s3 -o labnet .
+    CGO_ENABLED=0 go build -trimpath -tags urfave_cli_no_docs -o labnet-s3 .
 
 # run the tests; flags go to go test: just test -race
 test *flags:
