@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -84,6 +85,18 @@ func (s *Store) checkFolders(ctx context.Context, folders []string) error {
 		})
 	}
 	return all.Wait()
+}
+
+// Usage implements [storage.Meter]. It lists all that is in the folder.
+func (s *Store) Usage(ctx context.Context, folder string) (bytes int64, err error) {
+	if err := storage.CheckName(folder); err != nil {
+		return 0, err
+	}
+	err = s.client.list(ctx, s.root+folder+"/", 0, func(o object) error {
+		bytes += o.size
+		return ctx.Err()
+	})
+	return bytes, cmp.Or(err, ctx.Err())
 }
 
 // ancestors lists the folders that lead to name, outermost first.

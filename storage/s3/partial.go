@@ -266,12 +266,11 @@ func (p *partial) leave() {
 func (p *partial) check(want storage.Sum, digest []byte) error {
 	for _, size := range []int64{p.file.Size, want.Size} {
 		if size >= 0 && size != p.size {
-			return fmt.Errorf("%q: %w: %d bytes instead of %d", p.file.Name, storage.ErrMismatch, p.size, size)
+			return fmt.Errorf("%w: %d bytes instead of %d", storage.ErrMismatch, p.size, size)
 		}
 	}
 	if len(want.Digest) > 0 && !bytes.Equal(want.Digest, digest) {
-		return fmt.Errorf("%q: %w: %s %x instead of %x",
-			p.file.Name, storage.ErrMismatch, p.file.Digest.Name, digest, want.Digest)
+		return fmt.Errorf("%w: %s %x instead of %x", storage.ErrMismatch, p.file.Digest.Name, digest, want.Digest)
 	}
 	return nil
 }

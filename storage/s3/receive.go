@@ -1,7 +1,6 @@
 package s3
 
 import (
-	"fmt"
 	"io"
 	"sync"
 	"time"
@@ -55,7 +54,7 @@ func (p *partial) fill(b []byte) (n int, rest int64, err error) {
 		return 0, 0, err
 	}
 	if p.file.Size >= 0 && int64(len(b)) > p.file.Size-p.size {
-		p.err = fmt.Errorf("%q: %w", p.file.Name, storage.ErrTooLong)
+		p.err = storage.ErrTooLong
 		return 0, 0, p.err
 	}
 	if p.part != nil && p.part.sum.size >= p.partLimit() && len(b) > 0 {

@@ -135,12 +135,17 @@ func Open(ctx context.Context, l Location, o Options) (*Store, error) {
 // now: the first that is neither taken nor being sent to. An upload that another
 // server has not ended is taken over.
 func (s *Store) Create(ctx context.Context, f storage.File) (storage.Partial, error) {
-	p := newPartial(s, f)
-	if f.Name == "" {
-		p.file.Name = storage.RandomName()
-		p.onConflict = storage.Rename // nobody meant to replace that one
-	} else if err := s.checkName(f.Name); err != nil {
+	name, madeUp, err := f.Place()
+	if err == nil {
+		err = s.checkLength(name)
+	}
+	if err != nil {
 		return nil, err
+	}
+	f.Name = name
+	p := newPartial(s, f)
+	if madeUp {
+		p.onConflict = storage.Rename // nobody meant to replace that one
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -158,11 +163,13 @@ func (s *Store) Create(ctx context.Context, f storage.File) (storage.Partial, er
 	return p, nil
 }
 
-// checkName is storage.CheckName for names of objects, or of folders.
+// checkName is storage.CheckName for folders.
 func (s *Store) checkName(name string) error {
-	if err := storage.CheckName(name); err != nil {
-		return err
-	}
+	return cmp.Or(storage.CheckName(name), s.checkLength(name))
+}
+
+// checkLength fails with a *NameError if the key, with a number, would be too long.
+func (s *Store) checkLength(name string) error {
 	if len(s.root)+len(name)+len(" (10000)") > maxKey {
 		return &storage.NameError{Name: name, Reason: "it is too long for an object store"}
 	}
