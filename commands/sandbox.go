@@ -36,11 +36,9 @@ func (o *serveOptions) confine(log zerolog.Logger) error {
 	case len(o.exec.argv) > 0:
 		log.Warn().Msg("not confined, because the command of --exec would be, too")
 	default:
-		return sandbox{
-			store:    o.store,
-			reads:    []string{o.tls.cert, o.tls.key, o.access.tokens},
-			connects: nil, // the store is a folder
-		}.confine(log)
+		s := o.storeNeeds()
+		s.reads = append(s.reads, o.tls.cert, o.tls.key, o.access.tokens)
+		return s.confine(log)
 	}
 	return nil
 }

@@ -56,6 +56,14 @@ func (o serveOptions) openAnyStore(ctx context.Context) (keptStore, error) {
 	return store, nil
 }
 
+// storeNeeds is what the store needs of the system once it is open.
+func (o serveOptions) storeNeeds() sandbox {
+	if strings.HasPrefix(o.store, objectScheme) {
+		return objectStoreNeeds(o.store)
+	}
+	return sandbox{store: o.store}
+}
+
 // hiddenFolder is where a server may keep files of its own: in the store, if that
 // is a folder, else "".
 func hiddenFolder(store keptStore) string {

@@ -43,3 +43,12 @@ func openObjectStore(ctx context.Context, o serveOptions) (keptStore, error) {
 	}
 	return store, nil
 }
+
+func objectStoreNeeds(location string) sandbox {
+	l, err := s3.ParseLocation(location, os.Getenv)
+	if err != nil {
+		return sandbox{} // it was checked before
+	}
+	files, ports := l.Needs()
+	return sandbox{reads: files, connects: ports}
+}
