@@ -129,11 +129,11 @@ func (p *pipeline) try(ctx context.Context) error {
 	}
 	p.flush(ctx)
 	for _, it := range p.announced { // when the connection was lost
-		if it.err == nil {
+		switch {
+		case it.transfer != nil:
+			it.failure = p.classify(ctx, it.transfer.Unsent(p.client.Err()))
+		case it.err == nil:
 			it.failure = p.lost(ctx)
-		}
-		if it.transfer != nil {
-			it.failure = it.transfer.Unsent(it.failure)
 		}
 		p.sent <- it
 	}
