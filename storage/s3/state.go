@@ -211,7 +211,7 @@ func (p *partial) claim(ctx context.Context, key, former string) (bool, error) {
 		return false, err
 	case old.Token == p.token:
 		return true, nil // the answer to put got lost
-	case old.Token != former:
+	case old.Token != former && old.State != p.stateKey: // nor the same upload, before a server died
 		if live, err := s.isLive(ctx, old, o); live || err != nil {
 			return false, err
 		}
