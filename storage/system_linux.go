@@ -80,7 +80,7 @@ func (f *osFilesystem) Free() (int64, error) {
 	if fs.Blocks == 0 { // some filesystems in user space do not count
 		return 0, errors.ErrUnsupported
 	}
-	return int64(fs.Bavail) * fs.Frsize, nil
+	return int64(fs.Bavail) * int64(fs.Frsize), nil
 }
 
 // syncAll writes out the whole filesystem of f. The kernel reports a lost
