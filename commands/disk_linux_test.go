@@ -94,7 +94,7 @@ func TestKeepFree(t *testing.T) {
 	if err := syscall.Statfs(disk, &fs); err != nil {
 		t.Fatal(err)
 	}
-	if free := int64(fs.Bavail) * fs.Bsize; free < 4<<20 {
+	if free := int64(fs.Bavail) * int64(fs.Bsize); free < 4<<20 {
 		t.Errorf("%d bytes are free", free)
 	}
 	if _, err := os.Stat(filepath.Join(disk, "stream")); err == nil {
