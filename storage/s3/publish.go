@@ -79,6 +79,9 @@ func (p *partial) publish(ctx context.Context) (name string, unchanged bool, err
 	if p.multi != nil {
 		return p.publishParts(ctx)
 	}
+	if p.onConflict == storage.Rename {
+		defer p.store.names.lock(p.file.Name)() // between the claims and the file
+	}
 	name = p.file.Name
 	unchanged, err = p.publishAs(ctx, name, p.put)
 	claimed := map[int]object{}
@@ -90,13 +93,14 @@ func (p *partial) publish(ctx context.Context) (name string, unchanged bool, err
 		if cerr != nil {
 			return "", false, cerr
 		}
+		taken := maps.Clone(copies)
+		maps.Copy(taken, claimed)
 		free := firstFree(copies, 1)
 		maps.DeleteFunc(copies, func(n int, _ object) bool { return n > free })
 		if n, err := p.same(ctx, copies); n > 0 || err != nil {
 			return storage.NumberedName(p.file.Name, n), true, err
 		}
-		maps.Copy(copies, claimed)
-		if n = firstFree(copies, 1); n > maxCopies {
+		if n = firstFree(taken, 1); n > maxCopies {
 			return "", false, fmt.Errorf("%w, and so are %d more", storage.ErrExists, maxCopies-1)
 		}
 		name = storage.NumberedName(p.file.Name, n)
