@@ -10,7 +10,7 @@ import (
 func labnet(program string) []contestant {
 	list := []contestant{{
 		name:   "labnet",
-		note:   "everything verified, and durable when it says done",
+		note:   "everything verified, and durable when it says done; built as for shell loops",
 		server: `exec "$LABNET" serve -l "127.0.0.1:$PORT" --store "$DEST"`,
 		plain:  true,
 		does: map[kind]task{

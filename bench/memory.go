@@ -18,7 +18,7 @@ const uploadSize = mib
 // memory measures what servers need for many uploads at the same time, and for
 // many connections on which nothing happens. This program is the client.
 func (b *bench) memory(ctx context.Context, all []contestant, small bool) ([]report.Memory, error) {
-	uploads, idle := 1000, 10_000
+	uploads, idle := 1000, 4000 // as many connections as labnet takes by default
 	if small {
 		uploads, idle = 100, 1000
 	}
