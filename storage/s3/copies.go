@@ -83,9 +83,10 @@ func numbers(copies map[int]object) []int {
 	return list
 }
 
-// nameLocks lets one large file at a time here look for its contents under a
-// name and get it: so the same contents, sent several times at once to one
-// server, are kept once. Between servers nothing does that.
+// nameLocks lets one file at a time here look what has a name and get or claim it:
+// so the same contents, sent several times at once to one server, are kept once, and
+// a small file does not take the name that a large one is about to claim. Between
+// servers nothing does that.
 type nameLocks struct {
 	mu    sync.Mutex
 	freed *sync.Cond
