@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
@@ -11,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 	"unicode/utf8"
@@ -52,11 +52,10 @@ type item struct {
 	note   string    // why it is not sent, if that is no error
 
 	// What prepare finds out.
-	ready        chan struct{} // closed when it has
 	announcement wire.Announcement
 	info         fs.FileInfo
-	contents     []byte // of a file that was read ahead
-	err          error  // why it cannot be sent
+	contents     *contents // of a file that was read ahead
+	err          error     // why it cannot be sent
 
 	// What becomes of it on a connection.
 	transfer *wire.Transfer
@@ -117,14 +116,17 @@ func (it *item) look() error {
 	if !it.info.Mode().IsRegular() {
 		return errKind
 	}
-	if it.contents = nil; it.info.Size() > maxReadAhead {
+	it.contents = nil
+	size := it.info.Size()
+	if size > maxReadAhead {
 		return nil
 	}
-	it.contents = make([]byte, it.info.Size())
-	_, err = io.ReadFull(f, it.contents)
-	if err == nil && len(it.contents) == 0 {
+	it.contents = contentsPool.Get().(*contents)
+	it.contents.left = it.contents.room[:size]
+	_, err = io.ReadFull(f, it.contents.left)
+	if err == nil && size == 0 {
 		// What has no size may have contents: those in /proc do.
-		if n, _ := f.Read(make([]byte, 1)); n > 0 {
+		if n, _ := f.Read(it.contents.room[:1]); n > 0 {
 			return errChanged
 		}
 	}
@@ -163,13 +165,35 @@ func (it *item) source() io.ReadCloser {
 	case it.stream != nil:
 		return io.NopCloser(it.stream)
 	case it.contents != nil:
-		return io.NopCloser(bytes.NewReader(it.contents))
+		return it.contents
 	}
 	f, err := it.open()
 	if err != nil {
 		return failing{err}
 	}
 	return f
+}
+
+// contents are those of a small file. They can be read once: Close gives their
+// room to another.
+type contents struct {
+	room *[maxReadAhead]byte
+	left []byte // of it, to be read
+}
+
+var contentsPool = sync.Pool{New: func() any { return &contents{room: new([maxReadAhead]byte)} }}
+
+func (c *contents) Read(p []byte) (n int, err error) {
+	n = copy(p, c.left)
+	if c.left = c.left[n:]; len(c.left) == 0 {
+		err = io.EOF
+	}
+	return n, err
+}
+
+func (c *contents) Close() error {
+	contentsPool.Put(c)
+	return nil
 }
 
 // failing is the source of a file that cannot be read after all.

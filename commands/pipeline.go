@@ -10,11 +10,14 @@ import (
 )
 
 const (
-	// preparers is how many items are looked at, and read, at the same time:
+	// preparers is how many batches are looked at, and read, at the same time:
 	// more than one, because a disk answers several requests sooner.
 	preparers = 4
-	// maxPrepared is how many wait for being announced.
-	maxPrepared = 32
+	// maxBatch is how many items such a batch has at most. To hand them over one
+	// by one would take as much processor time as to look at them.
+	maxBatch = 16
+	// maxFound is how many wait for being looked at.
+	maxFound = 2 * maxBatch
 	// maxSent is how many may wait for the server to say that they are safe.
 	maxSent = 1024
 )
@@ -25,8 +28,9 @@ const (
 // disk is waited for once per item. Outcomes are told in the order of the items.
 type pipeline struct {
 	*uploader
-	queue <-chan *item
-	again []*item // that go before those of the queue, since a try failed
+	queue <-chan []*item
+	batch []*item // what is left of the one taken from the queue
+	again []*item // that go before those, since a try failed
 
 	// Of one try.
 	client    *wire.Client
@@ -81,35 +85,72 @@ func (u *uploader) sendAll(ctx context.Context, items iter.Seq[*item]) error {
 	}
 }
 
-// prepareAll prepares items, several at once, and passes them on in order
-// until ctx ends.
-func (u *uploader) prepareAll(ctx context.Context, items iter.Seq[*item]) <-chan *item {
-	queue := make(chan *item, maxPrepared)
+// prepareAll prepares items, several batches at once, and passes them on in
+// order until ctx ends. A batch is what was found by then.
+func (u *uploader) prepareAll(ctx context.Context, items iter.Seq[*item]) <-chan []*item {
+	found := u.findAll(ctx, items)
+	queue := make(chan []*item)
 	go func() {
 		defer close(queue)
-		defer u.con.meter.foundAll()
 		busy := make(chan struct{}, preparers)
-		for it := range items {
-			it.ready = make(chan struct{})
-			u.con.meter.find()
-			select {
-			case busy <- struct{}{}:
-			case <-ctx.Done():
-				return
-			}
+		passedOn := make(chan struct{}) // the batch before
+		close(passedOn)
+		for first := range found {
+			busy <- struct{}{}
+			batch := gather(first, found)
+			before, done := passedOn, make(chan struct{})
 			go func() {
-				u.prepare(it)
-				close(it.ready)
+				for _, it := range batch {
+					u.prepare(it)
+				}
+				<-before
+				select {
+				case queue <- batch:
+				case <-ctx.Done():
+				}
+				close(done)
 				<-busy
 			}()
+			passedOn = done
+		}
+		<-passedOn
+	}()
+	return queue
+}
+
+// findAll passes items on until ctx ends.
+func (u *uploader) findAll(ctx context.Context, items iter.Seq[*item]) <-chan *item {
+	found := make(chan *item, maxFound)
+	go func() {
+		defer close(found)
+		defer u.con.meter.foundAll()
+		for it := range items {
+			u.con.meter.find()
 			select {
-			case queue <- it:
+			case found <- it:
 			case <-ctx.Done():
 				return
 			}
 		}
 	}()
-	return queue
+	return found
+}
+
+// gather makes a batch of the first item and those found that are at hand.
+func gather(first *item, found <-chan *item) []*item {
+	batch := []*item{first}
+	for len(batch) < maxBatch {
+		select {
+		case it, more := <-found:
+			if !more {
+				return batch
+			}
+			batch = append(batch, it)
+		default:
+			return batch
+		}
+	}
+	return batch
 }
 
 // try sends over one connection until it is lost or nothing is left. The items
@@ -189,9 +230,23 @@ func (p *pipeline) next(ctx context.Context) *item {
 		p.prepare(it) // it may have changed
 		return it
 	}
+	if len(p.batch) == 0 {
+		p.batch = p.nextBatch(ctx)
+	}
+	if len(p.batch) == 0 {
+		return nil
+	}
+	it := p.batch[0]
+	p.batch = p.batch[1:]
+	return it
+}
+
+// nextBatch returns the next items of the queue, or none when an item that was
+// announced can be sent or there are none.
+func (p *pipeline) nextBatch(ctx context.Context) []*item {
 	select {
-	case it := <-p.queue:
-		return it
+	case batch := <-p.queue:
+		return batch
 	default:
 	}
 	var answered <-chan struct{}
@@ -204,8 +259,8 @@ func (p *pipeline) next(ctx context.Context) *item {
 	}
 	p.flush(ctx)
 	select {
-	case it := <-p.queue:
-		return it
+	case batch := <-p.queue:
+		return batch
 	case <-answered:
 	case <-ctx.Done():
 	}
@@ -214,12 +269,6 @@ func (p *pipeline) next(ctx context.Context) *item {
 
 // announce announces an item, unless it is known not to be sent.
 func (p *pipeline) announce(ctx context.Context, it *item) {
-	select {
-	case <-it.ready:
-	default:
-		p.flush(ctx)
-		<-it.ready
-	}
 	if it.err != nil || it.note != "" {
 		return
 	}
