@@ -3,6 +3,7 @@ package wire
 import (
 	"encoding/hex"
 	"errors"
+	"io/fs"
 	"strconv"
 	"strings"
 	"time"
@@ -130,9 +131,17 @@ func parseSize(s string) (int64, error) {
 
 // formatTime writes t as seconds since 1970 with nine decimals.
 func formatTime(t time.Time) string {
-	s, ns := t.Unix(), t.Nanosecond()
-	frac := strconv.Itoa(1e9 + ns)[1:]
-	return strconv.FormatInt(s, 10) + "." + frac
+	var room [32]byte
+	b := strconv.AppendInt(room[:0], t.Unix(), 10)
+	point := len(b)
+	b = strconv.AppendInt(b, 1e9+int64(t.Nanosecond()), 10)
+	b[point] = '.' // in place of the 1
+	return string(b)
+}
+
+// formatMode writes permission bits as four octal digits.
+func formatMode(m fs.FileMode) string {
+	return strconv.FormatUint(uint64(0o10000+m.Perm()), 8)[1:]
 }
 
 // parseTime reads seconds since 1970, with up to nine decimals or none.

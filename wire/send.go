@@ -33,7 +33,7 @@ var (
 
 // sendSmall sends a file of few bytes and END. They are gathered with what else
 // there is to send.
-func (t *Transfer) sendSmall(ctx context.Context, r io.Reader, digest hash.Hash) (Sum, error) {
+func (t *Transfer) sendSmall(ctx context.Context, r io.Reader) (Sum, error) {
 	c, n := t.client, int(t.Size)
 	before := len(c.out)
 	if n > 0 {
@@ -55,10 +55,16 @@ func (t *Transfer) sendSmall(ctx context.Context, r io.Reader, digest hash.Hash)
 		c.out = c.out[:before]
 		return Sum{}, t.cancel(ctx, &SourceError{err})
 	}
+	digest := t.Digest.New()
 	digest.Write(data[:n])
 	sum := Sum{t.Size, digest.Sum(nil)}
-	c.out = AppendString(c.out[:len(c.out)+n], Control{Word: wordEnd}.withSum(t.Digest, sum).Text())
+	c.out = endOf(t.Digest, sum).append(c.out[:len(c.out)+n])
 	return sum, c.spill(ctx)
+}
+
+// endOf is the END of contents.
+func endOf(d Digest, s Sum) Control {
+	return Control{Word: wordEnd, Fields: make([]Field, 0, 2)}.withSum(d, s)
 }
 
 // sendContents sends Data from the offset on, where r and digest are, until r
@@ -78,7 +84,7 @@ func (t *Transfer) sendContents(ctx context.Context, r io.Reader, digest hash.Ha
 		}
 		if ch.err == io.EOF {
 			sum = Sum{t.left.Size + sent, digest.Sum(nil)}
-			b = AppendString(b, Control{Word: wordEnd}.withSum(t.Digest, sum).Text())
+			b = endOf(t.Digest, sum).append(b)
 		}
 		return c.write(ctx, b)
 	})

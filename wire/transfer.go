@@ -3,7 +3,6 @@ package wire
 import (
 	"context"
 	"encoding/hex"
-	"fmt"
 	"hash"
 	"io"
 	"strconv"
@@ -27,7 +26,7 @@ func (c *Client) Announce(ctx context.Context, a Announcement) (*Transfer, error
 	if a.Digest.New == nil {
 		a.Digest = digests[0]
 	}
-	if len(a.ID) > MaxID || IsControl(a.ID) {
+	if len(a.ID) > MaxID || IsControl(a.ID) || !utf8.ValidString(a.ID) {
 		return nil, errID
 	}
 	return c.announce(ctx, &Transfer{Announcement: a}, a.control())
@@ -41,15 +40,14 @@ func (c *Client) AnnounceFolder(ctx context.Context, name string) (*Transfer, er
 }
 
 func (c *Client) announce(ctx context.Context, t *Transfer, ctl Control) (*Transfer, error) {
-	text := ctl.Text()
-	if len(t.Name) > MaxName || IsControl(t.Name) || !utf8.ValidString(text) {
+	if len(t.Name) > MaxName || IsControl(t.Name) || !utf8.ValidString(t.Name) {
 		return nil, errName
 	}
 	var err error
 	if t.pending, err = c.expectUpload(); err != nil {
 		return nil, err
 	}
-	c.out = AppendString(c.out, text)
+	c.out = ctl.append(c.out)
 	return t, c.spill(ctx)
 }
 
@@ -68,7 +66,6 @@ func (t *Transfer) Answered() <-chan struct{} { return t.answered }
 // A stream (of negative size) is sent as it comes; its r may still be waiting
 // in a Read when Send returns with an error.
 func (t *Transfer) Send(ctx context.Context, r io.Reader) error {
-	defer t.client.link.closeWhenDone(ctx)()
 	t.err = t.reason(t.send(ctx, r))
 	return t.err
 }
@@ -76,7 +73,7 @@ func (t *Transfer) Send(ctx context.Context, r io.Reader) error {
 func (t *Transfer) send(ctx context.Context, r io.Reader) error {
 	c := t.client
 	if len(t.replies) == 0 {
-		if err := c.flush(ctx); err != nil {
+		if err := c.Flush(ctx); err != nil {
 			return err
 		}
 	}
@@ -94,15 +91,16 @@ func (t *Transfer) send(ctx context.Context, r io.Reader) error {
 	if _, again := r.(io.Seeker); t.ID != "" && !again {
 		return t.cancel(ctx, errID)
 	}
+	if t.ID == "" && t.Size >= 0 && t.Size <= smallSize {
+		t.sum, err = t.sendSmall(ctx, r)
+		return err
+	}
+	defer c.link.closeWhenDone(ctx)()
 	digest, err := t.resume(ctx, r)
 	if err != nil {
 		return err
 	}
-	if t.ID == "" && t.Size >= 0 && t.Size <= smallSize {
-		t.sum, err = t.sendSmall(ctx, r, digest)
-	} else {
-		t.sum, err = t.sendContents(ctx, r, digest)
-	}
+	t.sum, err = t.sendContents(ctx, r, digest)
 	return err
 }
 
@@ -162,7 +160,7 @@ func (t *Transfer) resume(ctx context.Context, r io.Reader) (hash.Hash, error) {
 	}
 	t.left = Sum{}
 	digest.Reset()
-	t.client.out = AppendString(t.client.out, Control{Word: wordRestart}.Text())
+	t.client.out = Control{Word: wordRestart}.append(t.client.out)
 	return digest, nil
 }
 
@@ -188,7 +186,7 @@ func (c Control) left(a Announcement) (Sum, error) {
 func (t *Transfer) cancel(ctx context.Context, err error) error {
 	c := t.client
 	if c.failure() == nil {
-		c.out = AppendString(c.out, Control{Word: wordCancel}.Text())
+		c.out = Control{Word: wordCancel}.append(c.out)
 		c.spill(ctx)
 	}
 	return err
@@ -196,7 +194,7 @@ func (t *Transfer) cancel(ctx context.Context, err error) error {
 
 // control encodes an announcement.
 func (a Announcement) control() Control {
-	ctl := Control{Word: a.Name}
+	ctl := Control{Word: a.Name, Fields: make([]Field, 0, 5)}
 	if reserved[a.Name] {
 		ctl.Word = namePrefix + a.Name
 	}
@@ -210,7 +208,7 @@ func (a Announcement) control() Control {
 		ctl = ctl.with("mtime", formatTime(a.ModTime))
 	}
 	if a.Mode != 0 {
-		ctl = ctl.with("mode", fmt.Sprintf("%04o", a.Mode.Perm()))
+		ctl = ctl.with("mode", formatMode(a.Mode))
 	}
 	if a.Digest.Name != digests[0].Name {
 		ctl = ctl.with("digest", a.Digest.Name)
