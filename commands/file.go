@@ -121,12 +121,11 @@ func (it *item) look() error {
 	if size > maxReadAhead {
 		return nil
 	}
-	it.contents = contentsPool.Get().(*contents)
-	it.contents.left = it.contents.room[:size]
+	it.contents = newContents(size)
 	_, err = io.ReadFull(f, it.contents.left)
 	if err == nil && size == 0 {
 		// What has no size may have contents: those in /proc do.
-		if n, _ := f.Read(it.contents.room[:1]); n > 0 {
+		if n, _ := f.Read(make([]byte, 1)); n > 0 {
 			return errChanged
 		}
 	}
@@ -177,11 +176,25 @@ func (it *item) source() io.ReadCloser {
 // contents are those of a small file. They can be read once: Close gives their
 // room to another.
 type contents struct {
-	room *[maxReadAhead]byte
+	room []byte
 	left []byte // of it, to be read
 }
 
-var contentsPool = sync.Pool{New: func() any { return &contents{room: new([maxReadAhead]byte)} }}
+// roomUnit is what the room of contents is a multiple of.
+const roomUnit = 4 << 10
+
+// rooms holds contents that are free, by how many units their room has.
+var rooms [maxReadAhead/roomUnit + 1]sync.Pool
+
+func newContents(size int64) *contents {
+	units := (size + roomUnit - 1) / roomUnit
+	c, ok := rooms[units].Get().(*contents)
+	if !ok {
+		c = &contents{room: make([]byte, units*roomUnit)}
+	}
+	c.left = c.room[:size]
+	return c
+}
 
 func (c *contents) Read(p []byte) (n int, err error) {
 	n = copy(p, c.left)
@@ -192,7 +205,7 @@ func (c *contents) Read(p []byte) (n int, err error) {
 }
 
 func (c *contents) Close() error {
-	contentsPool.Put(c)
+	rooms[len(c.room)/roomUnit].Put(c)
 	return nil
 }
 
