@@ -17,6 +17,10 @@ import (
 	"github.com/mattn/go-isatty"
 )
 
+// maxGathered is how many bytes of results are written at once. A pipe takes so
+// many in one piece on every system, also when others write to it.
+const maxGathered = 512
+
 // A console is where a command talks to its user: results on standard output,
 // everything else on standard error.
 type console struct {
@@ -32,6 +36,9 @@ type console struct {
 	outErr error   // of the first write to out that failed
 	sum    summary // of this run
 	begun  time.Time
+
+	results   []byte // not written yet
+	gathering bool   // results, until flush is called
 }
 
 func newConsole() *console {
@@ -74,7 +81,7 @@ func (c *console) count(n *int) {
 // say prints a line of results for people.
 func (c *console) say(format string, args ...any) {
 	if !c.json && !c.quiet {
-		c.Write(fmt.Appendf(nil, format+"\n", args...))
+		fmt.Fprintf(c, format+"\n", args...)
 	}
 }
 
@@ -86,14 +93,45 @@ func (c *console) object(o object) {
 	}
 }
 
-// Write writes to standard output. A failure is told at the end of the run.
-func (c *console) Write(p []byte) (int, error) {
+// Write writes lines to standard output. A failure is told at the end of the run.
+func (c *console) Write(lines []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err := c.write(c.out, string(p)); err != nil {
+	if len(c.results)+len(lines) > maxGathered {
+		c.writeResults()
+	}
+	c.results = append(c.results, lines...)
+	if !c.gathering {
+		c.writeResults()
+	}
+	return len(lines), c.outErr
+}
+
+// gather begins to gather results, so that those that are there at once are
+// written at once, or ends that. Whoever begins it calls flush before anything is
+// waited for.
+func (c *console) gather(on bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.gathering = on
+	c.writeResults()
+}
+
+// flush writes the results that were gathered.
+func (c *console) flush() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.writeResults()
+}
+
+func (c *console) writeResults() {
+	if len(c.results) == 0 {
+		return
+	}
+	if err := c.write(c.out, string(c.results)); err != nil {
 		c.outErr = cmp.Or[error](c.outErr, &itemError{"standard output", err})
 	}
-	return len(p), c.outErr
+	c.results = c.results[:0]
 }
 
 // end tells why a run ended, if err is not nil, sums it up for programs, and
@@ -124,6 +162,7 @@ func (c *console) end(err error) int {
 func (c *console) note(format string, args ...any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.writeResults() // they came before
 	c.write(c.err, fmt.Sprintf("labnet: "+format+"\n", args...))
 }
 

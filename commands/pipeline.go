@@ -161,8 +161,13 @@ func (p *pipeline) try(ctx context.Context) error {
 	told := make(chan struct{})
 	go func() {
 		defer close(told)
+		p.con.gather(true)
+		defer p.con.gather(false)
 		for it := range p.sent {
 			p.tell(ctx, it)
+			if len(p.sent) == 0 {
+				p.con.flush()
+			}
 		}
 	}()
 	for p.fill(ctx) {
@@ -317,6 +322,9 @@ func (p *pipeline) tell(ctx context.Context, it *item) {
 	var saved wire.Saved
 	err := cmp.Or(it.err, it.failure)
 	if err == nil {
+		if !it.transfer.Settled() {
+			p.con.flush()
+		}
 		saved, err = it.transfer.Saved(ctx)
 		err = p.classify(ctx, err)
 	}

@@ -139,14 +139,14 @@ func (s *metered) grow(end int64) {
 		s.resumed = s.from()
 	}
 	more := end - s.resumed - s.sent
-	switch now := time.Now(); {
+	switch {
 	case more > 0:
 		s.sent += more
 		s.m.sent += more
-		s.m.rate.add(now, s.m.sent)
+		s.m.rate.add(time.Now(), s.m.sent)
 	case s.m.sent == 0:
 		// What was before, such as comparing, is no part of the rate.
-		s.m.rate.begin(now)
+		s.m.rate.begin(time.Now())
 	}
 }
 

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/dustin/go-humanize"
-
 	"github.com/labnet/labnet/wire"
 )
 
@@ -59,12 +57,12 @@ func (t *tally) err(what string) error {
 // a remark if there are any.
 func (c *console) sent(o object, label, digest, remark string, took time.Duration) {
 	rate := float64(*o.Size-o.Resumed) / max(took.Seconds(), 1e-6)
-	line := fmt.Sprintf("%s  %s  %.1fs  %s/s", printable(label), humanize.IBytes(uint64(*o.Size)), took.Seconds(), humanize.IBytes(uint64(rate)))
-	for _, more := range []string{digest, remark} {
-		if more != "" {
-			line += "  " + more
+	var more string
+	for _, text := range []string{digest, remark} {
+		if text != "" {
+			more += "  " + text
 		}
 	}
 	o.Seconds = new(seconds(took))
-	c.result(o, "%s", line)
+	c.result(o, "%s  %s  %.1fs  %s/s%s", printable(label), amount(*o.Size), took.Seconds(), amount(int64(rate)), more)
 }

@@ -114,6 +114,9 @@ func (t *Transfer) Resumed() int64 { return t.left.Size }
 // already said in place of accepting the file.
 func (t *Transfer) Unsent(err error) error { return t.reason(err) }
 
+// Settled reports whether Saved need not wait, after Send has returned.
+func (t *Transfer) Settled() bool { return t.err != nil || len(t.replies) > 0 }
+
 // Saved waits for the server to answer that the file or folder is safe, after
 // Send has returned, and returns what it was kept as, after comparing the
 // digests. Of a file that Send failed to send it returns why, and in

@@ -1,0 +1,104 @@
+package commands
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/labnet/labnet/storage/storagetest"
+	"github.com/labnet/labnet/wire"
+)
+
+// TestResultsComeAtOnce: results that come together are written together, but none
+// is held back for the next. Here the server keeps no file before it has seen the
+// results of all those before.
+func TestResultsComeAtOnce(t *testing.T) {
+	const files = 40
+	dir := filepath.Join(t.TempDir(), "d")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for i := range files {
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%02d", i)), []byte("contents"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var out results
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := &wire.Server{Store: watching{keeper{storagetest.NewMemory()}, &out}}
+	var serving sync.WaitGroup
+	serving.Go(func() { srv.Serve(l) })
+	defer serving.Wait()
+	defer srv.Close()
+	u := &uploader{
+		con:           &console{in: os.Stdin, out: &out, err: t.Output()},
+		session:       session{clientOptions: clientOptions{addr: l.Addr().String(), timeout: time.Minute}},
+		uploadOptions: uploadOptions{digest: wire.Digests()[0]},
+	}
+	defer u.close()
+	if err := u.uploadAll(t.Context(), []string{dir}); err != nil {
+		t.Error(err)
+	}
+	if n := out.count(); n != files {
+		t.Errorf("%d results, want %d", n, files)
+	}
+}
+
+// results counts lines.
+type results struct {
+	mu    sync.Mutex
+	lines int
+}
+
+func (r *results) Write(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lines += bytes.Count(p, []byte("\n"))
+	return len(p), nil
+}
+
+func (r *results) count() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.lines
+}
+
+// watching is a store that waits with each file for the results of those before,
+// which its name counts.
+type watching struct {
+	wire.Store
+	out *results
+}
+
+func (w watching) Create(ctx context.Context, a wire.Announcement) (wire.Upload, error) {
+	u, err := w.Store.Create(ctx, a)
+	return watchingUpload{u, a.Name, w.out}, err
+}
+
+type watchingUpload struct {
+	wire.Upload
+	name string
+	out  *results
+}
+
+func (w watchingUpload) Commit(ctx context.Context, want wire.Sum) (wire.Saved, error) {
+	var before int
+	fmt.Sscan(strings.TrimLeft(filepath.Base(w.name), "0"), &before)
+	for end := time.Now().Add(10 * time.Second); w.out.count() < before; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			return wire.Saved{}, errors.New("no results")
+		}
+	}
+	return w.Upload.Commit(ctx, want)
+}
