@@ -18,6 +18,8 @@ const (
 	maxBatch = 16
 	// maxFound is how many wait for being looked at.
 	maxFound = 2 * maxBatch
+	// maxPrepared is how many batches wait for being announced.
+	maxPrepared = 1
 	// maxSent is how many may wait for the server to say that they are safe.
 	maxSent = 1024
 )
@@ -89,7 +91,7 @@ func (u *uploader) sendAll(ctx context.Context, items iter.Seq[*item]) error {
 // order until ctx ends. A batch is what was found by then.
 func (u *uploader) prepareAll(ctx context.Context, items iter.Seq[*item]) <-chan []*item {
 	found := u.findAll(ctx, items)
-	queue := make(chan []*item)
+	queue := make(chan []*item, maxPrepared)
 	go func() {
 		defer close(queue)
 		busy := make(chan struct{}, preparers)
@@ -261,6 +263,11 @@ func (p *pipeline) nextBatch(ctx context.Context) []*item {
 			return nil
 		}
 		answered = first.transfer.Answered()
+	}
+	select {
+	case <-answered:
+		return nil
+	default:
 	}
 	p.flush(ctx)
 	select {
