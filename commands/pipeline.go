@@ -15,7 +15,7 @@ const (
 	preparers = 4
 	// maxBatch is how many items such a batch has at most. To hand them over one
 	// by one would take as much processor time as to look at them.
-	maxBatch = 16
+	maxBatch = 8
 	// maxFound is how many wait for being looked at.
 	maxFound = 2 * maxBatch
 	// maxPrepared is how many batches wait for being announced.
