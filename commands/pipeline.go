@@ -13,8 +13,8 @@ const (
 	// preparers is how many batches are looked at, and read, at the same time:
 	// more than one, because a disk answers several requests sooner.
 	preparers = 4
-	// maxBatch is how many items such a batch has at most. To hand them over one
-	// by one would take as much processor time as to look at them.
+	// maxBatch is how many items such a batch has at most: fewer would have to be
+	// handed over more often, and more save nothing more.
 	maxBatch = 8
 	// maxFound is how many wait for being looked at.
 	maxFound = 2 * maxBatch
@@ -99,7 +99,7 @@ func (u *uploader) prepareAll(ctx context.Context, items iter.Seq[*item]) <-chan
 		close(passedOn)
 		for first := range found {
 			busy <- struct{}{}
-			batch := gather(first, found)
+			batch := batchOf(first, found)
 			before, done := passedOn, make(chan struct{})
 			go func() {
 				for _, it := range batch {
@@ -138,8 +138,8 @@ func (u *uploader) findAll(ctx context.Context, items iter.Seq[*item]) <-chan *i
 	return found
 }
 
-// gather makes a batch of the first item and those found that are at hand.
-func gather(first *item, found <-chan *item) []*item {
+// batchOf makes a batch of the first item and those found that are at hand.
+func batchOf(first *item, found <-chan *item) []*item {
 	batch := []*item{first}
 	for len(batch) < maxBatch {
 		select {
