@@ -144,7 +144,7 @@ func newDir(dir string, root *osFilesystem, filesystem filesystem, o DirOptions)
 			root.Close()
 		}
 	}()
-	if d.lock, err = lockStore(root.hidden); err != nil {
+	if d.lock, err = lockStore(root.hidden.Root); err != nil {
 		return nil, err
 	}
 	if err := d.readLeftovers(time.Now()); err != nil {
@@ -159,7 +159,7 @@ func newDir(dir string, root *osFilesystem, filesystem filesystem, o DirOptions)
 	}
 	d.batch.rounds.act = d.syncAll
 	d.batch.patience = patience
-	if canSyncAll(root.rootDir) {
+	if canSyncAll(root.root.dir) {
 		d.batch.from = batchFrom
 		d.namelessFrom = batchFrom
 		root.findNameless()

@@ -62,48 +62,53 @@ type file interface {
 	Sync() error
 }
 
-// An osFilesystem is the directory root. It holds what nearly every call needs
-// open: otherwise an os.Root would open it each time.
+// An osFilesystem is the directory root.
 type osFilesystem struct {
-	root, hidden       *os.Root
-	rootDir, hiddenDir *os.File
-	nameless           nameless
+	root, hidden anchor
+	nameless     nameless
 }
+
+// An anchor is a folder that is open all the time: an os.Root by itself would
+// open it for nearly every call.
+type anchor struct {
+	*os.Root
+	dir *os.File
+}
+
+// anchorAt takes root over.
+func anchorAt(root *os.Root) (anchor, error) {
+	dir, err := root.Open(".")
+	if err != nil {
+		root.Close()
+	}
+	return anchor{root, dir}, err
+}
+
+func (a anchor) Close() error { return errors.Join(a.dir.Close(), a.Root.Close()) }
 
 // openFilesystem takes root over. The hidden folder must exist.
-func openFilesystem(root *os.Root) (f *osFilesystem, err error) {
-	f = &osFilesystem{root: root}
-	defer func() {
-		if err != nil {
-			f.Close()
-		}
-	}()
-	if f.hidden, err = root.OpenRoot(hidden); err != nil {
+func openFilesystem(root *os.Root) (*osFilesystem, error) {
+	outer, err := anchorAt(root)
+	if err != nil {
 		return nil, err
 	}
-	if f.rootDir, err = root.Open("."); err != nil {
+	inner, err := root.OpenRoot(hidden)
+	if err != nil {
+		outer.Close()
 		return nil, err
 	}
-	f.hiddenDir, err = f.hidden.Open(".")
-	return f, err
+	in, err := anchorAt(inner)
+	if err != nil {
+		outer.Close()
+		return nil, err
+	}
+	return &osFilesystem{root: outer, hidden: in}, nil
 }
 
-func (f *osFilesystem) Close() error {
-	var errs []error
-	if f.hiddenDir != nil {
-		errs = append(errs, f.hiddenDir.Close())
-	}
-	if f.rootDir != nil {
-		errs = append(errs, f.rootDir.Close())
-	}
-	if f.hidden != nil {
-		errs = append(errs, f.hidden.Close())
-	}
-	return errors.Join(append(errs, f.root.Close())...)
-}
+func (f *osFilesystem) Close() error { return errors.Join(f.hidden.Close(), f.root.Close()) }
 
 // at returns the open folder from which to look name up, and name from there.
-func (f *osFilesystem) at(name string) (*os.Root, string) {
+func (f *osFilesystem) at(name string) (anchor, string) {
 	if base, ok := strings.CutPrefix(name, hidden+"/"); ok {
 		return f.hidden, base
 	}
@@ -111,16 +116,19 @@ func (f *osFilesystem) at(name string) (*os.Root, string) {
 }
 
 func (f *osFilesystem) Lstat(name string) (fs.FileInfo, error) {
-	root, name := f.at(name)
-	return root.Lstat(name)
+	at, name := f.at(name)
+	if at.lacks(name) {
+		return nil, &fs.PathError{Op: "lstat", Path: name, Err: fs.ErrNotExist}
+	}
+	return at.Lstat(name)
 }
 
 // OpenFile adds O_NONBLOCK so that a FIFO under the name cannot block it. On
 // files it has no effect (open(2)), except that package os believes it and
 // spares four fcntl calls that try out its poller.
 func (f *osFilesystem) OpenFile(name string, flag int, perm fs.FileMode) (file, error) {
-	root, name := f.at(name)
-	opened, err := root.OpenFile(name, flag|syscall.O_NONBLOCK, perm)
+	at, name := f.at(name)
+	opened, err := at.OpenFile(name, flag|syscall.O_NONBLOCK, perm)
 	if err != nil {
 		return nil, err
 	}
@@ -128,8 +136,8 @@ func (f *osFilesystem) OpenFile(name string, flag int, perm fs.FileMode) (file, 
 }
 
 func (f *osFilesystem) Chtimes(name string, atime, mtime time.Time) error {
-	root, name := f.at(name)
-	return root.Chtimes(name, atime, mtime)
+	at, name := f.at(name)
+	return at.Chtimes(name, atime, mtime)
 }
 
 func (f *osFilesystem) Mkdir(name string, perm fs.FileMode) error { return f.root.Mkdir(name, perm) }
@@ -139,15 +147,15 @@ func (f *osFilesystem) Link(oldname, newname string) error { return f.root.Link(
 func (f *osFilesystem) Rename(oldname, newname string) error { return f.root.Rename(oldname, newname) }
 
 func (f *osFilesystem) Remove(name string) error {
-	root, name := f.at(name)
-	return root.Remove(name)
+	at, name := f.at(name)
+	return at.Remove(name)
 }
 
 // SyncAll also tries whether the filesystem can still be written to. Once it
 // could not write its journal, syncfs has nothing to do and may succeed though
 // all that was not durable by then is lost (ext4 before Linux 6.13).
 func (f *osFilesystem) SyncAll() error {
-	return cmp.Or(syncAll(f.rootDir), f.probe())
+	return cmp.Or(syncAll(f.root.dir), f.probe())
 }
 
 type osFile struct {

@@ -71,9 +71,9 @@ func (f osFile) Link(name string) error {
 	}
 	defer to.close()
 	if f.in.nameless == byDescriptor {
-		err = unix.Linkat(int(f.Fd()), "", int(to.Fd()), base, unix.AT_EMPTY_PATH)
+		err = unix.Linkat(int(f.Fd()), "", to.fd, base, unix.AT_EMPTY_PATH)
 	} else {
-		err = unix.Linkat(unix.AT_FDCWD, fmt.Sprint("/proc/self/fd/", f.Fd()), int(to.Fd()), base, unix.AT_SYMLINK_FOLLOW)
+		err = unix.Linkat(unix.AT_FDCWD, fmt.Sprint("/proc/self/fd/", f.Fd()), to.fd, base, unix.AT_SYMLINK_FOLLOW)
 	}
 	return os.NewSyscallError("linkat", err)
 }

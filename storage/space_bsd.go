@@ -12,7 +12,7 @@ import (
 // Free is fstatfs.
 func (f *osFilesystem) Free() (int64, error) {
 	var fs unix.Statfs_t
-	if err := unix.Fstatfs(int(f.rootDir.Fd()), &fs); err != nil {
+	if err := unix.Fstatfs(int(f.root.dir.Fd()), &fs); err != nil {
 		return 0, os.NewSyscallError("fstatfs", err)
 	}
 	if fs.Blocks == 0 {

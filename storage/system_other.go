@@ -23,6 +23,8 @@ func (osFile) Link(string) error { return errors.ErrUnsupported }
 
 func (*osFilesystem) Move(_, _ string) error { return errors.ErrUnsupported }
 
+func (anchor) lacks(string) bool { return false }
+
 func canSyncAll(*os.File) bool { return false }
 
 func syncAll(*os.File) error { return errors.ErrUnsupported }

@@ -60,7 +60,7 @@ func (f *osFilesystem) probe() error {
 
 // Free is GetDiskFreeSpaceEx.
 func (f *osFilesystem) Free() (int64, error) {
-	name, err := windows.UTF16PtrFromString(f.rootDir.Name())
+	name, err := windows.UTF16PtrFromString(f.root.dir.Name())
 	if err != nil {
 		return 0, err
 	}
