@@ -37,10 +37,11 @@ type batch struct {
 }
 
 // enter reports whether the caller should wait for a round rather than for an
-// fsync of its own. The caller must leave.
-func (b *batch) enter() bool {
+// fsync of its own: if it is one of many that wait, or of many that were begun,
+// which will follow. The caller must leave.
+func (b *batch) enter(ofMany bool) bool {
 	waiting := b.waiting.Add(1)
-	return b.from > 0 && waiting >= b.from && b.unsynced.Load() <= maxUnsynced &&
+	return b.from > 0 && (ofMany || waiting >= b.from) && b.unsynced.Load() <= maxUnsynced &&
 		time.Now().UnixNano() >= b.notUntil.Load()
 }
 

@@ -320,7 +320,7 @@ func TestWhenToBatch(t *testing.T) {
 		want    string
 	}{
 		"alone":         {func(d *Dir, _ *watch) { d.batch.from = 2 }, fsyncs},
-		"many":          {func(d *Dir, _ *watch) { d.batch.from = 2; d.batch.enter() }, "close P, syncfs, move P f, syncfs"},
+		"many":          {func(d *Dir, _ *watch) { d.batch.from = 2; d.batch.enter(false) }, "close P, syncfs, move P f, syncfs"},
 		"much to write": {func(d *Dir, _ *watch) { d.batch.unsynced.Add(maxUnsynced + 1) }, fsyncs},
 		"others write much": {func(d *Dir, w *watch) {
 			d.batch.patience = time.Second
@@ -340,6 +340,14 @@ func TestWhenToBatch(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A file that was begun among many waits for those that follow it.
+func TestBatchBeginsWithTheFirst(t *testing.T) {
+	d, w := unnamed.watch(t, t.TempDir())
+	d.batch.from = 2
+	mustUpload(t, d, "f", "new")
+	expectCalls(t, w, "lstat f, nameless, write P, attribute P, modtime P, syncfs, name P f, syncfs, close P")
 }
 
 // What the system calls syncfs works on the system at hand, where it is used.

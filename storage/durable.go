@@ -2,6 +2,7 @@ package storage
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -57,33 +58,62 @@ func (d *Dir) syncDir(name string) error {
 }
 
 // syncContents makes durable what is in p, which it closes if it has a name: a
-// file that waits for others needs no descriptor meanwhile.
-func (d *Dir) syncContents(p *partial) error {
-	together := d.batch.enter() && p.size < large
+// file that waits for others needs no descriptor meanwhile. It reports whether p
+// got the name that was asked for, too, durably: that is the least that many files
+// at once cost.
+func (d *Dir) syncContents(ctx context.Context, p *partial) (named bool, err error) {
+	together := d.batch.enter(p.nameless) && p.size < large
 	defer d.batch.leave()
 	defer p.settle()
 	if !p.nameless {
 		f := p.f
 		p.f = nil
 		if !together {
-			return d.syncAndClose(f)
+			return false, d.syncAndClose(f)
 		}
 		if err := f.Close(); err != nil {
-			return d.fail(err)
+			return false, d.fail(err)
 		}
 	}
 	if !together {
-		return d.sync(p.f)
+		return false, d.sync(p.f)
 	}
 	p.settle()
-	return d.batch.rounds.join()
+	return d.syncTogether(ctx, p, p.file.Name)
+}
+
+// syncTogether makes durable in one round what is in p, and in the next one the
+// name, if p could have it between the two. Otherwise link knows why not.
+func (d *Dir) syncTogether(ctx context.Context, p *partial, name string) (named bool, err error) {
+	var folders []*atomic.Bool
+	err = d.batch.rounds.join(func() bool {
+		if ctx.Err() != nil || !d.publishing.tryLock(name) {
+			return false
+		}
+		if p.early = p.link(name); p.early != nil {
+			d.publishing.unlock(name)
+			return false
+		}
+		named = true
+		folders = d.folders.unknown(name)
+		return true
+	})
+	if !named {
+		return false, err
+	}
+	defer d.publishing.unlock(name)
+	if err != nil {
+		d.fs.Remove(name)
+		return false, err
+	}
+	markDurable(folders)
+	return true, nil
 }
 
 // syncName makes durable the name that p has just got and those of the folders
-// above it. What is known of a folder then is known of the one that the file is
-// in.
+// above it.
 func (d *Dir) syncName(p *partial, name string) error {
-	together := d.batch.enter()
+	together := d.batch.enter(p.nameless)
 	defer d.batch.leave()
 	if !together {
 		if p.f != nil { // its first name: that it has one is in the file, too
@@ -93,18 +123,11 @@ func (d *Dir) syncName(p *partial, name string) error {
 		}
 		return d.syncOldName(name)
 	}
-	var unknown []*atomic.Bool
-	for _, folder := range ancestors(name) {
-		if durable := d.folders.entry(folder); !durable.Load() {
-			unknown = append(unknown, durable)
-		}
-	}
-	if err := d.batch.rounds.join(); err != nil {
+	folders := d.folders.unknown(name)
+	if err := d.batch.rounds.join(nil); err != nil {
 		return err
 	}
-	for _, durable := range unknown {
-		durable.Store(true)
-	}
+	markDurable(folders)
 	return nil
 }
 

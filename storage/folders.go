@@ -148,6 +148,24 @@ func (s *folders) entry(name string) *atomic.Bool {
 	return e
 }
 
+// unknown returns the entries of the folders above name that are not known to be
+// durable. What is known of a folder once name is there is known of the one that
+// it is in.
+func (s *folders) unknown(name string) (entries []*atomic.Bool) {
+	for _, folder := range ancestors(name) {
+		if durable := s.entry(folder); !durable.Load() {
+			entries = append(entries, durable)
+		}
+	}
+	return entries
+}
+
+func markDurable(entries []*atomic.Bool) {
+	for _, durable := range entries {
+		durable.Store(true)
+	}
+}
+
 // known reports whether the folder of that name is known to be durable.
 func (s *folders) known(name string) bool {
 	s.mu.Lock()

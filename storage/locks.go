@@ -31,6 +31,18 @@ func (l *nameLocks) lock(name string) {
 	l.held[name] = true
 }
 
+// tryLock is a lock that does not wait, and reports whether it was taken.
+func (l *nameLocks) tryLock(name string) bool {
+	name = strings.ToLower(name)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.held[name] {
+		return false
+	}
+	l.held[name] = true
+	return true
+}
+
 func (l *nameLocks) unlock(name string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

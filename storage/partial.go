@@ -37,6 +37,7 @@ type partial struct {
 	size     int64      // in f by now
 	begun    int64      // of these the kernel was told to write out so many
 	unsynced int64      // what Dir.batch counts of it
+	early    error      // of link for the name that was asked for, which link returns once
 	moved    bool       // path is no longer its name
 	err      error      // why f holds less than it should
 	ended    bool
@@ -230,8 +231,8 @@ func (p *partial) keep(ctx context.Context, sum []byte) (name string, unchanged 
 			return "", false, err
 		}
 	}
-	if err := p.dir.syncContents(p); err != nil {
-		return "", false, err
+	if named, err := p.dir.syncContents(ctx, p); named || err != nil {
+		return p.file.Name, false, err
 	}
 	return p.publish(ctx)
 }

@@ -12,44 +12,69 @@ const linger = 4
 
 // rounds lets many wait for one act that serves them all (group commit). A
 // round serves whoever has come before it begins; who comes while one runs
-// waits for the next. The first to come leads the round: there is no goroutine
-// behind it.
+// waits for the next. One of those who wait leads the round: there is no
+// goroutine behind it.
 type rounds struct {
 	act func() error
 
-	mu   sync.Mutex
-	last *round // the one that has begun last
-	next *round // the one that has not begun
+	mu      sync.Mutex
+	led     bool      // somebody leads a round, or will
+	waiting []*waiter // for the round that has not begun
 }
 
-type round struct {
-	over chan struct{} // closed at the end
-	err  error         // set before
+type waiter struct {
+	between func() bool
+	lead    chan bool // whether to lead the next round, or all is over
+	err     error     // set before that
 }
 
 // join waits for the end of a round that begins after the call, and returns
-// what act returned.
-func (r *rounds) join() error {
+// what act returned. If there is something to be done between two rounds, and
+// it returns true, join waits for the second one, too: whoever leads the first
+// does it for all in turn, so that none is woken for it and none is in another's
+// way.
+func (r *rounds) join(between func() bool) error {
+	w := &waiter{between: between, lead: make(chan bool, 1)}
 	r.mu.Lock()
-	mine, last := r.next, r.last
-	if mine != nil {
-		r.mu.Unlock()
-		<-mine.over
-		return mine.err
-	}
-	mine = &round{over: make(chan struct{})}
-	r.next = mine
+	r.waiting = append(r.waiting, w)
+	r.appoint(r.led)
 	r.mu.Unlock()
-	if last != nil {
-		<-last.over
+	for <-w.lead {
+		r.lead()
 	}
+	return w.err
+}
+
+// appoint has somebody lead the next round, unless it is led. It needs mu.
+func (r *rounds) appoint(led bool) {
+	if !led && len(r.waiting) > 0 {
+		led = true
+		r.waiting[0].lead <- true
+	}
+	r.led = led
+}
+
+func (r *rounds) lead() {
 	for range linger {
 		runtime.Gosched()
 	}
 	r.mu.Lock()
-	r.last, r.next = mine, nil
+	served := r.waiting
+	r.waiting = nil
 	r.mu.Unlock()
-	mine.err = r.act()
-	close(mine.over)
-	return mine.err
+	err := r.act()
+	var again []*waiter
+	for _, w := range served {
+		if between := w.between; err == nil && between != nil && between() {
+			w.between = nil
+			again = append(again, w)
+			continue
+		}
+		w.err = err
+		w.lead <- false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.waiting = append(again, r.waiting...)
+	r.appoint(false)
 }

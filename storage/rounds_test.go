@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"errors"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -22,7 +23,7 @@ func TestRounds(t *testing.T) {
 			served = new(atomic.Int32)
 			for range n {
 				all.Go(func() {
-					r.join()
+					r.join(nil)
 					served.Store(begun.Load())
 				})
 			}
@@ -45,4 +46,64 @@ func TestRounds(t *testing.T) {
 			t.Errorf("second served in round %d, %d begun", second.Load(), begun.Load())
 		}
 	})
+}
+
+// What is to be done between two rounds is done by whoever leads the first, if
+// that went well, and the second is waited for if it returns true.
+func TestBetweenRounds(t *testing.T) {
+	failed := errors.New("failed")
+	for _, test := range []struct {
+		what    string
+		ends    []error // of the rounds
+		again   bool    // what is returned between them
+		asked   bool    // between them
+		rounds  int
+		outcome error
+	}{
+		{"both", []error{nil, nil}, true, true, 2, nil},
+		{"the first fails", []error{failed}, true, false, 1, failed},
+		{"the second fails", []error{nil, failed}, true, true, 2, failed},
+		{"one is enough", []error{nil}, false, true, 1, nil},
+	} {
+		t.Run(test.what, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const members = 3
+				begun, asked := -1, 0
+				together := make(chan struct{})
+				r := rounds{act: func() error {
+					if begun++; begun > 0 {
+						return test.ends[begun-1]
+					}
+					<-together // all wait for the end of this one
+					return nil
+				}}
+				var all sync.WaitGroup
+				all.Go(func() { r.join(nil) })
+				synctest.Wait()
+				for range members {
+					all.Go(func() {
+						err := r.join(func() bool {
+							asked++ // by one goroutine at a time, or the race detector tells
+							return test.again
+						})
+						if err != test.outcome {
+							t.Errorf("%v, want %v", err, test.outcome)
+						}
+					})
+				}
+				synctest.Wait()
+				close(together)
+				all.Wait()
+				if asked != 0 && asked != members || asked != 0 != test.asked {
+					t.Errorf("asked %d times", asked)
+				}
+				if begun != test.rounds {
+					t.Errorf("%d rounds, want %d", begun, test.rounds)
+				}
+				if r.led || len(r.waiting) > 0 {
+					t.Errorf("led %v, %d wait", r.led, len(r.waiting))
+				}
+			})
+		})
+	}
 }

@@ -196,6 +196,41 @@ func TestFolderMadeByAnotherIsSynced(t *testing.T) {
 	}
 }
 
+// Likewise while the names of a batch, which all share a folder that somebody else
+// has made, are still to be made durable.
+func TestFolderOfBatchIsSynced(t *testing.T) {
+	if !canSyncDirs {
+		t.Skip("directories cannot be synced on this system")
+	}
+	dir := t.TempDir()
+	d, w := batched.watch(t, dir)
+	if err := os.Mkdir(filepath.Join(dir, "a"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	rounds := 0
+	var second []string
+	w.before = func(call string) error {
+		if call == "syncfs" {
+			rounds++
+		}
+		if call == "syncfs" && rounds == 2 {
+			d.NeverBatch()
+			w.taken()
+			mustUpload(t, d, "a/second", "2")
+			second = w.taken()
+		}
+		return nil
+	}
+	mustUpload(t, d, "a/first", "1")
+	if !slices.Contains(second, "sync .") {
+		t.Errorf("the second upload did not make the folder durable: %q", second)
+	}
+	mustUpload(t, d, "a/third", "3")
+	if calls := w.taken(); slices.Contains(calls[len(calls)-5:], "sync .") {
+		t.Errorf("the third upload made the folder durable again: %q", calls)
+	}
+}
+
 func TestFolderMadeAnewIsSynced(t *testing.T) {
 	if !canSyncDirs {
 		t.Skip("directories cannot be synced on this system")
