@@ -174,26 +174,27 @@ func (it *item) source() io.ReadCloser {
 }
 
 // contents are those of a small file. They can be read once: Close gives their
-// room to another.
+// room to others.
 type contents struct {
-	room []byte
-	left []byte // of it, to be read
+	room *room // nil once closed
+	left []byte
 }
 
-// roomUnit is what the room of contents is a multiple of.
+// A room is a multiple of roomUnit long.
+type room struct{ bytes []byte }
+
 const roomUnit = 4 << 10
 
-// rooms holds contents that are free, by how many units their room has.
+// rooms holds those that are free, by how many units they have.
 var rooms [maxReadAhead/roomUnit + 1]sync.Pool
 
 func newContents(size int64) *contents {
 	units := (size + roomUnit - 1) / roomUnit
-	c, ok := rooms[units].Get().(*contents)
+	r, ok := rooms[units].Get().(*room)
 	if !ok {
-		c = &contents{room: make([]byte, units*roomUnit)}
+		r = &room{make([]byte, units*roomUnit)}
 	}
-	c.left = c.room[:size]
-	return c
+	return &contents{r, r.bytes[:size]}
 }
 
 func (c *contents) Read(p []byte) (n int, err error) {
@@ -205,7 +206,10 @@ func (c *contents) Read(p []byte) (n int, err error) {
 }
 
 func (c *contents) Close() error {
-	rooms[len(c.room)/roomUnit].Put(c)
+	if c.room != nil {
+		rooms[len(c.room.bytes)/roomUnit].Put(c.room)
+		c.room, c.left = nil, nil
+	}
 	return nil
 }
 
