@@ -6,8 +6,8 @@ import (
 )
 
 // linger is how often the leader of a round lets others run before it begins:
-// those whom the last round has let go come back meanwhile. That halves the
-// number of rounds; more gains nothing (measured with 128 files at once).
+// more come meanwhile. That saves a fifth of the rounds; to wait longer, even
+// milliseconds, saves more rounds and no time (measured with 10,000 files).
 const linger = 4
 
 // rounds lets many wait for one act that serves them all (group commit). A
