@@ -10,6 +10,7 @@ import (
 	"path"
 	"path/filepath"
 	"sync/atomic"
+	"syscall"
 )
 
 // fail marks the store as failed by err and returns the error to report. An
@@ -174,7 +175,7 @@ func makeRoot(dir string) error {
 		err = os.Mkdir(dir, 0o777)
 	}
 	if errors.Is(err, fs.ErrExist) {
-		return nil
+		return checkRoot(dir)
 	}
 	if err != nil || !canSyncDirs {
 		return err
@@ -184,4 +185,13 @@ func makeRoot(dir string) error {
 		return err
 	}
 	return cmp.Or(f.Sync(), f.Close())
+}
+
+// checkRoot fails for what is no directory: os.OpenRoot would wait for a FIFO.
+func checkRoot(dir string) error {
+	fi, err := os.Stat(dir)
+	if err == nil && !fi.IsDir() {
+		err = &fs.PathError{Op: "open", Path: dir, Err: syscall.ENOTDIR}
+	}
+	return err
 }
