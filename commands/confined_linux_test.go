@@ -2,12 +2,14 @@ package commands_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -152,5 +154,42 @@ func TestRenewedCertificateWhenConfined(t *testing.T) {
 	server.wait()
 	if !strings.Contains(server.stderr.String(), "permission denied") {
 		t.Errorf("no word of it: %s", &server.stderr)
+	}
+}
+
+// TestManyFilesWhenConfinedWithoutRights: a server that is nobody in particular keeps
+// many small files at once. Each of its threads has credentials of its own then, and
+// one gives files their names that another has made.
+func TestManyFilesWhenConfinedWithoutRights(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can run a server as somebody else")
+	}
+	const nobody, count = 65534, 100
+	dir := must(os.MkdirTemp("", "labnet")) // t.TempDir is for its owner only
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	program, addrFile, store := filepath.Join(dir, "labnet"), filepath.Join(dir, "addr"), filepath.Join(dir, "store")
+	if err := errors.Join(
+		os.WriteFile(program, readFile(t, must(os.Executable())), 0o755),
+		os.Chmod(dir, 0o755),
+		os.Chown(dir, nobody, nobody),
+	); err != nil {
+		t.Fatal(err)
+	}
+	cmd := labnetCommand(t, "serve", "-l", "127.0.0.1:0", "--addr-file", addrFile, "--store", store)
+	cmd.Path, cmd.Dir = program, dir
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	launch(t, cmd)
+	addr := awaitFile(t, addrFile)
+
+	source := filepath.Join(t.TempDir(), "files")
+	if err := os.Mkdir(source, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	for i := range count {
+		randomFile(t, filepath.Join(source, fmt.Sprint(i)), 100)
+	}
+	run(t, labnetCommand(t, "upload", "-a", addr, source))
+	if kept := must(os.ReadDir(filepath.Join(store, "files"))); len(kept) != count {
+		t.Errorf("%d files are kept, want %d", len(kept), count)
 	}
 }

@@ -17,18 +17,32 @@ type nameless int
 
 const (
 	never        nameless = iota // there are no such files
-	byDescriptor                 // linkat with AT_EMPTY_PATH: before Linux 6.10 it needs CAP_DAC_READ_SEARCH
+	byDescriptor                 // linkat with AT_EMPTY_PATH
 	byProc                       // linkat of what /proc calls the descriptor: it may not be mounted
 )
 
-// findNameless tries out which way there is.
+// findNameless tries out which way there is, first the one that costs less. That
+// needs CAP_DAC_READ_SEARCH: since Linux 6.10 it may do without, but only with the
+// very credentials that opened the file, and those of each thread become its own
+// when the process is confined.
 func (f *osFilesystem) findNameless() {
-	for _, f.nameless = range []nameless{byDescriptor, byProc} {
+	ways := []nameless{byDescriptor, byProc}
+	if !hasCapability(unix.CAP_DAC_READ_SEARCH) {
+		ways = ways[1:]
+	}
+	for _, f.nameless = range ways {
 		if f.tryNameless() == nil {
 			return
 		}
 	}
 	f.nameless = never
+}
+
+// hasCapability reports whether this thread has a capability (capabilities(7)).
+func hasCapability(number uint) bool {
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var sets [2]unix.CapUserData
+	return unix.Capget(&header, &sets[0]) == nil && sets[number/32].Effective&(1<<(number%32)) != 0
 }
 
 func (f *osFilesystem) tryNameless() error {
