@@ -96,6 +96,38 @@ func (c crowd) check(t *testing.T, dir string, receipts []Receipt, errs []error,
 	}
 }
 
+// Files that have no name get theirs from whoever leads their round, each once,
+// whichever of the rounds fails.
+func TestBatchOfNameless(t *testing.T) {
+	for failing := range 4 {
+		dir := t.TempDir()
+		d, w := (batched | unnamed).watch(t, dir)
+		rounds := 0 // there is one at a time
+		w.before = func(call string) error {
+			if call == "syncfs" {
+				if rounds++; rounds == failing {
+					return syscall.EIO
+				}
+			}
+			return nil
+		}
+		c := slices.Concat(mixed, mixed)
+		receipts, errs := make([]Receipt, len(c)), make([]error, len(c))
+		var all sync.WaitGroup
+		for i, f := range c {
+			all.Go(func() { receipts[i], errs[i] = upload(d, f.name, f.data) })
+		}
+		all.Wait()
+		c.check(t, dir, receipts, errs, false)
+		if err := errors.Join(errs...); (err != nil) != (failing > 0) {
+			t.Errorf("round %d fails: %v", failing, err)
+		}
+		if len(d.publishing.held) > 0 || d.batch.rounds.led || d.batch.waiting.Load() != 0 {
+			t.Errorf("round %d fails: names %v held, led %v, %d wait", failing, d.publishing.held, d.batch.rounds.led, d.batch.waiting.Load())
+		}
+	}
+}
+
 // Files that are committed at once share their barriers. Whoever does not wait
 // for one when it begins waits for the next.
 func TestBatchIsShared(t *testing.T) {

@@ -60,8 +60,7 @@ func (d *Dir) syncDir(name string) error {
 
 // syncContents makes durable what is in p, which it closes if it has a name: a
 // file that waits for others needs no descriptor meanwhile. It reports whether p
-// got the name that was asked for, too, durably: that is the least that many files
-// at once cost.
+// has durably got the name that was asked for, too, as is cheapest for many at once.
 func (d *Dir) syncContents(ctx context.Context, p *partial) (named bool, err error) {
 	together := d.batch.enter(p.nameless) && p.size < large
 	defer d.batch.leave()
@@ -91,13 +90,16 @@ func (d *Dir) syncTogether(ctx context.Context, p *partial, name string) (named 
 		if ctx.Err() != nil || !d.publishing.tryLock(name) {
 			return false
 		}
-		if p.early = p.link(name); p.early != nil {
-			d.publishing.unlock(name)
-			return false
+		defer func() {
+			if !named {
+				d.publishing.unlock(name)
+			}
+		}()
+		p.linkErr = p.link(name)
+		if named = p.linkErr == nil; named {
+			folders = d.folders.unknown(name)
 		}
-		named = true
-		folders = d.folders.unknown(name)
-		return true
+		return named
 	})
 	if !named {
 		return false, err

@@ -37,7 +37,7 @@ type partial struct {
 	size     int64      // in f by now
 	begun    int64      // of these the kernel was told to write out so many
 	unsynced int64      // what Dir.batch counts of it
-	early    error      // of link for the name that was asked for, which link returns once
+	linkErr  error      // of an early try of link, which returns it once
 	moved    bool       // path is no longer its name
 	err      error      // why f holds less than it should
 	ended    bool

@@ -96,8 +96,8 @@ func (p *partial) tryPublish(name string) (unchanged bool, err error) {
 // and what had no name has that of a partial from now on.
 func (p *partial) link(name string) error {
 	d := p.dir
-	if err := p.early; err != nil {
-		p.early = nil
+	if err := p.linkErr; err != nil {
+		p.linkErr = nil
 		return err
 	}
 	if p.nameless {

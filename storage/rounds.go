@@ -1,7 +1,9 @@
 package storage
 
 import (
+	"fmt"
 	"runtime"
+	"runtime/debug"
 	"sync"
 )
 
@@ -62,19 +64,34 @@ func (r *rounds) lead() {
 	served := r.waiting
 	r.waiting = nil
 	r.mu.Unlock()
-	err := r.act()
+	err := survive(r.act)
 	var again []*waiter
 	for _, w := range served {
-		if between := w.between; err == nil && between != nil && between() {
-			w.between = nil
-			again = append(again, w)
-			continue
-		}
+		more := false
 		w.err = err
-		w.lead <- false
+		if err == nil && w.between != nil {
+			w.err = survive(func() error { more = w.between(); return nil })
+			w.between = nil
+		}
+		if more {
+			again = append(again, w)
+		} else {
+			w.lead <- false
+		}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.waiting = append(again, r.waiting...)
 	r.appoint(false)
+}
+
+// survive calls f and returns a fault of the program in it as an error, which is
+// about those for whom f was called, and not about the goroutine that called it.
+func survive(f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("a fault of this program: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return f()
 }

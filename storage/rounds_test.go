@@ -107,3 +107,48 @@ func TestBetweenRounds(t *testing.T) {
 		})
 	}
 }
+
+// A fault of the program is that of whom it is about, whoever leads.
+func TestFaultInRound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		acts := 0
+		together := make(chan struct{})
+		r := rounds{act: func() error {
+			if acts++; acts == 1 {
+				<-together
+			}
+			if acts == 4 {
+				panic("a fault")
+			}
+			return nil
+		}}
+		var all sync.WaitGroup
+		all.Go(func() { r.join(nil) })
+		synctest.Wait()
+		var errs [4]error
+		for i := range errs {
+			all.Go(func() {
+				errs[i] = r.join(func() bool {
+					if i == 2 {
+						panic("a fault")
+					}
+					return true
+				})
+			})
+		}
+		synctest.Wait()
+		close(together)
+		all.Wait()
+		for i, err := range errs {
+			if (err != nil) != (i == 2) {
+				t.Errorf("%d: %v", i, err)
+			}
+		}
+		if err := r.join(nil); err == nil {
+			t.Error("no error of a round that has failed")
+		}
+		if err := r.join(nil); err != nil {
+			t.Errorf("afterwards: %v", err)
+		}
+	})
+}
