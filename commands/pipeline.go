@@ -102,14 +102,7 @@ func (u *uploader) prepareAll(ctx context.Context, items iter.Seq[*item]) <-chan
 			batch := batchOf(first, found)
 			before, done := passedOn, make(chan struct{})
 			go func() {
-				for _, it := range batch {
-					u.prepare(it)
-				}
-				<-before
-				select {
-				case queue <- batch:
-				case <-ctx.Done():
-				}
+				u.prepareBatch(ctx, batch, before, queue)
 				close(done)
 				<-busy
 			}()
@@ -118,6 +111,32 @@ func (u *uploader) prepareAll(ctx context.Context, items iter.Seq[*item]) <-chan
 		<-passedOn
 	}()
 	return queue
+}
+
+// prepareBatch prepares a batch and passes it on after the one before: as a whole,
+// or what there is of it whenever nothing else waits to be announced, since what
+// follows may be slow.
+func (u *uploader) prepareBatch(ctx context.Context, batch []*item, before <-chan struct{}, queue chan<- []*item) {
+	passed := 0
+	for i, it := range batch {
+		u.prepare(it)
+		select {
+		case <-before:
+			select {
+			case queue <- batch[passed : i+1]:
+				passed = i + 1
+			default:
+			}
+		default:
+		}
+	}
+	<-before
+	if passed < len(batch) {
+		select {
+		case queue <- batch[passed:]:
+		case <-ctx.Done():
+		}
+	}
 }
 
 // findAll passes items on until ctx ends.

@@ -92,6 +92,9 @@ func (t *Transfer) send(ctx context.Context, r io.Reader) error {
 		return t.cancel(ctx, errID)
 	}
 	if t.ID == "" && t.Size >= 0 && t.Size <= smallSize {
+		if ctx.Err() != nil {
+			return c.fail(ctx, ctx.Err())
+		}
 		t.sum, err = t.sendSmall(ctx, r)
 		return err
 	}
