@@ -141,7 +141,7 @@ func (c *Client) Authenticate(token string) error {
 	c.mu.Lock()
 	c.greeting = p
 	c.mu.Unlock()
-	c.out = AppendString(c.out, authOf(token))
+	c.out = authOf(token).append(c.out)
 	return nil
 }
 
@@ -149,7 +149,7 @@ func isToken(token string) bool {
 	return len(token) >= MinToken && len(token) <= MaxToken && !IsControl(token)
 }
 
-func authOf(token string) string { return Control{Word: wordAuth}.with("token", token).Text() }
+func authOf(token string) Control { return Control{Word: wordAuth}.with("token", token) }
 
 // welcomed takes the answer to the token.
 func welcomed(r reply) error {

@@ -72,17 +72,15 @@ func ParseControl(text string) (Control, error) {
 }
 
 // Text encodes c as ParseControl decodes it.
-func (c Control) Text() string {
-	var b strings.Builder
-	b.WriteString(c.Word)
-	b.WriteByte(0)
+func (c Control) Text() string { return string(c.appendText(nil)) }
+
+func (c Control) appendText(b []byte) []byte {
+	b = append(append(b, c.Word...), 0)
 	for _, f := range c.Fields {
-		b.WriteString(f.Key)
-		b.WriteByte('=')
-		b.WriteString(f.Value)
-		b.WriteByte(0)
+		b = append(append(b, f.Key...), '=')
+		b = append(append(b, f.Value...), 0)
 	}
-	return b.String()
+	return b
 }
 
 // Get returns the value of the first field called key, or "".
@@ -95,9 +93,11 @@ func (c Control) Get(key string) string {
 	return ""
 }
 
-// with appends a field, without the bytes that cannot stand in one.
+// with appends a field, without the bytes that cannot stand in one. What a client
+// sent may be quoted in it, cut within a character.
 func (c Control) with(key, value string) Control {
-	c.Fields = append(c.Fields, Field{key, strings.ReplaceAll(value, "\x00", "")})
+	value = strings.ToValidUTF8(strings.ReplaceAll(value, "\x00", ""), "\uFFFD")
+	c.Fields = append(c.Fields, Field{key, value})
 	return c
 }
 

@@ -31,7 +31,7 @@ func PingAs(ctx context.Context, nc net.Conn, token string, timeout time.Duratio
 		if l.tls == nil || !isToken(token) {
 			return errToken
 		}
-		if _, err := l.Write(AppendString(nil, authOf(token))); err != nil {
+		if _, err := l.Write(authOf(token).append(nil)); err != nil {
 			return cause(ctx, err)
 		}
 	}

@@ -52,16 +52,10 @@ func about(word string, upload int) Control {
 	return numbered(Control{Word: word, Fields: make([]Field, 0, 5)}, upload)
 }
 
-// append appends the String of a reply to b. What a client sent may be quoted
-// in it, cut within a character.
+// append appends the String that holds c to b, cut to its length.
 func (c Control) append(b []byte) []byte {
 	start := len(b)
-	b = append(append(beginString(b), c.Word...), 0)
-	for _, f := range c.Fields {
-		b = append(append(b, f.Key...), '=')
-		b = append(append(b, strings.ToValidUTF8(f.Value, "\uFFFD")...), 0)
-	}
-	return endString(b, start)
+	return endString(c.appendText(beginString(b)), start)
 }
 
 // appendSaid appends the String that answers a text: the template with the text
