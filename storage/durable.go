@@ -79,12 +79,13 @@ func (d *Dir) syncContents(ctx context.Context, p *partial) (named bool, err err
 		return false, d.sync(p.f)
 	}
 	p.settle()
-	return d.syncTogether(ctx, p, p.file.Name)
+	return d.syncTogether(ctx, p)
 }
 
-// syncTogether makes durable in one round what is in p, and in the next one the
-// name, if p could have it between the two. Otherwise link knows why not.
-func (d *Dir) syncTogether(ctx context.Context, p *partial, name string) (named bool, err error) {
+// syncTogether makes durable in one round what is in p, and in the next one its
+// name, if p could have it between the two. Otherwise p.linkErr may say why not.
+func (d *Dir) syncTogether(ctx context.Context, p *partial) (named bool, err error) {
+	name := p.file.Name
 	var folders []*atomic.Bool
 	err = d.batch.rounds.join(func() bool {
 		if ctx.Err() != nil || !d.publishing.tryLock(name) {

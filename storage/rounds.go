@@ -39,7 +39,7 @@ func (r *rounds) join(between func() bool) error {
 	w := &waiter{between: between, lead: make(chan bool, 1)}
 	r.mu.Lock()
 	r.waiting = append(r.waiting, w)
-	r.appoint(r.led)
+	r.appoint()
 	r.mu.Unlock()
 	for <-w.lead {
 		r.lead()
@@ -48,12 +48,11 @@ func (r *rounds) join(between func() bool) error {
 }
 
 // appoint has somebody lead the next round, unless it is led. It needs mu.
-func (r *rounds) appoint(led bool) {
-	if !led && len(r.waiting) > 0 {
-		led = true
+func (r *rounds) appoint() {
+	if !r.led && len(r.waiting) > 0 {
+		r.led = true
 		r.waiting[0].lead <- true
 	}
-	r.led = led
 }
 
 func (r *rounds) lead() {
@@ -82,7 +81,8 @@ func (r *rounds) lead() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.waiting = append(again, r.waiting...)
-	r.appoint(false)
+	r.led = false
+	r.appoint()
 }
 
 // survive calls f and returns a fault of the program in it as an error, which is

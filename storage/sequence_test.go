@@ -176,24 +176,7 @@ func TestFolderMadeByAnotherIsSynced(t *testing.T) {
 		t.Skip("directories cannot be synced on this system")
 	}
 	d, w := watchDir(t, t.TempDir(), Rename)
-	var second []string
-	w.before = func(call string) error {
-		if call == "sync ." && second == nil {
-			w.taken()
-			second = []string{"begun"}
-			mustUpload(t, d, "a/second", "2")
-			second = w.taken()
-		}
-		return nil
-	}
-	mustUpload(t, d, "a/first", "1")
-	if !slices.Contains(second, "sync .") {
-		t.Errorf("the second upload did not make the folder durable: %q", second)
-	}
-	mustUpload(t, d, "a/third", "3")
-	if calls := w.taken(); slices.Contains(calls[len(calls)-5:], "sync .") {
-		t.Errorf("the third upload made the folder durable again: %q", calls)
-	}
+	testSecondSyncsFolder(t, d, w, "sync .", 1)
 }
 
 // Likewise while the names of a batch, which all share a folder that somebody else
@@ -207,13 +190,19 @@ func TestFolderOfBatchIsSynced(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(dir, "a"), 0o777); err != nil {
 		t.Fatal(err)
 	}
-	rounds := 0
+	testSecondSyncsFolder(t, d, w, "syncfs", 2)
+}
+
+// testSecondSyncsFolder uploads a second file before the n-th of the given calls for
+// the first one of a folder is made, and a third one after it.
+func testSecondSyncsFolder(t *testing.T, d *Dir, w *watch, before string, n int) {
+	t.Helper()
 	var second []string
 	w.before = func(call string) error {
-		if call == "syncfs" {
-			rounds++
+		if call != before {
+			return nil
 		}
-		if call == "syncfs" && rounds == 2 {
+		if n--; n == 0 {
 			d.NeverBatch()
 			w.taken()
 			mustUpload(t, d, "a/second", "2")
