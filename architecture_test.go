@@ -19,7 +19,7 @@ const (
 	module     = "github.com/labnet/labnet"
 	cliLibrary = "github.com/urfave/cli"
 	globalLog  = "github.com/rs/zerolog/log"
-	maxLines   = 400 // of a Go file; tests are exempt
+	maxLines   = 700 // of a Go file; tests are exempt
 )
 
 // mayImport tells which folders of this module the packages in a folder may
@@ -74,7 +74,7 @@ func TestArchitectureRules(t *testing.T) {
 		{"wire imports path/filepath", "wire/a.go", imports("path/filepath"), "wire/a.go imports path/filepath"},
 		{"a folder without rules", "server/a.go", imports(), "server/a.go is in a folder without import rules"},
 		{"an empty name", "wire/utils/a.go", imports(), "wire/utils/a.go is in a package whose name says nothing"},
-		{"a long file", "wire/a.go", long, "wire/a.go has 401 lines, and 400 is the limit"},
+		{"a long file", "wire/a.go", long, "wire/a.go has 701 lines, and 700 is the limit"},
 		{"all is well: a test", "wire/a_test.go", imports("os", module+"/wire"), ""},
 		{"all is well: a long test", "wire/a_test.go", long, ""},
 		{"all is well: a neighbour", "wire/a.go", imports("os/signal", "github.com/rs/zerolog"), ""},
