@@ -53,7 +53,8 @@ func (o accessOptions) authenticate(ctx context.Context, store storage.Store, ke
 }
 
 // errExposed means that a server would take what anybody sends who reaches it.
-var errExposed = errors.New("other machines may reach it, and without TLS and tokens anybody there can send")
+var errExposed = newError("other machines may reach it, and without TLS and tokens anybody there can send",
+	"exposed", "add --tls and --tokens FILE, or listen at 127.0.0.1; --insecure lets everybody send")
 
 // checkExposed fails if other machines reach an address of a server that cannot tell
 // who they are, unless that is what is wanted.

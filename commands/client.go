@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -192,7 +193,7 @@ func (o clientOptions) classify(ctx context.Context, err error) error {
 		if refused.Code == wire.CodeTLSRequired {
 			return &insecure{o.addr, refused} // like everything else that one would send
 		}
-		return refused
+		return &refusedError{refused}
 	}
 	if source, ok := errors.AsType[*wire.SourceError](err); ok {
 		return source.Err
@@ -201,7 +202,124 @@ func (o clientOptions) classify(ctx context.Context, err error) error {
 		return &foreign{o.addr, other}
 	}
 	if errors.Is(err, wire.ErrKept) {
-		return err
+		return &damaged{err}
 	}
 	return &lost{o.addr, err}
 }
+
+// An unreachable server could not be connected to.
+type unreachable struct {
+	addr string
+	err  error
+}
+
+func (e *unreachable) Error() string {
+	if isTimeout(e.err) {
+		return "connect " + e.addr + ": no answer"
+	}
+	return "connect " + e.addr + ": " + reason(e.err)
+}
+
+func (e *unreachable) describe() description {
+	d := description{code: exitServer, kind: "unreachable", hint: "check the address, or name another with --addr or LABNET_ADDR"}
+	switch {
+	case errors.Is(e.err, syscall.ECONNREFUSED):
+		d.hint = "start one with 'labnet serve', or name another with --addr or LABNET_ADDR"
+	case isTimeout(e.err):
+		d.hint = "check the address, and whether a firewall is in the way; --timeout sets how long to wait"
+	}
+	return d
+}
+
+// A lost server went away, or stopped answering, in the middle.
+type lost struct {
+	addr string
+	err  error
+}
+
+func (e *lost) Error() string { return "lost " + e.addr + ": " + reason(e.err) }
+func (e *lost) Unwrap() error { return e.err }
+
+func (e *lost) describe() description {
+	d := description{code: exitServer, kind: "lost", hint: "see whether the server still runs; --timeout sets how long to wait for it"}
+	if errors.Is(e, wire.ErrNoAnswer) {
+		d.hint = "if the server is a program of the course, choose its task with --lab"
+	}
+	return d
+}
+
+// A foreign server is one that does not speak this protocol.
+type foreign struct {
+	addr string
+	err  *wire.ForeignError
+}
+
+func (e *foreign) Error() string {
+	return fmt.Sprintf("%s is no labnet server: it said %q", e.addr, e.err.Got)
+}
+
+func (e *foreign) describe() description {
+	d := description{kind: "foreign", hint: "check the address and the port"}
+	if e.err.IsLab() {
+		d.hint = "it looks like a program of the course: choose its task with --lab"
+	}
+	return d
+}
+
+// A damaged file is one that the server kept otherwise than it was sent.
+type damaged struct{ err error }
+
+func (e *damaged) Error() string { return e.err.Error() }
+func (e *damaged) Unwrap() error { return e.err }
+
+func (e *damaged) describe() description {
+	return description{kind: "damaged", hint: "what it kept is damaged; send the file again under another name with --name"}
+}
+
+// A refusedError is what a server answered in place of doing what it was asked for.
+type refusedError struct{ err *wire.Error }
+
+func (e *refusedError) Error() string { return e.err.Error() }
+func (e *refusedError) Unwrap() error { return e.err }
+
+func (e *refusedError) describe() description {
+	return description{message: printableText(e.err.Text), kind: string(e.err.Code), hint: e.hint()}
+}
+
+// hint says what to do about the refusal.
+func (e *refusedError) hint() string {
+	switch e.err.Code {
+	case wire.CodeDenied:
+		return "give your token with --token-file or " + tokenEnv + "; if you did, ask whoever runs the server for another"
+	case wire.CodeForbidden:
+		return "the server's tokens file says what a token gives a right to"
+	case wire.CodeQuota:
+		return "have files removed at the server, or max-bytes raised in its tokens file"
+	case wire.CodeName:
+		return renameHint
+	case wire.CodeNoSpace:
+		return "free some space at the server"
+	case wire.CodeReadOnly:
+		return "the server's log and disk show why; if the disk failed, restart the server"
+	case wire.CodeDegraded:
+		return "the object store behind the server does not do its work: the server's log says why"
+	case wire.CodeTooLarge:
+		return "the server's --max-size and --max-message set the limits"
+	case wire.CodeProtocol:
+		return "one of the two may be older: compare 'labnet version' on both sides"
+	case wire.CodeMismatch:
+		return "the bytes were changed on their way or while they were read: send it again"
+	case wire.CodeSuperseded, wire.CodeInUse:
+		return "another labnet sends the same file: let it finish"
+	case wire.CodeInternal:
+		return "the server's log says why"
+	case wire.CodeExists:
+		return "send it under another name with --name, or change the server's --on-conflict"
+	}
+	if e.err.Code.Retryable() {
+		return "the same may succeed later"
+	}
+	return ""
+}
+
+const renameHint = "rename it, or send it under another name with --name"

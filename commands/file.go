@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -23,12 +22,12 @@ import (
 
 var (
 	// errChanged means that a file was written to while it was sent.
-	errChanged = errors.New("changed while it was read")
+	errChanged = newError("changed while it was read", "changed", "send it again when nobody writes to it")
 	// errBadName means that no server can be told the name.
-	errBadName = errors.New("its name cannot be sent")
+	errBadName = newError("its name cannot be sent", string(wire.CodeName), renameHint)
 	// errNoStreams is about the protocol of the course.
-	errNoStreams = errors.New("the course's protocol has no files of unknown size")
-	errNoFolders = errors.New("the course's protocol has no empty folders")
+	errNoStreams = newError("the course's protocol has no files of unknown size", "unsupported", "")
+	errNoFolders = newError("the course's protocol has no empty folders", "unsupported", "")
 )
 
 // unconfirmed is the remark on what was sent in the lab dialect.

@@ -12,11 +12,11 @@ import (
 
 var (
 	// errLoop means that a link leads to a folder that it is in.
-	errLoop = errors.New("leads back to a folder above it")
+	errLoop = newError("leads back to a folder above it", "loop", "")
 	// errDangling means that a link leads nowhere.
-	errDangling = errors.New("symbolic link to a file that does not exist")
+	errDangling = newError("symbolic link to a file that does not exist", "not-found", "")
 	// errKind means that there is nothing in it that could be sent.
-	errKind = errors.New("neither a file nor a folder")
+	errKind = newError("neither a file nor a folder", "not-a-file", "")
 )
 
 // items finds what the arguments name, in order.

@@ -185,12 +185,30 @@ func TestJSONDocumented(t *testing.T) {
 			}
 		}
 	}
-	for _, c := range causes {
-		documented(c.kind, "code")
+	for _, kind := range errorKinds(t) {
+		documented(kind, "code")
 	}
 	for _, code := range refusalCodes {
 		documented(string(code), "code")
 	}
+}
+
+// errorKinds lists the kinds that errors give themselves in the source.
+func errorKinds(t *testing.T) (kinds []string) {
+	files, err := filepath.Glob("*.go")
+	must(t, err)
+	kind := regexp.MustCompile(`(?s)kind: "([a-z-]+)"[,}]|newError\("[^"]*",\s*"([a-z-]+)"`)
+	for _, file := range files {
+		source, err := os.ReadFile(file)
+		must(t, err)
+		for _, found := range kind.FindAllStringSubmatch(string(source), -1) {
+			kinds = append(kinds, found[1]+found[2])
+		}
+	}
+	if len(kinds) < 15 {
+		t.Fatalf("only %q found", kinds)
+	}
+	return kinds
 }
 
 // TestJSONComplete: a field that is in no golden file could be anything.

@@ -3,9 +3,11 @@ package commands
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/labnet/labnet/wire"
 )
@@ -18,7 +20,7 @@ func listen(addr string, check func(net.Addr) error) ([]net.Listener, error) {
 	if err == nil && !passed {
 		l, err := listenChecked(addr, check)
 		if err != nil {
-			return nil, &itemError{"listen " + addr, err}
+			return nil, &listenError{addr, err}
 		}
 		listeners = append(listeners, l)
 	}
@@ -27,7 +29,7 @@ func listen(addr string, check func(net.Addr) error) ([]net.Listener, error) {
 			addr = l.Addr().String()
 		}
 		if e := check(l.Addr()); e != nil && err == nil {
-			err = &itemError{"listen " + addr, e}
+			err = &listenError{addr, e}
 		}
 	}
 	if err != nil {
@@ -48,6 +50,31 @@ func listenChecked(addr string, check func(net.Addr) error) (net.Listener, error
 		return nil, err
 	}
 	return net.Listen("tcp", addr)
+}
+
+// A listenError means that a server cannot listen at an address.
+type listenError struct {
+	addr string
+	err  error
+}
+
+func (e *listenError) Error() string {
+	return "listen " + printable(e.addr) + ": " + describe(e.err).message
+}
+func (e *listenError) Unwrap() error { return e.err }
+
+func (e *listenError) describe() description {
+	d := describe(e.err)
+	d.message = e.Error()
+	switch {
+	case errors.Is(e.err, syscall.EADDRINUSE):
+		d.kind, d.hint = "address-in-use", "another server may be running: choose another port with --listen"
+	case errors.Is(e.err, syscall.EADDRNOTAVAIL):
+		d.hint = "this machine does not have that address: choose another with --listen"
+	case errors.Is(e.err, fs.ErrPermission):
+		d.hint = "ports below 1024 may need root: choose another with --listen"
+	}
+	return d
 }
 
 // serveAll is srv.Serve for several listeners. If one fails, none goes on.

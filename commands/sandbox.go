@@ -49,3 +49,7 @@ type sandboxError struct{ err error }
 
 func (e *sandboxError) Error() string { return "cannot confine itself: " + e.err.Error() }
 func (e *sandboxError) Unwrap() error { return e.err }
+
+func (e *sandboxError) describe() description {
+	return description{hint: "with --no-sandbox it does not try"}
+}

@@ -2,7 +2,6 @@ package commands
 
 import (
 	"context"
-	"errors"
 	"io"
 	"strings"
 	"unicode/utf8"
@@ -13,8 +12,8 @@ import (
 )
 
 var (
-	errNotUTF8 = errors.New("the message is not valid UTF-8")
-	errNUL     = errors.New("the message holds a NUL byte")
+	errNotUTF8 = newError("the message is not valid UTF-8", "bad-text", "convert it with iconv, or send it as a file with 'labnet upload -'")
+	errNUL     = newError("the message holds a NUL byte", "bad-text", "send it as a file with 'labnet upload -'")
 )
 
 func sayCommand(con *console) *cli.Command {

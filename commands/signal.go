@@ -17,6 +17,8 @@ type interruption struct{ signal os.Signal }
 
 func (i interruption) Error() string { return "stopped by a signal: " + i.signal.String() }
 
+func (i interruption) describe() description { return description{kind: "interrupted"} }
+
 // exit is what a shell says of a process that died of the signal.
 func (i interruption) exit() int {
 	number, _ := i.signal.(syscall.Signal)

@@ -83,3 +83,25 @@ func (e *objectStoreError) Error() string {
 	return "store " + printable(e.location) + ": " + describe(e.err).message
 }
 func (e *objectStoreError) Unwrap() error { return e.err }
+
+func (e *objectStoreError) describe() description {
+	return description{hint: "docs/object-storage.md tells what labnet needs of an object store, and how it finds one"}
+}
+
+// A storeError means that the folder of a store cannot be used.
+type storeError struct {
+	dir string
+	err error
+}
+
+func (e *storeError) Error() string {
+	return "store " + printable(e.dir) + ": " + describe(e.err).message
+}
+func (e *storeError) Unwrap() error { return e.err }
+
+func (e *storeError) describe() description {
+	if errors.Is(e.err, storage.ErrLocked) {
+		return description{kind: "locked", hint: "one server at a time keeps files in a folder: choose another with --store"}
+	}
+	return description{hint: "choose another folder with --store, which this user may write to"}
+}

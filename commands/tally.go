@@ -34,7 +34,7 @@ func (t *tally) count(ctx context.Context, con *console, o object, err error) er
 	if gone, ok := errors.AsType[*insecure](err); ok {
 		return gone
 	}
-	if refused, ok := errors.AsType[*wire.Error](err); ok && refused.Code == wire.CodeDenied {
+	if refused, ok := errors.AsType[*refusedError](err); ok && refused.err.Code == wire.CodeDenied {
 		return refused
 	}
 	t.failed++

@@ -151,6 +151,10 @@ func (e *exposedSecret) Error() string {
 	return fmt.Sprintf("others can read or change this %s (mode %04o)", e.what, e.mode)
 }
 
+func (e *exposedSecret) describe() description {
+	return description{kind: "exposed-" + e.what, hint: e.hint()}
+}
+
 func (e *exposedSecret) hint() string {
 	hint := "chmod 600 " + printable(e.file) + ", or "
 	if e.what == "token" {

@@ -124,6 +124,14 @@ func (e *insecure) reason() string {
 	return reason(e.err)
 }
 
+func (e *insecure) describe() description {
+	d := description{code: exitServer, kind: "insecure", hint: e.hint()}
+	if refused, ok := errors.AsType[*wire.Error](e.err); ok {
+		d.kind = string(refused.Code)
+	}
+	return d
+}
+
 // hint says what to do, and never to go without.
 func (e *insecure) hint() string {
 	var hostname x509.HostnameError

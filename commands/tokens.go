@@ -70,9 +70,13 @@ type lineError struct {
 func (e *lineError) Error() string { return fmt.Sprintf("line %d: %v", e.line, e.err) }
 func (e *lineError) Unwrap() error { return e.err }
 
+func (e *lineError) describe() description { return description{kind: "failed", hint: tokensHint} }
+
+const tokensHint = "a line is NAME SHA256HEX [say,blob,upload] [max-bytes=SIZE] [dir=FOLDER]; printf %s TOKEN | sha256sum prints the second"
+
 var (
-	errNoUsers   = errors.New("it names nobody")
-	errWritable  = errors.New("others than its owner can write to it")
+	errNoUsers   = newError("it names nobody", "failed", tokensHint)
+	errWritable  = newError("others than its owner can write to it", "failed", "chmod go-w it: who can write to it can make tokens")
 	errNoDir     = errors.New("max-bytes is about what is in a folder, so that it needs dir=FOLDER")
 	errNoToken   = errors.New("that is the hash of an empty token")
 	errNotTokens = errors.New("not a file")
