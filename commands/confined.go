@@ -3,6 +3,7 @@ package commands
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"path"
 	"strconv"
 	"strings"
@@ -31,11 +32,14 @@ func (c confined) Create(ctx context.Context, f storage.File) (storage.Partial, 
 	return confinedPartial{p, c}, nil
 }
 
-func (c confined) MakeFolder(ctx context.Context, name string) error {
+func (c confined) MakeFolder(ctx context.Context, name string, modes []fs.FileMode) error {
 	if err := storage.CheckName(name); err != nil {
 		return err
 	}
-	return c.inside(c.Store.MakeFolder(ctx, path.Join(c.dir, name)))
+	if c.dir != "" { // whose own folders have the default
+		modes = append(make([]fs.FileMode, strings.Count(c.dir, "/")+1), modes...)
+	}
+	return c.inside(c.Store.MakeFolder(ctx, path.Join(c.dir, name), modes))
 }
 
 // inside returns err about a name as who is in the folder knows it.

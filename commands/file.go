@@ -49,6 +49,9 @@ type item struct {
 	folder bool      // an empty one
 	stream io.Reader // if it is one: it can be read once
 	note   string    // why it is not sent, if that is no error
+	// The permissions of the folders that lead to name, outermost first, as in
+	// wire.Announcement.
+	folders []fs.FileMode
 
 	// What prepare finds out.
 	announcement wire.Announcement
@@ -70,6 +73,9 @@ func (u *uploader) prepare(it *item) {
 	// in one spelling.
 	a := wire.Announcement{Name: norm.NFC.String(it.name), Size: -1, Digest: u.digest}
 	it.err = cmp.Or(it.err, checkName(a.Name))
+	if !u.noPerms {
+		a.Folders = it.folders
+	}
 	if it.err == nil && it.note == "" && !it.folder && it.stream == nil {
 		it.err = it.look()
 		if it.err == nil {
@@ -81,7 +87,7 @@ func (u *uploader) prepare(it *item) {
 				a.ModTime = it.info.ModTime()
 			}
 			if !u.noPerms {
-				a.Mode = it.info.Mode().Perm()
+				a.Mode, a.HasMode = it.info.Mode().Perm(), true
 			}
 		}
 	}

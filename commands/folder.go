@@ -7,7 +7,9 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"strings"
 )
 
 var (
@@ -45,7 +47,8 @@ func (u *uploader) argument(arg string, yield func(*item) bool) bool {
 	case err != nil:
 		return yield(&item{file: arg, err: err})
 	case info.IsDir():
-		return u.folder(arg, name, []fs.FileInfo{info}, yield)
+		modes := make([]fs.FileMode, strings.Count(name, "/")) // of those that --name adds nothing is known
+		return u.folder(arg, name, []fs.FileInfo{info}, modes, yield)
 	case info.Mode().IsRegular():
 		return yield(&item{file: arg, name: name})
 	case info.Mode()&fs.ModeNamedPipe != 0: // such as bash's <(command)
@@ -64,15 +67,17 @@ func baseName(arg string) string {
 }
 
 // folder yields what is in dir and below it, and dir itself if that is nothing.
-// It knows the folders above, dir included.
-func (u *uploader) folder(dir, name string, above []fs.FileInfo, yield func(*item) bool) bool {
+// It knows the folders above, dir included, and the permissions of those that
+// lead to name.
+func (u *uploader) folder(dir, name string, above []fs.FileInfo, modes []fs.FileMode, yield func(*item) bool) bool {
+	modes = append(slices.Clip(modes), folderMode(above[len(above)-1]))
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return yield(&item{file: dir, err: err})
 	}
 	empty := true
 	for _, entry := range entries {
-		it := &item{file: filepath.Join(dir, entry.Name()), name: path.Join(name, entry.Name())}
+		it := &item{file: filepath.Join(dir, entry.Name()), name: path.Join(name, entry.Name()), folders: modes}
 		info := u.lookAt(it, entry)
 		empty = empty && it.note != ""
 		if info == nil || !info.IsDir() {
@@ -88,11 +93,21 @@ func (u *uploader) folder(dir, name string, above []fs.FileInfo, yield func(*ite
 			}
 			continue
 		}
-		if !u.folder(it.file, it.name, append(above, info), yield) {
+		if !u.folder(it.file, it.name, append(above, info), modes, yield) {
 			return false
 		}
 	}
-	return !empty || yield(&item{file: dir, name: name, folder: true})
+	return !empty || yield(&item{file: dir, name: name, folder: true, folders: modes})
+}
+
+// folderMode is what a server is told of the permissions of a folder; zero, that
+// they are the default.
+func folderMode(info fs.FileInfo) fs.FileMode {
+	mode := info.Mode().Perm() | 0o700
+	if mode == 0o755 || runtime.GOOS == "windows" { // which has no such permissions
+		return 0
+	}
+	return mode
 }
 
 // lookAt returns what is behind a folder's entry if it is a folder. Otherwise

@@ -21,6 +21,8 @@ func (k keeper) Create(ctx context.Context, a wire.Announcement) (wire.Upload, e
 		Size:    a.Size,
 		ModTime: a.ModTime,
 		Mode:    a.Mode,
+		HasMode: a.HasMode,
+		Folders: a.Folders,
 		Digest:  storage.Digest(a.Digest),
 	})
 	if err != nil {
@@ -29,8 +31,8 @@ func (k keeper) Create(ctx context.Context, a wire.Announcement) (wire.Upload, e
 	return keeping{partial}, nil
 }
 
-func (k keeper) MakeFolder(ctx context.Context, name string) error {
-	if err := k.store.MakeFolder(ctx, name); err != nil {
+func (k keeper) MakeFolder(ctx context.Context, name string, modes []fs.FileMode) error {
+	if err := k.store.MakeFolder(ctx, name, modes); err != nil {
 		return refusal(err)
 	}
 	return nil

@@ -310,7 +310,7 @@ func (p *pipeline) announce(ctx context.Context, it *item) {
 	}
 	var err error
 	if it.folder {
-		it.transfer, err = p.client.AnnounceFolder(ctx, it.announcement.Name)
+		it.transfer, err = p.client.AnnounceFolder(ctx, it.announcement.Name, it.announcement.Folders)
 	} else {
 		it.transfer, err = p.client.Announce(ctx, it.announcement)
 	}

@@ -256,7 +256,7 @@ func TestMakeFolderFailsAtEveryCall(t *testing.T) {
 		dir = t.TempDir()
 		d, w = watchDir(t, dir, Rename)
 		prepare(w)
-		return dir, d, w, d.MakeFolder(ctx, "a/b")
+		return dir, d, w, d.MakeFolder(ctx, "a/b", nil)
 	}
 	_, _, w, err := run(t, func(*watch) {})
 	if err != nil {
@@ -282,7 +282,7 @@ func TestMakeFolderFailsAtEveryCall(t *testing.T) {
 				t.Errorf("error %v, visible %v", err, tree(t, dir))
 			}
 			if d.Err() == nil {
-				if err := d.MakeFolder(ctx, "a/b"); err != nil {
+				if err := d.MakeFolder(ctx, "a/b", nil); err != nil {
 					t.Errorf("second try: %v", err)
 				}
 			}
@@ -294,7 +294,7 @@ func TestMakeFolderFailsAtEveryCall(t *testing.T) {
 			if _, lost := os.Stat(filepath.Join(dir, "a", "b")); err == nil && lost != nil {
 				t.Error("gone though acknowledged")
 			}
-			if err := mustOpen(t, dir, DirOptions{}).MakeFolder(ctx, "a/b"); err != nil {
+			if err := mustOpen(t, dir, DirOptions{}).MakeFolder(ctx, "a/b", nil); err != nil {
 				t.Errorf("second try: %v", err)
 			}
 		})
@@ -311,7 +311,7 @@ func TestWantedFolderStays(t *testing.T) {
 	w.before = func(call string) error {
 		if call == "sync a" {
 			w.before = func(string) error { return nil }
-			if err := d.MakeFolder(context.Background(), "a"); err != nil {
+			if err := d.MakeFolder(context.Background(), "a", nil); err != nil {
 				t.Error(err)
 			}
 			return syscall.EIO
@@ -337,7 +337,7 @@ func TestFileInPlaceOfFolder(t *testing.T) {
 		return nil
 	}
 	var bad *NameError
-	if err := d.MakeFolder(context.Background(), "a"); !errors.As(err, &bad) {
+	if err := d.MakeFolder(context.Background(), "a", nil); !errors.As(err, &bad) {
 		t.Errorf("error %v, want a NameError", err)
 	}
 }

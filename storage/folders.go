@@ -12,20 +12,20 @@ import (
 )
 
 // MakeFolder implements [Store].
-func (d *Dir) MakeFolder(ctx context.Context, name string) error {
+func (d *Dir) MakeFolder(ctx context.Context, name string, modes []fs.FileMode) error {
 	if err := CheckName(name); err != nil {
 		return err
 	}
 	if err := cmp.Or(ctx.Err(), d.Err()); err != nil {
 		return err
 	}
-	if err := d.makeFolder(name); err != nil {
+	if err := d.makeFolder(name, modes); err != nil {
 		return fmt.Errorf("make folder %q: %w", name, explain(name, err))
 	}
 	return nil
 }
 
-func (d *Dir) makeFolder(name string) error {
+func (d *Dir) makeFolder(name string, modes []fs.FileMode) error {
 	if d.isClosed() {
 		return errClosed
 	}
@@ -36,7 +36,7 @@ func (d *Dir) makeFolder(name string) error {
 	if err := d.checkFolders(name, folders); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	made, err := d.makeFolders(folders, name)
+	made, err := d.makeFolders(folders, modes, 0, name)
 	if err == nil {
 		// A file may have come meanwhile, and so be what exists.
 		err = d.checkFolders(name, []string{name})
@@ -94,11 +94,13 @@ func (d *Dir) checkCollision(p *partial) error {
 }
 
 // makeFolders makes folders, outermost first, and returns those that did not
-// exist, which the caller must settle. The one called wanted, if any, stays
-// even if another caller has made it and fails.
-func (d *Dir) makeFolders(folders []string, wanted string) (made []string, err error) {
-	for _, folder := range folders {
-		switch err := d.folders.make(d.fs, folder, folder == wanted); {
+// exist, which the caller must settle. Modes are those from the one on that has
+// the index first. The one called wanted, if any, stays even if another caller
+// has made it and fails.
+func (d *Dir) makeFolders(folders []string, modes []fs.FileMode, first int, wanted string) (made []string, err error) {
+	for i, folder := range folders {
+		mode := FolderMode(modes, i-first)
+		switch err := d.folders.make(d.fs, folder, mode, folder == wanted); {
 		case err == nil:
 			made = append(made, folder)
 		case !errors.Is(err, fs.ErrExist):
@@ -177,10 +179,10 @@ func (s *folders) known(name string) bool {
 // make makes a folder and forgets the one that had its name before, both in
 // one step for those who call entry. One that exists and is wanted does not go
 // any more when its maker fails.
-func (s *folders) make(filesystem filesystem, name string, wanted bool) error {
+func (s *folders) make(filesystem filesystem, name string, mode fs.FileMode, wanted bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	err := filesystem.Mkdir(name, fs.ModePerm)
+	err := filesystem.Mkdir(name, mode)
 	switch {
 	case err == nil:
 		delete(s.durable, name)

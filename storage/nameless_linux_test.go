@@ -29,7 +29,7 @@ func TestNameless(t *testing.T) {
 		d.os.nameless = way
 		for _, mode := range []fs.FileMode{0, 0o444, 0o600, 0o666, 0o777, 0o111} {
 			name := fmt.Sprintf("a/%d %o", way, mode)
-			p, err := d.Create(context.Background(), File{Name: name, Size: 3, Mode: mode, ModTime: modTime, Digest: crc})
+			p, err := d.Create(context.Background(), File{Name: name, Size: 3, Mode: mode, HasMode: true, ModTime: modTime, Digest: crc})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -45,9 +45,6 @@ func TestNameless(t *testing.T) {
 			fi, err := os.Stat(filepath.Join(d.path, name))
 			if err != nil {
 				t.Fatal(err)
-			}
-			if mode == 0 {
-				mode = 0o666
 			}
 			if want := mode &^ d.umask; fi.Mode() != want || !fi.ModTime().Equal(modTime) {
 				t.Errorf("%s: %v, %v; want %v, %v", name, fi.Mode(), fi.ModTime(), want, modTime)

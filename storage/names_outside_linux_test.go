@@ -142,7 +142,7 @@ func TestNamesStayInside(t *testing.T) {
 // keepAs makes a file or a folder of that name, and returns the name it has got.
 func keepAs(d *storage.Dir, name string, folder bool) (string, error) {
 	if folder {
-		return name, d.MakeFolder(context.Background(), name)
+		return name, d.MakeFolder(context.Background(), name, nil)
 	}
 	if name == "" {
 		return "", nil // asks for a random one

@@ -2,7 +2,6 @@ package storage
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -239,7 +238,7 @@ func (p *partial) keep(ctx context.Context, sum []byte) (name string, unchanged 
 
 // mode is the permissions of the published file.
 func (p *partial) mode() fs.FileMode {
-	return cmp.Or(p.file.Mode.Perm(), 0o666) &^ p.dir.umask
+	return p.file.Permissions() &^ p.dir.umask
 }
 
 // createMode is the permissions with which a nameless file is created that is to

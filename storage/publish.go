@@ -54,7 +54,7 @@ func (p *partial) publishAs(name string) (unchanged bool, err error) {
 			break
 		}
 		// The folders are not there, or what was received is not.
-		more, ferr := d.makeFolders(ancestors(name), "")
+		more, ferr := d.makeFolders(ancestors(name), p.file.Folders, p.file.above(), "")
 		made = append(made, more...)
 		if ferr != nil {
 			err = ferr

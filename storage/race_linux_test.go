@@ -211,7 +211,7 @@ func (d *Dir) underRace(i int64) error {
 		_, err := upload(fmt.Sprintf("folder/%d/%d/f", n%50, n%3), "new")
 		return err
 	case 3:
-		return d.MakeFolder(ctx, fmt.Sprintf("folder/made %d/below", n%500))
+		return d.MakeFolder(ctx, fmt.Sprintf("folder/made %d/below", n%500), nil)
 	case 4:
 		_, err := upload(fmt.Sprintf("pipe/%d", n%500), fmt.Sprint(n%3))
 		return err

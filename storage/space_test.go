@@ -138,7 +138,7 @@ func TestKeepFree(t *testing.T) {
 
 			m.free = 999 // somebody else has taken the rest
 			d.refuses(t, 0)
-			if err := d.MakeFolder(t.Context(), "folder"); !errors.Is(err, ErrNoSpace) {
+			if err := d.MakeFolder(t.Context(), "folder", nil); !errors.Is(err, ErrNoSpace) {
 				t.Errorf("MakeFolder: error %v, want ErrNoSpace", err)
 			}
 			if err := d.Err(); err != nil {

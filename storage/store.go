@@ -20,6 +20,7 @@ import (
 	"hash"
 	"io"
 	"io/fs"
+	"strings"
 	"time"
 )
 
@@ -44,10 +45,11 @@ type Store interface {
 	Create(ctx context.Context, f File) (Partial, error)
 
 	// MakeFolder makes a folder and those above it. When it returns without an
-	// error they are durable, whoever made them. It fails with a *NameError if
+	// error they are durable, whoever made them. Modes are as in File.Folders,
+	// that of the folder itself being the last. It fails with a *NameError if
 	// the name breaks the rules of CheckName or a file is in the way, and with
 	// ErrNoSpace and ErrFailed like Commit.
-	MakeFolder(ctx context.Context, name string) error
+	MakeFolder(ctx context.Context, name string, modes []fs.FileMode) error
 
 	// Err reports why the store accepts nothing any more (wrapping
 	// ErrFailed) or for now (wrapping ErrDegraded), or nil.
@@ -74,11 +76,47 @@ type File struct {
 	// ModTime is set on the published file; zero leaves the time of its last
 	// write.
 	ModTime time.Time
-	// Mode holds permission bits; others are dropped, and so is what the
-	// process's umask denies. Zero stands for 0o666.
-	Mode fs.FileMode
+	// Mode holds permission bits, if HasMode is set; others are dropped, and so
+	// is what the process's umask denies. Without HasMode it stands for 0o666.
+	Mode    fs.FileMode
+	HasMode bool
+	// Folders holds the permission bits of the folders that lead to Name, the
+	// outermost first, for those that have to be made; one that exists stays as
+	// it is. Zero, and what is missing at the end, stands for DefaultFolder. The
+	// owner may always do everything, so that more can be put in.
+	Folders []fs.FileMode
 	// Digest says how the contents are summed; its zero value means not at all.
 	Digest Digest
+}
+
+// DefaultFolder is the permissions of a folder of which nothing is known, which
+// the process's umask may narrow.
+const DefaultFolder fs.FileMode = 0o755
+
+// Permissions returns the permissions of f, before any umask.
+func (f File) Permissions() fs.FileMode {
+	if !f.HasMode {
+		return 0o666
+	}
+	return f.Mode.Perm()
+}
+
+// FolderMode returns the permissions of the n-th of the folders that lead to
+// something and have such modes, before any umask.
+func FolderMode(modes []fs.FileMode, n int) fs.FileMode {
+	if n < 0 || n >= len(modes) || modes[n] == 0 {
+		return DefaultFolder
+	}
+	return modes[n].Perm() | 0o700
+}
+
+// above is how many folders there are above those that f.Folders is about, once
+// Place has put f.Folder before f.Name.
+func (f File) above() int {
+	if f.Folder == "" {
+		return 0
+	}
+	return strings.Count(f.Folder, "/") + 1
 }
 
 // Place returns the name that a store keeps f under unless it is taken, and whether

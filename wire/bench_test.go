@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"io/fs"
 	"strings"
 	"sync"
 	"testing"
@@ -113,7 +114,7 @@ type sink struct{}
 
 func (sink) Err() error { return nil }
 
-func (sink) MakeFolder(context.Context, string) error { return nil }
+func (sink) MakeFolder(context.Context, string, []fs.FileMode) error { return nil }
 
 func (sink) Create(_ context.Context, a wire.Announcement) (wire.Upload, error) {
 	return &drain{digest: a.Digest.New()}, nil

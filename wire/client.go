@@ -158,7 +158,7 @@ func (c *Client) Upload(ctx context.Context, a Announcement, r io.Reader) (Saved
 // MakeFolder has the server make a folder and those above it, and returns when
 // they are durable.
 func (c *Client) MakeFolder(ctx context.Context, name string) error {
-	t, err := c.AnnounceFolder(ctx, name)
+	t, err := c.AnnounceFolder(ctx, name, nil)
 	if err == nil {
 		err = c.Flush(ctx)
 	}

@@ -75,7 +75,7 @@ func TestClientConverses(t *testing.T) {
 		check(c.Blob(bg, xs(9), 5))("a.bin", false, "xxxxx")
 		check(c.Blob(bg, xs(0), 0))("b.bin", false, "")
 		a := known(3)
-		a.ModTime, a.Mode = time.Unix(1732285920, 5), 0o640
+		a.ModTime, a.Mode, a.HasMode = time.Unix(1732285920, 5), 0o640, true
 		check(c.Upload(bg, a, xs(3)))("f (2)", true, "xxx")
 		sha, _ := wire.DigestByName("sha256")
 		check(c.Upload(bg, wire.Announcement{Name: "END", Size: -1, Digest: sha}, strings.NewReader("abc")))("END", false, "abc")

@@ -144,6 +144,54 @@ func formatMode(m fs.FileMode) string {
 	return strconv.FormatUint(uint64(0o10000+m.Perm()), 8)[1:]
 }
 
+// folderOwner are the bits that every folder has for its owner.
+const folderOwner = 0o700
+
+// formatFolders writes the modes of folders, with commas between.
+func formatFolders(modes []fs.FileMode) string {
+	var b []byte
+	for i, m := range modes {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		if m != 0 {
+			b = append(b, formatMode(m|folderOwner)...)
+		}
+	}
+	return string(b)
+}
+
+// parseMode reads permission bits, and drops others.
+func parseMode(s string) (fs.FileMode, error) {
+	mode, err := strconv.ParseUint(s, 8, 32)
+	if err != nil {
+		return 0, ErrControl
+	}
+	return fs.FileMode(mode) & fs.ModePerm, nil
+}
+
+// parseFolders reads what formatFolders writes. There is one mode for each slash
+// in the name at most.
+func parseFolders(s, name string) (modes []fs.FileMode, err error) {
+	if s == "" {
+		return nil, nil
+	}
+	if strings.Count(s, ",") >= strings.Count(name, "/") {
+		return nil, ErrControl
+	}
+	for text := range strings.SplitSeq(s, ",") {
+		var mode fs.FileMode
+		if text != "" {
+			if mode, err = parseMode(text); err != nil {
+				return nil, err
+			}
+			mode |= folderOwner
+		}
+		modes = append(modes, mode)
+	}
+	return modes, nil
+}
+
 // parseTime reads seconds since 1970, with up to nine decimals or none.
 func parseTime(s string) (time.Time, error) {
 	whole, frac, _ := strings.Cut(s, ".")

@@ -39,7 +39,9 @@
 //	id         what tells an upload from others: at most 128 bytes of any text
 //	mtime      seconds since 1970-01-01 00:00 UTC, rounded down, and up to nine
 //	           decimals behind a point: 1732285920.123456789
-//	mode       permission bits in octal: 0644
+//	mode       permission bits in octal: 0644, and 0000 is a mode like others
+//	folders    such modes with commas between, and nothing in place of one that
+//	           is not told: 0700,,0750
 //	digest     the name of a digest, see below
 //	code       the reason of a refusal, see below
 //	text       the same for people, in any words
@@ -85,8 +87,8 @@
 // later version).
 //
 // The fields of an announcement are size (absent if the client does not know
-// it), id (absent if it cannot be resumed), mtime, mode, and digest (absent for
-// crc64nvme). The server answers ERROR, or OK with the number of the upload and
+// it), id (absent if it cannot be resumed), mtime, mode, folders, and digest
+// (absent for crc64nvme). The server answers ERROR, or OK with the number of the upload and
 // the offset from which it wants the contents. The client waits for the OK
 // before it sends contents. They follow as Data of any sizes, even empty
 // ones, which a client whose source is slow sends to show that it is alive.
@@ -131,6 +133,17 @@
 // Folders. An announcement whose name ends in "/" asks for a folder, without
 // contents. It is answered at once with SAVED, which has only the name, when
 // the folder and those above it are durable, or with ERROR.
+//
+// Permissions. What a server keeps has no permission that it was not announced
+// with; it may have fewer (a umask). Bits other than those of mode 0777 count for
+// nothing. A file without a mode has at most 0666. The field folders tells the modes
+// of the folders that lead to the name of a file or folder, the outermost first:
+// one for each slash at most, that behind a folder's name not counted. A
+// folder has at most 0755 if its mode is not told, and its owner may always do
+// everything with it, so that 0000 becomes 0700. A server gives a folder its mode
+// when it makes it, and does not change one that exists. So a client tells the
+// modes of folders with every file in them, whichever is kept first, unless they
+// are 0755.
 //
 // A name that is taken is not overwritten, unless the server was told to: the
 // file is kept under another one, such as "report (2).pdf", which SAVED tells.

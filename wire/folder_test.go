@@ -2,6 +2,7 @@ package wire_test
 
 import (
 	"errors"
+	"io/fs"
 	"slices"
 	"strings"
 	"testing"
@@ -103,5 +104,83 @@ func TestFolderByBoth(t *testing.T) {
 	must(t, c.MakeFolder(t.Context(), "a/b"))
 	if !slices.Equal(store.folders, []string{"a/b"}) {
 		t.Errorf("folders %q", store.folders)
+	}
+}
+
+// TestFolderModes: what a client says of the permissions of folders reaches the
+// store, in the announcement of a file and in that of a folder. What says nothing
+// costs nothing.
+func TestFolderModes(t *testing.T) {
+	tests := []struct {
+		name   string
+		modes  []fs.FileMode
+		fields string // of a file, without its other fields
+		folder string // fields of a folder
+		want   []fs.FileMode
+	}{
+		{"a/b/f", nil, "", "", nil},
+		{"a/b/f", []fs.FileMode{0, 0}, "", "", nil},
+		{"a/b/f", []fs.FileMode{0o700}, "folders=0700|", "folders=0700|", []fs.FileMode{0o700}},
+		{"a/b/f", []fs.FileMode{0, 0o750}, "folders=,0750|", "folders=,0750|", []fs.FileMode{0, 0o750}},
+		{"a/b/f", []fs.FileMode{0o500, 0, 0o711}, "", "mode=0711|folders=0700,|", []fs.FileMode{0o700, 0, 0o711}},
+	}
+	for _, tt := range tests {
+		talk(t, func(s *script) {
+			s.want(tt.name + "/|" + tt.folder)
+			s.say("SAVED|upload=1|name=" + tt.name + "|")
+			if len(tt.modes) < 3 {
+				s.want(tt.name + "|size=0|" + tt.fields)
+				s.say(ok(2))
+				s.want(endOf(0))
+				s.say(saved(2, tt.name, ""))
+			}
+			s.want("EOF")
+		}, func(t *testing.T, c *wire.Client) {
+			folder, err := c.AnnounceFolder(bg, tt.name, tt.modes)
+			must(t, err)
+			must(t, c.Flush(bg))
+			_, err = folder.Saved(bg)
+			must(t, err)
+			if len(tt.modes) < 3 {
+				_, err = c.Upload(bg, wire.Announcement{Name: tt.name, Folders: tt.modes}, xs(0))
+				must(t, err)
+			}
+		})
+		store := &store{}
+		_, addr := listen(t, store)
+		c := connect(t, addr)
+		folder, err := c.AnnounceFolder(bg, tt.name, tt.modes)
+		must(t, err)
+		must(t, c.Flush(bg))
+		_, err = folder.Saved(bg)
+		must(t, err)
+		if !slices.Equal(store.modes, tt.want) {
+			t.Errorf("%s %v: the store was told %v, want %v", tt.name, tt.modes, store.modes, tt.want)
+		}
+	}
+}
+
+// TestTooManyFolderModes: modes that do not fit are never cut off.
+func TestTooManyFolderModes(t *testing.T) {
+	talk(t, func(s *script) { s.want("EOF") }, func(t *testing.T, c *wire.Client) {
+		a := wire.Announcement{Name: strings.Repeat("d/", 1500) + "f", Folders: make([]fs.FileMode, 1500)}
+		for i := range a.Folders {
+			a.Folders[i] = 0o700
+		}
+		if _, err := c.Announce(bg, a); !isSourceError(err) {
+			t.Errorf("error %v, want a SourceError", err)
+		}
+	})
+}
+
+// TestMalformedFolderModes ends the connection, as other malformed fields do.
+func TestMalformedFolderModes(t *testing.T) {
+	for _, fields := range []string{"folders=0700,0700|", "folders=x|", "folders=0799|", "folders=,|"} {
+		serve(t, nil, func(w *world) {
+			p := w.dial()
+			p.send(str("a/f|" + fields))
+			p.hear("ERROR|code=protocol|")
+			p.Close()
+		})
 	}
 }

@@ -63,7 +63,7 @@ func TestAnnounceAhead(t *testing.T) {
 		s.say(saved(5, "d (2)", "x"))
 	}, func(t *testing.T, c *wire.Client) {
 		files := announceAll(t, c, "abc")
-		folder, err := c.AnnounceFolder(bg, "e")
+		folder, err := c.AnnounceFolder(bg, "e", nil)
 		must(t, err)
 		sendAll(c, files[:2])
 		more := announceAll(t, c, "d")

@@ -3,6 +3,7 @@ package wire_test
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"testing"
 	"time"
 
@@ -135,7 +136,7 @@ func (f forbidden) Create(_ context.Context, a wire.Announcement) (wire.Upload, 
 	return nil, errors.New("forbidden")
 }
 
-func (f forbidden) MakeFolder(_ context.Context, name string) error {
+func (f forbidden) MakeFolder(_ context.Context, name string, _ []fs.FileMode) error {
 	f.t.Errorf("MakeFolder(%q)", name)
 	return errors.New("forbidden")
 }

@@ -17,8 +17,9 @@ type Store interface {
 	// earlier Upload of the same ID left; no two Uploads of one ID are in
 	// progress at once.
 	Create(ctx context.Context, a Announcement) (Upload, error)
-	// MakeFolder makes a folder and those above it durable.
-	MakeFolder(ctx context.Context, name string) error
+	// MakeFolder makes a folder and those above it durable. Modes are as in
+	// Announcement.Folders, the folder's own being the last.
+	MakeFolder(ctx context.Context, name string, modes []fs.FileMode) error
 	// Err reports why nothing can be kept, or nil. It is asked at every ping.
 	Err() error
 }
@@ -55,8 +56,14 @@ type Announcement struct {
 	Size int64
 	// ModTime is the time of the last modification; zero if not told.
 	ModTime time.Time
-	// Mode holds permission bits; zero if not told.
-	Mode fs.FileMode
+	// Mode holds permission bits, if HasMode is set: a file may have none.
+	Mode    fs.FileMode
+	HasMode bool
+	// Folders holds the permission bits of the folders that lead to Name,
+	// outermost first, for those that do not exist yet. Zero, and what is
+	// missing at the end, stands for 0755. Others have the owner's bits, so that
+	// something can be put into them.
+	Folders []fs.FileMode
 	// Digest says how both sides sum up the contents. A client may leave it
 	// zero for the default.
 	Digest Digest

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"sync"
 	"testing"
@@ -37,6 +38,7 @@ type store struct {
 	announced []wire.Announcement
 	wants     []wire.Sum
 	folders   []string
+	modes     []fs.FileMode     // of the last of them
 	left      map[string]string // by ID: what Suspend kept
 	busy      map[string]bool   // the IDs in progress
 	made      int               // names
@@ -100,7 +102,7 @@ func (s *store) Create(ctx context.Context, a wire.Announcement) (wire.Upload, e
 	return f, nil
 }
 
-func (s *store) MakeFolder(ctx context.Context, name string) error {
+func (s *store) MakeFolder(ctx context.Context, name string, modes []fs.FileMode) error {
 	if s.onFolder != nil {
 		if err := s.onFolder(name); err != nil {
 			return err
@@ -109,6 +111,7 @@ func (s *store) MakeFolder(ctx context.Context, name string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.folders = append(s.folders, name)
+	s.modes = modes
 	return nil
 }
 

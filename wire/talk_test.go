@@ -240,9 +240,10 @@ func TestAnnouncementFields(t *testing.T) {
 		{"mtime=1732285920.5|", ann{Size: -1, ModTime: time.Unix(1732285920, 500000000)}},
 		{"mtime=1732285920|", ann{Size: -1, ModTime: time.Unix(1732285920, 0)}},
 		{"mtime=-2.75|", ann{Size: -1, ModTime: time.Unix(-2, 750000000)}},
-		{"mode=0644|", ann{Size: -1, Mode: 0o644}},
-		{"mode=755|", ann{Size: -1, Mode: 0o755}},
-		{"mode=104755|", ann{Size: -1, Mode: 0o755}},
+		{"mode=0644|", ann{Size: -1, Mode: 0o644, HasMode: true}},
+		{"mode=755|", ann{Size: -1, Mode: 0o755, HasMode: true}},
+		{"mode=0000|", ann{Size: -1, HasMode: true}},
+		{"mode=104755|", ann{Size: -1, Mode: 0o755, HasMode: true}},
 		{"digest=crc64nvme|", ann{Size: -1}},
 	}
 	for _, tt := range tests {
@@ -252,7 +253,7 @@ func TestAnnouncementFields(t *testing.T) {
 				p.send(str("f|" + tt.fields))
 				p.hear(ok(1))
 				got := w.store.announced[0]
-				if got.Name != "f" || got.Size != tt.want.Size || got.Mode != tt.want.Mode || !got.ModTime.Equal(tt.want.ModTime) {
+				if got.Name != "f" || got.Size != tt.want.Size || got.Mode != tt.want.Mode || got.HasMode != tt.want.HasMode || !got.ModTime.Equal(tt.want.ModTime) {
 					t.Errorf("the store was told %+v, want %+v", got, tt.want)
 				}
 				if got.Digest.Name != "crc64nvme" {

@@ -5,7 +5,10 @@ import (
 	"encoding/hex"
 	"hash"
 	"io"
+	"io/fs"
+	"slices"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -33,15 +36,26 @@ func (c *Client) Announce(ctx context.Context, a Announcement) (*Transfer, error
 }
 
 // AnnounceFolder is MakeFolder that does not wait. Nothing is sent of a folder,
-// so that Transfer.Saved is all that can follow.
-func (c *Client) AnnounceFolder(ctx context.Context, name string) (*Transfer, error) {
-	t := &Transfer{Announcement: Announcement{Name: name}, folder: true}
-	return c.announce(ctx, t, Control{Word: name + "/"})
+// so that Transfer.Saved is all that can follow. Modes are as in
+// Announcement.Folders, the folder's own being the last.
+func (c *Client) AnnounceFolder(ctx context.Context, name string, modes []fs.FileMode) (*Transfer, error) {
+	t := &Transfer{Announcement: Announcement{Name: name, Folders: modes}, folder: true}
+	ctl := Control{Word: name + "/"}
+	if above := strings.Count(name, "/"); len(modes) > above {
+		if mode := modes[above]; mode != 0 {
+			ctl = ctl.with("mode", formatMode(mode))
+		}
+		modes = modes[:above]
+	}
+	return c.announce(ctx, t, ctl.withFolders(modes))
 }
 
 func (c *Client) announce(ctx context.Context, t *Transfer, ctl Control) (*Transfer, error) {
 	if len(t.Name) > MaxName || IsControl(t.Name) || !utf8.ValidString(t.Name) {
 		return nil, errName
+	}
+	if len(t.Folders) > maxFolderModes && len(ctl.appendText(nil)) > MaxString {
+		return nil, errFolders // cut short, it would open them to others
 	}
 	var err error
 	if t.pending, err = c.expectUpload(); err != nil {
@@ -213,11 +227,24 @@ func (a Announcement) control() Control {
 	if !a.ModTime.IsZero() {
 		ctl = ctl.with("mtime", formatTime(a.ModTime))
 	}
-	if a.Mode != 0 {
+	if a.HasMode {
 		ctl = ctl.with("mode", formatMode(a.Mode))
 	}
+	ctl = ctl.withFolders(a.Folders)
 	if a.Digest.Name != digests[0].Name {
 		ctl = ctl.with("digest", a.Digest.Name)
 	}
 	return ctl
+}
+
+// maxFolderModes is how many modes of folders fit into an announcement whatever
+// else is in it.
+const maxFolderModes = 100
+
+// withFolders appends the modes of folders, unless all are the default.
+func (c Control) withFolders(modes []fs.FileMode) Control {
+	if !slices.ContainsFunc(modes, func(m fs.FileMode) bool { return m != 0 }) {
+		return c
+	}
+	return c.with("folders", formatFolders(modes))
 }

@@ -42,7 +42,7 @@ func (c *conn) announce(ctl Control) error {
 		return err
 	}
 	if folder, ok := strings.CutSuffix(u.Name, "/"); ok && err == nil {
-		return c.makeFolder(folder, u.number)
+		return c.makeFolder(folder, u.folderModes(folder), u.number)
 	}
 	if err == nil {
 		err = c.allow(opUpload, u.Announcement)
@@ -123,7 +123,7 @@ func (c *conn) begin(u *upload) (err error) {
 }
 
 // makeFolder makes a folder and answers when it is durable.
-func (c *conn) makeFolder(name string, number int) error {
+func (c *conn) makeFolder(name string, modes []fs.FileMode, number int) error {
 	err := func() error {
 		if len(name) > MaxName {
 			return errLongName
@@ -135,7 +135,7 @@ func (c *conn) makeFolder(name string, number int) error {
 		c.heart.begin()
 		defer c.heart.end()
 		defer c.srv.call()()
-		return store.MakeFolder(c.ctx, name)
+		return store.MakeFolder(c.ctx, name, modes)
 	}()
 	if c.ctx.Err() != nil {
 		return net.ErrClosed
@@ -147,6 +147,17 @@ func (c *conn) makeFolder(name string, number int) error {
 	c.received(Event{Op: "folder", Name: name})
 	c.out.control(about(wordSaved, number).with("name", name))
 	return nil
+}
+
+// folderModes returns the modes of the folders that lead to a folder, and its own.
+func (u *upload) folderModes(folder string) []fs.FileMode {
+	if !u.HasMode {
+		return u.Folders
+	}
+	modes := make([]fs.FileMode, strings.Count(folder, "/")+1)
+	copy(modes, u.Folders)
+	modes[len(modes)-1] = u.Mode | folderOwner
+	return modes
 }
 
 // parse reads the fields of an announcement. Fields that it does not know are
@@ -172,13 +183,13 @@ func (u *upload) parse(ctl Control) (err error) {
 		}
 	}
 	if s := ctl.Get("mode"); s != "" {
-		mode, err := strconv.ParseUint(s, 8, 32)
-		if err != nil {
-			return ErrControl
+		if u.Mode, err = parseMode(s); err != nil {
+			return err
 		}
-		u.Mode = fs.FileMode(mode) & fs.ModePerm
+		u.HasMode = true
 	}
-	return nil
+	u.Folders, err = parseFolders(ctl.Get("folders"), strings.TrimSuffix(u.Name, "/"))
+	return err
 }
 
 // create begins a file that was not announced, if the server's limits and the

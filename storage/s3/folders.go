@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"sync"
 	"time"
@@ -15,21 +16,26 @@ import (
 )
 
 // MakeFolder implements [storage.Store]. A folder without files is an empty
-// object whose name ends in a slash; those above it need none.
-func (s *Store) MakeFolder(ctx context.Context, name string) error {
+// object whose name ends in a slash; those above it need none. Its permissions are
+// metadata, if they are told, and those of other folders are not kept.
+func (s *Store) MakeFolder(ctx context.Context, name string, modes []fs.FileMode) error {
 	if err := s.checkName(name); err != nil {
 		return err
 	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := s.makeFolder(ctx, name); err != nil {
+	var meta map[string]string
+	if n := strings.Count(name, "/"); n < len(modes) && modes[n] != 0 {
+		meta = map[string]string{metaMode: formatMode(0o040000, storage.FolderMode(modes, n))}
+	}
+	if err := s.makeFolder(ctx, name, meta); err != nil {
 		return fmt.Errorf("make folder %q: %w", name, named(name, err))
 	}
 	return nil
 }
 
-func (s *Store) makeFolder(ctx context.Context, name string) error {
+func (s *Store) makeFolder(ctx context.Context, name string, meta map[string]string) error {
 	s.mu.Lock()
 	closed := s.closed
 	s.mu.Unlock()
@@ -41,7 +47,7 @@ func (s *Store) makeFolder(ctx context.Context, name string) error {
 	}
 	var err error
 	for range maxTries {
-		_, err = s.client.put(ctx, s.root+name+"/", new(part), checksum{}, nil, condition{absent: true})
+		_, err = s.client.put(ctx, s.root+name+"/", new(part), checksum{}, meta, condition{absent: true})
 		if !errors.Is(err, errConflict) {
 			break
 		}

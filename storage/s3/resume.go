@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strconv"
 
 	"github.com/labnet/labnet/storage"
@@ -88,10 +89,15 @@ func (p *partial) metadata() map[string]string {
 	if t := p.file.ModTime; !t.IsZero() {
 		meta[metaTime] = fmt.Sprintf("%d.%09d", t.Unix(), t.Nanosecond())
 	}
-	if mode := p.file.Mode.Perm(); mode != 0 {
-		meta[metaMode] = "0" + strconv.FormatUint(uint64(0o100000|mode), 8) // of a regular file
+	if p.file.HasMode {
+		meta[metaMode] = formatMode(0o100000, p.file.Mode) // of a regular file
 	}
 	return meta
+}
+
+// formatMode writes permissions as stat(2) does, with the bits of a type.
+func formatMode(kind uint64, mode fs.FileMode) string {
+	return "0" + strconv.FormatUint(kind|uint64(mode.Perm()), 8)
 }
 
 // resume takes over what an earlier upload of the same ID left, and drops what p

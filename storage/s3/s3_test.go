@@ -58,7 +58,11 @@ func visible(server *s3test.Server) fs.FS {
 
 func add(files fstest.MapFS, name string, data []byte, meta http.Header) {
 	if folder, ok := strings.CutSuffix(name, "/"); ok {
-		files[folder] = &fstest.MapFile{Mode: fs.ModeDir | 0o777}
+		f := &fstest.MapFile{Mode: fs.ModeDir | 0o755}
+		if mode, err := strconv.ParseUint(meta.Get("X-Amz-Meta-Mode"), 8, 32); err == nil {
+			f.Mode = fs.ModeDir | fs.FileMode(mode&0o777)
+		}
+		files[folder] = f
 		return
 	}
 	f := &fstest.MapFile{Data: data, Mode: 0o666}

@@ -41,6 +41,7 @@ func Run(t *testing.T, open Open) {
 		"reader's error":         readersError,
 		"cancelled":              cancelled,
 		"metadata":               metadata,
+		"permissions":            permissions,
 		"folders":                folders,
 		"collisions":             collisions,
 		"rename":                 renames,

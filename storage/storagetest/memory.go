@@ -138,7 +138,7 @@ func (m *Memory) Usage(ctx context.Context, folder string) (bytes int64, err err
 }
 
 // MakeFolder implements [storage.Store].
-func (m *Memory) MakeFolder(ctx context.Context, name string) error {
+func (m *Memory) MakeFolder(ctx context.Context, name string, modes []fs.FileMode) error {
 	if err := storage.CheckName(name); err != nil {
 		return err
 	}
@@ -158,7 +158,10 @@ func (m *Memory) MakeFolder(ctx context.Context, name string) error {
 			return &storage.NameError{Name: name, Reason: fmt.Sprintf("%q is not a folder here", folder)}
 		}
 	}
-	m.files[name] = &fstest.MapFile{Mode: fs.ModeDir | 0o777, ModTime: time.Now()}
+	if m.files[name] == nil {
+		mode := storage.FolderMode(modes, strings.Count(name, "/"))
+		m.files[name] = &fstest.MapFile{Mode: fs.ModeDir | mode, ModTime: time.Now()}
+	}
 	return nil
 }
 

@@ -187,7 +187,7 @@ func closes(f *fixture) {
 }
 
 func makesFolders(f *fixture) {
-	folder := func(name string) error { return f.MakeFolder(context.Background(), name) }
+	folder := func(name string) error { return f.MakeFolder(context.Background(), name, nil) }
 	f.expectError("MakeFolder", folder("empty"), nil)
 	f.expectError("MakeFolder", folder("a/b/c"), nil)
 	f.expectError("MakeFolder of what is there", errors.Join(folder("a/b"), folder("a/b/c"), folder("empty")), nil)
@@ -209,7 +209,7 @@ func makesFolders(f *fixture) {
 	f.expect(want)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	f.expectError("MakeFolder", f.MakeFolder(ctx, "late"), context.Canceled)
+	f.expectError("MakeFolder", f.MakeFolder(ctx, "late", nil), context.Canceled)
 	f.expectError("Close", f.Close(), nil)
 	if err := folder("late"); err == nil {
 		f.Error("MakeFolder succeeded in a closed store")
@@ -223,7 +223,7 @@ func foldersAndFilesAtOnce(f *fixture) {
 	want := map[string]string{"a/": "", "a/b/": "", "a/b/c/": ""}
 	f.together(16, func(i int) error {
 		if i%2 == 0 {
-			return f.MakeFolder(context.Background(), "a/b/c")
+			return f.MakeFolder(context.Background(), "a/b/c", nil)
 		}
 		p, err := f.Create(context.Background(), storage.File{Name: "a/b/c/d", Size: 0})
 		if err != nil {

@@ -166,10 +166,7 @@ func (p *partial) publish(r *storage.Receipt) error {
 }
 
 func (p *partial) mapFile() *fstest.MapFile {
-	f := &fstest.MapFile{Data: p.data.Bytes(), Mode: p.file.Mode.Perm(), ModTime: p.file.ModTime}
-	if f.Mode == 0 {
-		f.Mode = 0o666
-	}
+	f := &fstest.MapFile{Data: p.data.Bytes(), Mode: p.file.Permissions(), ModTime: p.file.ModTime}
 	if f.ModTime.IsZero() {
 		f.ModTime = time.Now()
 	}
