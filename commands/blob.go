@@ -81,7 +81,7 @@ func (b *blobber) ask(ctx context.Context) error {
 		case "":
 			continue
 		default:
-			b.con.note("%s is neither 1 nor 2", printable(kind))
+			b.con.tell("%s is neither 1 nor 2", printable(kind))
 			continue
 		}
 		if err := t.count(ctx, b.con, o, err); err != nil {

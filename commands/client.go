@@ -120,12 +120,13 @@ type session struct {
 	clientOptions
 	client    *wire.Client
 	labClient *wire.LabClient
-	reached   bool // the server, at least once
+	reached   bool // a server that said something, or proved its identity
 }
 
 // connect returns a client that can be used.
 func (s *session) connect(ctx context.Context) (*wire.Client, error) {
 	if s.client != nil && s.client.Err() != nil {
+		s.reached = s.hasReached()
 		s.close()
 	}
 	if s.client == nil {
@@ -134,7 +135,7 @@ func (s *session) connect(ctx context.Context) (*wire.Client, error) {
 			return nil, err
 		}
 		s.client = wire.NewClient(conn, s.timeout)
-		s.reached = true
+		s.reached = s.reached || s.tls != nil
 		if s.token != "" {
 			if err := s.client.Authenticate(s.token); err != nil {
 				return nil, err
@@ -142,6 +143,12 @@ func (s *session) connect(ctx context.Context) (*wire.Client, error) {
 		}
 	}
 	return s.client, nil
+}
+
+// hasReached reports whether there is, or was in this run, a server: what accepts
+// connections and never says a word may be a forwarder in front of none.
+func (s *session) hasReached() bool {
+	return s.reached || s.client != nil && s.client.Heard()
 }
 
 // do holds one conversation.
@@ -317,9 +324,11 @@ func (e *refusedError) hint() string {
 		return "send it under another name with --name, or change the server's --on-conflict"
 	}
 	if e.err.Code.Retryable() {
-		return "the same may succeed later"
+		return laterHint
 	}
 	return ""
 }
+
+const laterHint = "the same may succeed later"
 
 const renameHint = "rename it, or send it under another name with --name"

@@ -28,7 +28,7 @@ type console struct {
 	out   io.Writer
 	err   io.Writer
 	json  bool // results are objects
-	quiet bool // no results for people
+	quiet bool // nothing but errors for people
 
 	mu     sync.Mutex
 	status statusLine
@@ -158,8 +158,16 @@ func (c *console) end(err error) int {
 	return code
 }
 
-// note tells the user something that is neither result nor error.
+// note tells the user something that is neither result nor error, unless only
+// errors are wanted.
 func (c *console) note(format string, args ...any) {
+	if !c.quiet {
+		c.tell(format, args...)
+	}
+}
+
+// tell prints a line on standard error.
+func (c *console) tell(format string, args ...any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.writeResults() // they came before
@@ -170,10 +178,10 @@ func (c *console) note(format string, args ...any) {
 func (c *console) fail(err error) int {
 	d := describe(err)
 	if d.message != "" {
-		c.note("error: %s", d.message)
+		c.tell("error: %s", d.message)
 	}
 	if d.hint != "" {
-		c.note("hint: %s", d.hint)
+		c.tell("hint: %s", d.hint)
 	}
 	return d.code
 }

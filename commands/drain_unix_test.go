@@ -50,7 +50,7 @@ func TestDrain(t *testing.T) {
 				t.Errorf("the upload failed: %v", err)
 			}
 			server.wait()
-			if again := strings.Contains(client.stderr.String(), "retry"); again == test.enough {
+			if again := strings.Contains(client.stderr.String(), "trying again"); again == test.enough {
 				t.Errorf("the client had to try again: %t", again)
 			}
 			sameFiles(t, file, filepath.Join(store, "f"))

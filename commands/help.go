@@ -182,11 +182,7 @@ func docOf(f cli.Flag) flagDoc {
 		if doc.fallback == "0" {
 			doc.fallback = ""
 		}
-		for _, zeros := range []string{"h0m0s", "m0s"} { // 24h0m0s is 24h
-			if short, is := strings.CutSuffix(doc.fallback, zeros); is {
-				doc.fallback = short + zeros[:1]
-			}
-		}
+		doc.fallback = withoutZeros(doc.fallback)
 	}
 	if env := told.GetEnvVars(); len(env) > 0 {
 		doc.env = env[0]

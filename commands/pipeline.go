@@ -3,6 +3,7 @@ package commands
 import (
 	"cmp"
 	"context"
+	"errors"
 	"iter"
 	"time"
 
@@ -64,27 +65,58 @@ func (u *uploader) sendAll(ctx context.Context, items iter.Seq[*item]) error {
 	defer stop()
 	p := &pipeline{uploader: u, queue: u.prepareAll(preparing, items)}
 	patience := u.patience()
+	abandoned := false // the last item, because the server was lost
 	for {
 		err := p.try(ctx)
 		if err != nil || len(p.again) == 0 {
 			return err
 		}
 		if p.progress {
-			patience = u.patience()
+			patience.helped()
+			abandoned = false
 		}
 		first := p.again[0]
-		p.con.meter.pause()
 		again, err := patience.wait(ctx, u.con, first.file, first.failure)
 		if err == nil && !again {
-			p.again = p.again[1:]
-			patience = u.patience()
-			p.con.meter.tell()
-			err = u.count(ctx, first, first.failure)
+			gone := isServerGone(first.failure)
+			if gone && (abandoned || !p.hasReached()) {
+				return p.giveUpAll(first, patience.spent(first.failure, p.hasReached()))
+			}
+			abandoned = gone
+			err = p.giveUp(ctx, patience)
 		}
 		if err != nil {
 			return err
 		}
 	}
+}
+
+// giveUp gives up the first of the items to be tried again, and those behind it
+// that the server refused: each has been tried as often.
+func (p *pipeline) giveUp(ctx context.Context, patience *patience) error {
+	for {
+		it := p.again[0]
+		p.again = p.again[1:]
+		p.con.meter.tell()
+		if err := p.count(ctx, it, patience.spent(it.failure, it.stream == nil && p.hasReached())); err != nil {
+			return err
+		}
+		if len(p.again) == 0 || p.again[0].failure == nil || endsTry(p.again[0].failure) {
+			return nil
+		}
+	}
+}
+
+// giveUpAll returns err, of which one item failed, as one of all: there is no server.
+func (p *pipeline) giveUpAll(it *item, err error) error {
+	p.con.failure(p.object(it), err)
+	return err
+}
+
+// endsTry reports whether an item failed because nothing could be sent any more.
+func endsTry(err error) bool {
+	refused, ok := errors.AsType[*wire.Error](err)
+	return !ok || refused.Code.EndsConnection()
 }
 
 // prepareAll prepares items, several batches at once, and passes them on in
@@ -369,11 +401,17 @@ func (p *pipeline) tell(ctx context.Context, it *item) {
 		p.failed = append(p.failed, it)
 		return
 	}
+	if err != nil && it.stream == nil && isServerGone(err) && !p.hasReached() {
+		if p.err == nil {
+			p.err = p.giveUpAll(it, err)
+		}
+		return
+	}
 	p.con.meter.tell()
 	p.err = cmp.Or(p.err, p.count(ctx, it, err))
 }
 
 // mayPass reports whether an item may succeed on another try.
 func (p *pipeline) mayPass(it *item, err error) bool {
-	return it.err == nil && !(it.stream != nil && it.begun) && passes(err, p.reached || p.always)
+	return it.err == nil && !(it.stream != nil && it.begun) && passes(err, p.always || p.hasReached())
 }

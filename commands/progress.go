@@ -19,6 +19,10 @@ type meter struct {
 	sent   int64  // bytes, over all things and tries
 	rate   rate
 	now    *metered // what is being sent, or was last; nil if nothing is
+
+	// While the server is waited for, to try again.
+	why         string
+	next, until time.Time
 }
 
 // begin starts the meter anew, for so many things of a kind, or for those to be
@@ -28,7 +32,7 @@ func (m *meter) begin(things string, count int) {
 	defer m.mu.Unlock()
 	m.active, m.things = true, things
 	m.found, m.all, m.done, m.sent = count, count > 0, 0, 0
-	m.rate, m.now = rate{}, nil
+	m.rate, m.now, m.why = rate{}, nil, ""
 }
 
 // end stops the meter.
@@ -59,11 +63,12 @@ func (m *meter) tell() {
 	m.done++
 }
 
-// pause notes that nothing is being sent, until the next source is measured.
-func (m *meter) pause() {
+// wait notes that nothing is being sent, and why, until the next source is measured:
+// the server is tried again at a time, and not after another.
+func (m *meter) wait(why string, next, until time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.now = nil
+	m.now, m.why, m.next, m.until = nil, why, next, until
 }
 
 // measure measures how much is sent of a source, of size bytes or, if that is
@@ -76,6 +81,7 @@ func (m *meter) measure(name string, size int64, r io.ReadCloser, resumed func()
 	if !m.active {
 		return r
 	}
+	m.why = ""
 	m.now = &metered{source: r, m: m, from: resumed, name: name, size: size, since: time.Now()}
 	return m.now
 }

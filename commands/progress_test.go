@@ -173,8 +173,13 @@ func TestProgressStates(t *testing.T) {
 			s := m.measure("disk.img", 4<<30, &bulk{4 << 30, mib}, nil)
 			reads(s, 30, 100*time.Millisecond)
 			s.Close()
-			m.pause()
-		}, ""},
+			m.wait("lost server:9000: the connection was closed", time.Now().Add(3*time.Second), time.Now().Add(4*time.Minute))
+		}, "lost server:9000: the connection was closed  next try in 0:03  giving up in 4:00"},
+		{"while it is tried again", func(m *meter) {
+			m.begin("files", 1)
+			m.wait("lost server:9000: the connection was closed", time.Now().Add(3*time.Second), time.Now().Add(4*time.Minute))
+			time.Sleep(3 * time.Second)
+		}, "lost server:9000: the connection was closed  trying again"},
 		{"many, some still to be found", func(m *meter) {
 			m.begin("files", 0)
 			for range 30 {
@@ -195,7 +200,7 @@ func TestProgressStates(t *testing.T) {
 			}
 			m.foundAll()
 			reads(m.measure("disk.img", 60*mib, &bulk{60 * mib, mib}, nil), 32, 100*time.Millisecond)
-		}, "1234 of 1241 files  30 MiB sent  10 MiB/s  disk.img  50%  0:03 left"},
+		}, "1,234 of 1,241 files  30 MiB sent  10 MiB/s  disk.img  50%  0:03 left"},
 		{"many, a stream among them", func(m *meter) {
 			m.begin("files", 0)
 			m.find()

@@ -28,6 +28,8 @@ func (m *meter) text(columns int) string {
 	defer m.mu.Unlock()
 	now, s := time.Now(), m.now
 	switch {
+	case m.why != "":
+		return fit(m.waiting(now), columns)
 	case m.found > 1:
 		return fit(m.many(now), columns)
 	case s == nil:
@@ -51,6 +53,17 @@ func (m *meter) one(s *metered, now time.Time) []part {
 	return append([]part{name, {text: amount(at) + " of " + amount(s.size)}, rate}, m.left(s, now, 1)...)
 }
 
+// waiting tells of a server that is to be tried again.
+func (m *meter) waiting(now time.Time) []part {
+	parts := []part{{m.why, 0, true}}
+	if pause := m.next.Sub(now); pause > 0 {
+		return append(parts,
+			part{text: "next try in " + clock(math.Ceil(pause.Seconds())), rank: 1},
+			part{text: "giving up in " + clock(math.Ceil(m.until.Sub(now).Seconds())), rank: 2})
+	}
+	return append(parts, part{text: "trying again", rank: 1})
+}
+
 // many tells of many things, and of one of them if that takes long.
 func (m *meter) many(now time.Time) []part {
 	all := ""
@@ -58,7 +71,7 @@ func (m *meter) many(now time.Time) []part {
 		all = "+" // the end is not known yet
 	}
 	parts := []part{
-		{text: fmt.Sprintf("%d of %d%s %s", m.done, m.found, all, m.things)},
+		{text: fmt.Sprintf("%s of %s%s %s", grouped(m.done), grouped(m.found), all, m.things)},
 		{text: amount(m.sent) + " sent", rank: 1},
 		{text: m.perSecond(now), rank: 2},
 	}

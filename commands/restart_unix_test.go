@@ -42,7 +42,7 @@ func TestFolderSurvivesRestart(t *testing.T) {
 	if err := client.wait(); err != nil {
 		t.Errorf("the client did not finish by itself: %v", err)
 	}
-	if !strings.Contains(client.stderr.String(), "retry 1 of 8") {
+	if !strings.Contains(client.stderr.String(), "; trying again for up to 5m\n") {
 		t.Errorf("nothing told of a retry: %s", &client.stderr)
 	}
 	kept := 0

@@ -4,41 +4,49 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
 
 	"github.com/labnet/labnet/wire"
 )
 
-// A retrier says how often, and for how long, to try again what failed by
+// A retrier says for how long, and how often, to try again what failed by
 // itself and may succeed later.
 type retrier struct {
-	retries int           // in a row, without progress
-	limit   time.Duration // for each thing, without progress
-	always  bool          // also if the server was never reached
+	limit  time.Duration // in a row without progress
+	max    int           // likewise; applies only if capped
+	capped bool
+	always bool // also if the server was never reached
 }
 
 const (
-	defaultRetries  = 8
-	defaultRetryFor = time.Minute
+	// defaultRetryFor outlasts a reboot, and a server that drains.
+	defaultRetryFor = 5 * time.Minute
 
 	// Full jitter: a random time up to a bound that doubles, so that many
 	// clients of a server that comes back do not come back together.
 	firstBackoff = 200 * time.Millisecond
 	maxBackoff   = 10 * time.Second
+
+	// firstSilence is the time after the first note on retries until the next.
+	// It doubles with each: an outage of hours fills no log.
+	firstSilence = time.Minute
 )
 
 func retryFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.IntFlag{Name: "retries", Value: defaultRetries, Usage: "try again at most `N` times in a row"},
-		&cli.DurationFlag{Name: "retry-for", Value: defaultRetryFor, Usage: "try again for at most `TIME`"},
+		&cli.DurationFlag{Name: "retry-for", Value: defaultRetryFor, Usage: "try again for at most `TIME` without progress"},
+		&cli.IntFlag{Name: "retries", DefaultText: "no limit", Usage: "try again at most `N` times in a row"},
 	}
 }
 
 func retrierOf(c *cli.Context) (retrier, error) {
-	r := retrier{c.Int("retries"), c.Duration("retry-for"), c.IsSet("retries") || c.IsSet("retry-for")}
-	if r.retries < 0 || r.limit < 0 {
+	capped := c.IsSet("retries")
+	r := retrier{c.Duration("retry-for"), c.Int("retries"), capped, capped || c.IsSet("retry-for")}
+	if r.max < 0 || r.limit < 0 {
 		return r, usageError("--retries and --retry-for must not be negative")
 	}
 	return r, nil
@@ -53,39 +61,62 @@ func backoff(n int) time.Duration {
 	return rand.N(bound)
 }
 
-// passes reports whether what failed with err may succeed later.
+// passes reports whether what failed with err may succeed later. reached is what
+// session.hasReached says.
 func passes(err error, reached bool) bool {
 	if refused, ok := errors.AsType[*wire.Error](err); ok {
 		return refused.Code.Retryable()
 	}
-	if _, ok := errors.AsType[*unreachable](err); ok {
-		return reached
-	}
 	if e, ok := errors.AsType[*insecure](err); ok {
 		return reached && e.passes()
+	}
+	return reached && isServerGone(err)
+}
+
+// isServerGone reports whether there was no server, or no longer, rather than one
+// that refused.
+func isServerGone(err error) bool {
+	if _, ok := errors.AsType[*unreachable](err); ok {
+		return true
 	}
 	_, ok := errors.AsType[*lost](err)
 	return ok
 }
 
-// patience is what is left of it: it begins anew after every try that helped.
+// A patience is what remains of a retrier's limits, for all that is sent in a run:
+// it is full again whenever something succeeds.
 type patience struct {
 	retrier
-	since time.Time
-	tries int
+	since   time.Time // of the first failure in a row
+	tries   int       // in a row
+	nextSay time.Time // not before then
+	silence time.Duration
 }
 
-func (r retrier) patience() *patience { return &patience{retrier: r, since: time.Now()} }
+func (r retrier) patience() *patience { return &patience{retrier: r} }
 
-// wait waits before another try after one of item failed with err, and tells of
-// it, or reports that there is to be none.
+// helped notes that a try was of use.
+func (p *patience) helped() { p.tries = 0 }
+
+// wait waits before another try after one of item failed with err, or reports that
+// there is to be none. item, which may be "", is named where err is about it.
 func (p *patience) wait(ctx context.Context, con *console, item string, err error) (again bool, _ error) {
-	p.tries++
-	pause := backoff(p.tries)
-	if p.tries > p.retries || time.Since(p.since)+pause > p.limit {
+	now := time.Now()
+	if p.tries == 0 {
+		p.since = now
+	}
+	remaining := p.limit - now.Sub(p.since)
+	if remaining <= 0 || p.capped && p.tries >= p.max {
 		return false, nil
 	}
-	con.note("%s: %s; retry %d of %d in %.1fs", printable(item), describe(err).message, p.tries, p.retries, pause.Seconds())
+	p.tries++
+	pause := min(backoff(p.tries), remaining)
+	what := describe(err).message
+	if item != "" && !isServerGone(err) {
+		what = printable(item) + ": " + what
+	}
+	p.say(con, now, what, remaining)
+	con.meter.wait(what, now.Add(pause), now.Add(remaining))
 	select {
 	case <-time.After(pause):
 		return true, nil
@@ -93,3 +124,93 @@ func (p *patience) wait(ctx context.Context, con *console, item string, err erro
 		return false, context.Cause(ctx)
 	}
 }
+
+// say tells of a retry, unless others were told of a short time ago.
+func (p *patience) say(con *console, now time.Time, what string, remaining time.Duration) {
+	if p.tries == 1 {
+		p.silence = firstSilence
+	}
+	if now.Before(p.nextSay) {
+		return
+	}
+	p.nextSay = now.Add(p.silence)
+	p.silence *= 2
+	switch {
+	case p.tries > 1:
+		con.note("%s; still trying, for up to %s more", what, about(remaining))
+	case p.capped:
+		con.note("%s; trying again, up to %s within %s", what, numberOf(p.max, "time"), about(remaining))
+	default:
+		con.note("%s; trying again for up to %s", what, about(remaining))
+	}
+}
+
+// spent is err once there is to be no other try. resumes says whether another run
+// goes on where this one stopped.
+func (p *patience) spent(err error, resumes bool) error {
+	e := &gaveUp{err: err, resumes: resumes}
+	if p.tries > 0 {
+		e.after = time.Since(p.since)
+	}
+	return e
+}
+
+// A gaveUp error might have passed, but did not in time.
+type gaveUp struct {
+	err     error
+	after   time.Duration // 0 if it was not waited for
+	resumes bool
+}
+
+func (e *gaveUp) Error() string {
+	text := describe(e.err).message
+	if e.after > 0 {
+		text += "; gave up after " + about(e.after)
+	}
+	return text
+}
+
+func (e *gaveUp) Unwrap() error { return e.err }
+
+func (e *gaveUp) describe() description {
+	d := describe(e.err)
+	d.message = e.Error()
+	if e.resumes && (isServerGone(e.err) || d.hint == laterHint) {
+		d.hint = "run it again to go on"
+	}
+	return d
+}
+
+// about writes a time as 5m, 1m30s or 0.4s, with no more than it takes to imagine it.
+func about(d time.Duration) string {
+	switch {
+	case d >= time.Minute:
+		d = d.Round(time.Second)
+	case d >= time.Second:
+		d = d.Round(time.Second / 10)
+	default:
+		d = max(d.Round(time.Millisecond), time.Millisecond)
+	}
+	return withoutZeros(d.String())
+}
+
+// withoutZeros shortens a time such as 24h0m0s to 24h.
+func withoutZeros(text string) string {
+	for _, zeros := range []string{"h0m0s", "m0s"} {
+		if short, is := strings.CutSuffix(text, zeros); is {
+			return short + zeros[:1]
+		}
+	}
+	return text
+}
+
+// numberOf writes a number of things: 1 file, 1,234 files.
+func numberOf(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return grouped(n) + " " + thing
+}
+
+// grouped writes a number with commas between thousands.
+func grouped(n int) string { return humanize.Comma(int64(n)) }

@@ -28,18 +28,27 @@ func (t *tally) count(ctx context.Context, con *console, o object, err error) er
 		return context.Cause(ctx)
 	}
 	con.failure(o, err)
-	if gone, ok := errors.AsType[*unreachable](err); ok {
-		return gone
-	}
-	if gone, ok := errors.AsType[*insecure](err); ok {
-		return gone
-	}
-	if refused, ok := errors.AsType[*refusedError](err); ok && refused.err.Code == wire.CodeDenied {
-		return refused
+	if endsAll(err) {
+		if item, ok := err.(*itemError); ok {
+			err = item.err // it is not about the item
+		}
+		return err
 	}
 	t.failed++
 	t.code = max(t.code, con.fail(err))
 	return nil
+}
+
+// endsAll reports whether no other thing can succeed either.
+func endsAll(err error) bool {
+	if _, gone := errors.AsType[*unreachable](err); gone {
+		return true
+	}
+	if _, gone := errors.AsType[*insecure](err); gone {
+		return true
+	}
+	refused, ok := errors.AsType[*wire.Error](err)
+	return ok && refused.Code == wire.CodeDenied
 }
 
 // err sums up: what says which things were not done.

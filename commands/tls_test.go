@@ -121,7 +121,7 @@ func TestManInTheMiddle(t *testing.T) {
 				if code := cmd.ProcessState.ExitCode(); code != 3 {
 					t.Errorf("exit %d", code)
 				}
-				if strings.Contains(stderr.String(), "retry") {
+				if strings.Contains(stderr.String(), "trying again") {
 					t.Errorf("it tried again: %s", &stderr)
 				}
 				for _, want := range test.says {

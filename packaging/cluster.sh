@@ -93,7 +93,7 @@ done
 
 # send N: sends a folder until all of it has arrived; each line of its results is a file that was SAVED.
 send() {
-  "$tmp/labnet" upload -a "127.0.0.1:$port" --retries 100 --retry-for 2m "$tmp/sent/$1" >"$tmp/saved.$1" 2>>"$tmp/send.$1.log"
+  "$tmp/labnet" upload -a "127.0.0.1:$port" --retry-for 2m "$tmp/sent/$1" >"$tmp/saved.$1" 2>>"$tmp/send.$1.log"
 }
 begun=$SECONDS
 for ((s = 0; s < senders; s++)); do
@@ -117,9 +117,9 @@ for ((s = 0; s < senders; s++)); do
 done
 
 saved=$(cat "$tmp"/saved.* | wc -l)
-retries=$(cat "$tmp"/send.*.log | grep -c 'retry ' || true)
+retries=$(cat "$tmp"/send.*.log | grep -c 'trying again' || true)
 resumed=$(cat "$tmp"/saved.* | grep -c 'resumed at' || true)
 diff -r --exclude .labnet "$tmp/sent" "$tmp/buckets/bucket/received"
 # Whoever served last still works, and nothing of an upload is left.
 "$tmp/labnet" ping -a "127.0.0.1:$port" -c 1 >/dev/null
-echo "$saved files saved in $((SECONDS - begun)) s while servers were killed $kills times: $retries retries, $resumed resumed, 0 lost"
+echo "$saved files saved in $((SECONDS - begun)) s while servers were killed $kills times: $retries interruptions told of, $resumed resumed, 0 lost"

@@ -104,7 +104,7 @@ func (c *Client) deliver(text string) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if e := r.refusal(); e != nil && e.Code.endsConnection() {
+	if e := r.refusal(); e != nil && e.Code.EndsConnection() {
 		c.leaving = e
 		if e.Code == CodeSuperseded && r.Get("upload") != "" {
 			c.leaving = ErrNoAnswer // the others may go on elsewhere

@@ -82,6 +82,9 @@ func (c *Client) Err() error {
 	return cmp.Or(c.broken, c.leaving)
 }
 
+// Heard reports whether the server has said anything.
+func (c *Client) Heard() bool { return c.heard.Load() != 0 }
+
 // Flush sends what was gathered.
 func (c *Client) Flush(ctx context.Context) error {
 	defer c.link.closeWhenDone(ctx)()

@@ -44,8 +44,8 @@ func (c Code) Retryable() bool {
 	return false
 }
 
-// endsConnection reports whether nothing can follow on the same connection.
-func (c Code) endsConnection() bool {
+// EndsConnection reports whether nothing can follow on the same connection.
+func (c Code) EndsConnection() bool {
 	switch c {
 	case CodeProtocol, CodeTLSRequired, CodeDenied, CodeSuperseded, CodeTimeout, CodeTooSlow, CodeBusy, CodeShutdown:
 		return true
