@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"context"
 	"errors"
 	"net"
 
@@ -40,12 +39,12 @@ func accessOptionsOf(c *cli.Context, encrypted bool) (accessOptions, error) {
 }
 
 // authenticate returns what tells a wire.Server whose a token is, or nil if it wants
-// none. Until ctx ends it follows what becomes of the file.
-func (o accessOptions) authenticate(ctx context.Context, store storage.Store, keep storage.DirOptions, log zerolog.Logger) (func(string) (wire.Identity, bool), error) {
+// none. It has w follow what becomes of the file.
+func (o accessOptions) authenticate(w *watcher, store storage.Store, keep storage.DirOptions, log zerolog.Logger) (func(string) (wire.Identity, bool), error) {
 	if o.tokens == "" {
 		return nil, nil
 	}
-	d, err := newDoorkeeper(ctx, o.tokens, store, keep.PartialTTL, log)
+	d, err := newDoorkeeper(w, o.tokens, store, keep.PartialTTL, log)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
+	"syscall"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -68,7 +70,7 @@ func serveCommand(con *console) *cli.Command {
 		Name:  "serve",
 		Usage: "receive messages, blobs and files, and keep them",
 		Flags: flags,
-		Action: finishing(func(c *cli.Context) error {
+		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
 				return usageError("serve takes no arguments, but %q was given", c.Args().First())
 			}
@@ -78,7 +80,7 @@ func serveCommand(con *console) *cli.Command {
 				return err
 			}
 			return serve(c.Context, con, o)
-		}),
+		},
 	}
 }
 
@@ -173,19 +175,30 @@ func parseSize(s string) (int64, error) {
 	return int64(n), err
 }
 
-// serve receives until ctx ends.
+// serve receives until ctx ends or a signal stops it, which it returns then.
 func serve(ctx context.Context, con *console, o serveOptions) error {
-	log := newLog(con).Level(o.level)
+	ctx, signals := catchSignals(ctx)
+	err := serveUntilDone(ctx, signals, con, o)
+	signals.stop(nil)
+	if stopped, ok := errors.AsType[interruption](context.Cause(ctx)); ok {
+		return stopped
+	}
+	return err
+}
+
+func serveUntilDone(ctx context.Context, signals *serverSignals, con *console, o serveOptions) error {
+	log := newLog(con, signals.stop).Level(o.level)
+	files := &watcher{}
 	store, err := o.openStore(ctx, log)
 	if err != nil {
 		return err
 	}
 	defer store.Close()
-	certificate, err := o.tls.certificate(ctx, hiddenFolder(store), log)
+	certificate, err := o.tls.certificate(files, hiddenFolder(store), log)
 	if err != nil {
 		return err
 	}
-	authenticate, err := o.access.authenticate(ctx, store, o.keep, log)
+	authenticate, err := o.access.authenticate(files, store, o.keep, log)
 	if err != nil {
 		return err
 	}
@@ -214,10 +227,10 @@ func serve(ctx context.Context, con *console, o serveOptions) error {
 	stopped := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(stopped)
-		log.Info().Msg("stopping; a second signal stops at once")
+		log.Info().Str("why", why(ctx)).Msg("stopping; a second signal stops at once")
 		tell("STOPPING=1")
 		commands.stop()
-		drain, cancel := context.WithTimeout(context.Background(), o.drain)
+		drain, cancel := context.WithTimeout(context.Background(), drainTime(ctx, o.drain))
 		defer cancel()
 		if srv.Shutdown(drain) != nil {
 			srv.Close()
@@ -240,6 +253,11 @@ func serve(ctx context.Context, con *console, o serveOptions) error {
 		commands.stop()
 		return err
 	}
+	var background sync.WaitGroup
+	defer background.Wait()
+	defer signals.stop(nil)
+	background.Go(func() { files.run(ctx) })
+	background.Go(func() { signals.follow(files, log) })
 	tell("READY=1")
 	err = serveAll(srv, listeners)
 	if stop() {
@@ -249,7 +267,9 @@ func serve(ctx context.Context, con *console, o serveOptions) error {
 	} else {
 		<-stopped
 	}
-	if err := receipts.close(); err != nil {
+	if err := receipts.close(); errors.Is(err, syscall.EPIPE) {
+		return interruption{syscall.SIGPIPE} // as programs do that nobody reads
+	} else if err != nil {
 		return err
 	}
 	if errors.Is(err, wire.ErrServerClosed) {
@@ -259,10 +279,11 @@ func serve(ctx context.Context, con *console, o serveOptions) error {
 }
 
 // newLog makes the log: for people on a terminal, JSON for programs. What
-// peers say cannot reach through it to a terminal.
-func newLog(con *console) zerolog.Logger {
+// peers say cannot reach through it to a terminal. If what reads it ends, stop is
+// called.
+func newLog(con *console, stop context.CancelCauseFunc) zerolog.Logger {
 	f, ok := con.err.(*os.File)
-	return logTo(con.err, ok && isatty.IsTerminal(f.Fd()))
+	return logTo(logWriter{con.err, stop}, ok && isatty.IsTerminal(f.Fd()))
 }
 
 func logTo(w io.Writer, terminal bool) zerolog.Logger {

@@ -25,7 +25,7 @@ func (i interruption) exit() int {
 	return 128 + int(number)
 }
 
-// finishing is for an action that has something to finish after a SIGINT or
+// finishing is for a client's action that has something to finish after a SIGINT or
 // SIGTERM: its context ends then, and the process once it has returned. A second
 // signal ends the process at once. So does the first in other commands: to the
 // server it makes no difference whether a client closes its connection or dies,
@@ -61,13 +61,14 @@ const statusControlC = 0xC000013A - 1<<32
 
 // dieOf ends the process by a signal. A shell stops a loop only if the program
 // died of SIGINT: one that exits with 130 does not stop it. The first process of
-// a container cannot die of a signal that it sends to itself (pid_namespaces(7)).
+// a container cannot die of a signal that it sends to itself (pid_namespaces(7)),
+// and no Go program of a SIGPIPE that is not about a write.
 func dieOf(s os.Signal) {
 	if runtime.GOOS == "windows" {
 		os.Exit(statusControlC)
 	}
 	signal.Reset(s)
-	if self, err := os.FindProcess(os.Getpid()); err == nil && self.Pid != 1 && self.Signal(s) == nil {
+	if self, err := os.FindProcess(os.Getpid()); err == nil && self.Pid != 1 && s != syscall.SIGPIPE && self.Signal(s) == nil {
 		time.Sleep(time.Second) // it is on its way
 	}
 	os.Exit(interruption{s}.exit())

@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -62,14 +61,14 @@ func tlsOptionsOf(c *cli.Context) (tlsOptions, error) {
 }
 
 // certificate returns what a wire.Server shows its clients, or nil if it is not
-// to encrypt. A key without a file of its own is in the folder hidden. Until ctx
-// ends it follows what becomes of the files.
-func (o tlsOptions) certificate(ctx context.Context, hidden string, log zerolog.Logger) (func() (*tls.Certificate, error), error) {
+// to encrypt. A key without a file of its own is in the folder hidden. It has w
+// follow what becomes of the files.
+func (o tlsOptions) certificate(w *watcher, hidden string, log zerolog.Logger) (func() (*tls.Certificate, error), error) {
 	switch {
 	case !o.on:
 		return nil, nil
 	case o.cert != "":
-		return o.watch(ctx, log)
+		return o.watch(w, log)
 	case o.identity == "":
 		o.identity = filepath.Join(hidden, identityName)
 	}

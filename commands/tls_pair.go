@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"context"
 	"crypto/tls"
 	"time"
 
@@ -9,16 +8,17 @@ import (
 )
 
 // watch reads the certificate and its key, which may be renewed.
-func (o tlsOptions) watch(ctx context.Context, log zerolog.Logger) (func() (*tls.Certificate, error), error) {
+func (o tlsOptions) watch(w *watcher, log zerolog.Logger) (func() (*tls.Certificate, error), error) {
 	read := func() (*tls.Certificate, error) { return o.read(log) }
 	failed := func(err error) {
 		log.Error().Err(err).Str("cert", o.cert).Str("key", o.key).Msg("cannot use the new certificate; the old one stays in use")
 	}
-	pair, err := watch(ctx, []string{o.cert, o.key}, read, failed)
+	pair, err := watch(w, []string{o.cert, o.key}, read, failed)
 	if err != nil {
 		return nil, &itemError{o.cert, err}
 	}
-	return func() (*tls.Certificate, error) { return pair.get(), nil }, nil
+	warnMounted(log, o.cert, o.key)
+	return func() (*tls.Certificate, error) { return pair.latest(), nil }, nil
 }
 
 // read reads the certificate and its key, and logs which one it is.

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/labnet/labnet/storage"
 )
@@ -40,8 +41,10 @@ type user struct {
 
 // users are those of a tokens file.
 type users struct {
-	list   []user
-	byName map[string]*user
+	list     []user
+	byName   map[string]*user
+	sum      [sha256.Size]byte // of the file
+	modified time.Time
 }
 
 // find returns the user who has a token. How long it takes depends on how many
@@ -106,7 +109,12 @@ func readUsers(file string) (*users, error) {
 	if len(text) > maxTokens {
 		return nil, fmt.Errorf("it has more than %d bytes", maxTokens)
 	}
-	return parseUsers(text)
+	all, err := parseUsers(text)
+	if err != nil {
+		return nil, err
+	}
+	all.sum, all.modified = sha256.Sum256(text), fi.ModTime()
+	return all, nil
 }
 
 // parseUsers reads what is in a tokens file. It fails with errNoUsers or a

@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"context"
 	"crypto/sha256"
 	"fmt"
 	"slices"
@@ -14,10 +13,6 @@ import (
 	"github.com/labnet/labnet/wire"
 )
 
-// revocationTime is how long a change of the tokens file may take to be seen by
-// connections that exist.
-const revocationTime = time.Second
-
 // A doorkeeper knows the users of a server, and where each of them may keep what.
 type doorkeeper struct {
 	users      *watched[*users]
@@ -29,8 +24,8 @@ type doorkeeper struct {
 	quotas map[string]*quota // by folder
 }
 
-// newDoorkeeper reads a tokens file, and again when it changes, until ctx ends.
-func newDoorkeeper(ctx context.Context, file string, store storage.Store, partialTTL time.Duration, log zerolog.Logger) (*doorkeeper, error) {
+// newDoorkeeper reads a tokens file, and has w read it again when it changes.
+func newDoorkeeper(w *watcher, file string, store storage.Store, partialTTL time.Duration, log zerolog.Logger) (*doorkeeper, error) {
 	d := &doorkeeper{store: store, partialTTL: partialTTL, log: log, quotas: map[string]*quota{}}
 	read := func() (*users, error) {
 		all, err := readUsers(file)
@@ -44,22 +39,24 @@ func newDoorkeeper(ctx context.Context, file string, store storage.Store, partia
 				}
 			}
 		}
-		log.Info().Str("tokens", file).Int("users", len(all.list)).Msg("taking tokens")
+		log.Info().Str("tokens", file).Int("users", len(all.list)).Hex("sha256", all.sum[:]).Time("modified", all.modified).Msg("tokens read")
 		return all, nil
 	}
 	failed := func(err error) {
 		log.Error().Err(err).Str("tokens", file).Msg("cannot use the new tokens; the old ones stay in use")
 	}
 	var err error
-	if d.users, err = watch(ctx, []string{file}, read, failed); err != nil {
+	if d.users, err = watch(w, []string{file}, read, failed); err != nil {
 		return nil, &itemError{file, err}
 	}
+	warnMounted(log, file)
 	return d, nil
 }
 
-// authenticate returns whose token it is.
+// authenticate returns whose token it is. One that was revoked before it is called
+// is not accepted.
 func (d *doorkeeper) authenticate(token string) (wire.Identity, bool) {
-	u, ok := d.users.get().find(token)
+	u, ok := d.users.latest().find(token)
 	if !ok {
 		return nil, false
 	}
@@ -80,7 +77,7 @@ func (id *identity) Valid() bool { return id.user() != nil }
 // user returns what the tokens file says of the user, or nil if the token is not
 // in it any more.
 func (id *identity) user() *user {
-	u := id.users.recent(revocationTime).byName[id.name]
+	u := id.users.current().byName[id.name]
 	if u == nil || u.hash != id.hash {
 		return nil
 	}

@@ -66,8 +66,10 @@ func startGuarded(t *testing.T, o storage.DirOptions, lines ...string) *guardedS
 	must(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	access := accessOptions{tokens: g.tokens}
-	authenticate, err := access.authenticate(ctx, d, o, zerolog.New(&g.log))
+	files := &watcher{}
+	authenticate, err := access.authenticate(files, d, o, zerolog.New(&g.log))
 	must(t, err)
+	go files.run(ctx)
 	srv := &wire.Server{
 		Store:        keeper{d},
 		Certificate:  func() (*tls.Certificate, error) { return cert, nil },

@@ -4,95 +4,125 @@ import (
 	"context"
 	"io/fs"
 	"os"
-	"os/signal"
 	"sync"
-	"syscall"
+	"sync/atomic"
 	"time"
+
+	"github.com/rs/zerolog"
 )
+
+// watchInterval is how long a change of a watched file may take to be noticed.
+// Looking costs a system call per file, and works where notifications do not: on
+// network filesystems, through the symlinks that Kubernetes swaps, and confined.
+const watchInterval = time.Second
+
+// A watcher follows the files that serve reads again while it runs.
+type watcher struct {
+	files []interface {
+		look()   // reads the files again if they are others
+		reload() // reads them again in any case
+	}
+}
+
+// run looks at the files until ctx ends.
+func (w *watcher) run(ctx context.Context) {
+	if len(w.files) == 0 {
+		return
+	}
+	tick := time.NewTicker(watchInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			for _, f := range w.files {
+				f.look()
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// reload reads all files again, and reports whether there are any.
+func (w *watcher) reload() bool {
+	for _, f := range w.files {
+		f.reload()
+	}
+	return len(w.files) > 0
+}
 
 // A watched value is read from files that somebody renews while the server runs.
 type watched[T any] struct {
-	files  []string
+	names  []string
 	read   func() (T, error)
-	failed func(error) // told of a new version that is not in order
+	failed func(error) // told once of a new version that is invalid
+	now    atomic.Pointer[T]
 
-	mu      sync.Mutex
-	current T
-	tried   []fs.FileInfo // what the files were when they were last read
-	looked  time.Time     // when they were last looked at
+	mu    sync.Mutex
+	tried []fs.FileInfo // what the files were when they were last read
 }
 
-// watch reads a value from files, again on SIGHUP and when they change, until ctx
-// ends.
-func watch[T any](ctx context.Context, files []string, read func() (T, error), failed func(error)) (*watched[T], error) {
-	w := &watched[T]{files: files, read: read, failed: failed}
-	if err := w.renew(); err != nil {
+// watch reads a value from files, and has w read it again when they change. It
+// must not be called once w runs.
+func watch[T any](w *watcher, names []string, read func() (T, error), failed func(error)) (*watched[T], error) {
+	v := &watched[T]{names: names, read: read, failed: failed}
+	if err := v.renew(); err != nil {
 		return nil, err
 	}
-	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP)
-	go func() {
-		defer signal.Stop(hangups)
-		for {
-			select {
-			case <-hangups:
-				w.hangup()
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	return w, nil
+	w.files = append(w.files, v)
+	return v, nil
 }
 
-// get returns the value for a new connection: the old one if the new one is not in
-// order. To look at the files each time needs no watcher, and is cheap beside a
-// handshake.
-func (w *watched[T]) get() T { return w.recent(0) }
+// current returns the value as it was when the watcher last looked: the old one if
+// the new one is invalid.
+func (v *watched[T]) current() T { return *v.now.Load() }
 
-// recent is get that does not look at the files if that was done so short a time
-// ago.
-func (w *watched[T]) recent(age time.Duration) T {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if time.Since(w.looked) >= age && w.changed() {
-		w.tryRenew()
+// latest is current that looks at the files first, so that what changed before it
+// was called counts.
+func (v *watched[T]) latest() T {
+	v.look()
+	return v.current()
+}
+
+func (v *watched[T]) look() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.changed() {
+		v.tryRenew()
 	}
-	return w.current
 }
 
-// hangup reads the files even if they seem to be the same.
-func (w *watched[T]) hangup() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.tryRenew()
+func (v *watched[T]) reload() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.tryRenew()
 }
 
-func (w *watched[T]) tryRenew() {
-	if err := w.renew(); err != nil {
-		w.failed(err)
+func (v *watched[T]) tryRenew() {
+	if err := v.renew(); err != nil {
+		v.failed(err)
 	}
 }
 
 // renew puts to use what is in the files now.
-func (w *watched[T]) renew() error {
-	w.tried = w.stat() // before it reads: a change meanwhile is seen the next time
-	next, err := w.read()
+func (v *watched[T]) renew() error {
+	v.tried = v.stat() // before it reads: a change meanwhile is seen the next time
+	next, err := v.read()
 	if err == nil {
-		w.current = next
+		v.now.Store(&next)
 	}
 	return err
 }
 
 // changed reports whether the files are others than those that were read. Several
 // cannot change at the same instant.
-func (w *watched[T]) changed() bool {
-	for i, now := range w.stat() {
-		was := w.tried[i]
+func (v *watched[T]) changed() bool {
+	for i, now := range v.stat() {
+		was := v.tried[i]
 		if (was == nil) != (now == nil) {
 			return true
 		}
-		if now != nil && (!os.SameFile(was, now) || !was.ModTime().Equal(now.ModTime()) || was.Size() != now.Size()) {
+		if now != nil && (!os.SameFile(was, now) || !was.ModTime().Equal(now.ModTime()) || was.Size() != now.Size() || was.Mode() != now.Mode()) {
 			return true
 		}
 	}
@@ -100,13 +130,23 @@ func (w *watched[T]) changed() bool {
 }
 
 // stat looks at the files; one that cannot be looked at is nil.
-func (w *watched[T]) stat() []fs.FileInfo {
-	w.looked = time.Now()
-	found := make([]fs.FileInfo, len(w.files))
-	for i, name := range w.files {
+func (v *watched[T]) stat() []fs.FileInfo {
+	found := make([]fs.FileInfo, len(v.names))
+	for i, name := range v.names {
 		if fi, err := os.Stat(name); err == nil {
 			found[i] = fi
 		}
 	}
 	return found
+}
+
+// warnMounted warns of files that nobody can renew by moving another into their
+// place: a file that is mounted by itself, as into a container, stays the one that
+// it was when it was mounted.
+func warnMounted(log zerolog.Logger, names ...string) {
+	for _, name := range names {
+		if isMountPoint(name) {
+			log.Warn().Str("file", name).Msg("this file is mounted by itself, so that a new one moved into its place will not be seen: mount its folder")
+		}
+	}
 }

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package commands
+
+func isMountPoint(string) bool { return false }
