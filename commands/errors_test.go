@@ -74,6 +74,7 @@ var mistakes = []struct {
 		typed("upload --lab 3 x"),
 		typed("upload --lab 9 x"),
 		typed("upload"),
+		{args: []string{"serve", "--reply", strings.Repeat("{}", 16)}},
 		typed("say -a nowhere hi"),
 		typed("say -a 127.0.0.1:http99 hi"),
 		typed("say -a 127.0.0.1:99999 hi"),

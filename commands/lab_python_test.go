@@ -175,6 +175,11 @@ func TestExampleClient(t *testing.T) {
 	if got := server.await(t, "say").Text; got != "Grüße" {
 		t.Errorf("say: the server received %q", got)
 	}
+	longest := strings.Repeat("x", 4096)
+	if got := client("say", longest); got != "Message: "+longest+"\n" {
+		t.Errorf("say: an answer of %d bytes to one of %d", len(got), len(longest))
+	}
+	server.await(t, "say")
 
 	for _, size := range []int{0, 300, 70_000} {
 		got := client("blob", fmt.Sprint(size))

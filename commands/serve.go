@@ -128,6 +128,9 @@ func serveOptionsOf(c *cli.Context) (o serveOptions, err error) {
 	if o.limits, err = limitsOf(c); err != nil {
 		return o, err
 	}
+	if err := o.limits.CheckReply(o.reply); err != nil {
+		return o, usageError("--reply: %w", err)
+	}
 	if o.keep.MaxPartialBytes, err = sizeOf(c, "max-partial-size"); err != nil {
 		return o, err
 	}

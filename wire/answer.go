@@ -75,7 +75,7 @@ func (c *Client) listen() {
 }
 
 func readReply(r *bufio.Reader) (string, error) {
-	h, err := ReadHeader(r)
+	h, err := readHeader(r, MaxReply)
 	if err == nil && !h.IsString() {
 		err = ErrType
 	}
@@ -83,7 +83,7 @@ func readReply(r *bufio.Reader) (string, error) {
 	if err == nil {
 		text, err = ReadString(r, h)
 	}
-	if errors.Is(err, ErrType) || errors.Is(err, ErrLength) || errors.Is(err, ErrUTF8) {
+	if errors.Is(err, ErrType) || errors.Is(err, ErrUTF8) {
 		got, _ := r.Peek(min(r.Buffered(), 64))
 		err = &ForeignError{bytes.Clone(got)}
 	}

@@ -237,7 +237,7 @@ func (c *conn) say(text string) {
 		return
 	}
 	c.received(Event{Op: "say", Text: text})
-	c.out.say(orDefault(c.srv.Reply, DefaultReply), text)
+	c.out.say(c.srv.reply, text)
 }
 
 // allowText reports whether a text is longer than the server's limit.
@@ -250,7 +250,7 @@ func (s *Server) allowText(text string) error {
 
 // answer is what the server says to a raw text.
 func (s *Server) answer(text string) string {
-	return strings.ReplaceAll(orDefault(s.Reply, DefaultReply), "{}", text)
+	return strings.ReplaceAll(s.reply, "{}", text)
 }
 
 // ping notes a connection that asked for nothing. A store that failed is told

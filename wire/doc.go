@@ -10,11 +10,13 @@
 // see below. Integers are
 // little-endian. There are two kinds of message:
 //
-//	String  01         length (2 bytes, at most 4096)     text in UTF-8
+//	String  01         length (2 bytes)                   text in UTF-8
 //	Data    02 … 09    size (1 … 8 bytes: type less one)  that many bytes
 //
 // A sender uses the smallest type of Data that holds the size; a receiver
-// takes any. A longer String, an unknown type, invalid UTF-8 and the end of
+// takes any. A String of a client has at most 4096 bytes, and one of a server
+// as many as its length can say: 65,535. A longer String, an unknown type,
+// invalid UTF-8 and the end of
 // the stream inside a message are protocol errors. The header alone decides,
 // before anything is allocated or kept. A receiver must not depend on how TCP
 // cuts the stream into pieces: any bytes it has read beyond one message begin
@@ -68,8 +70,9 @@
 //	                                              S: SAVED 0 upload=1 0 name=report.pdf 0 size=4194304 0 crc64nvme=… 0
 //	refusal                                       S: ERROR 0 code=no-space 0 text=… 0
 //
-// say. A text is answered with a text. A reply that would not fit into a
-// String is cut between two characters.
+// say. A text is answered with a text, which may hold what was said, even more
+// than once. It is never cut: a server whose reply to a text of 4096 bytes
+// would not fit into a String must not be set up so.
 //
 // blob. A Data while no upload is open is kept under a name that the server
 // makes: 8 letters and digits, and ".bin". OK means that it is as safe as

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"math/bits"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -25,13 +26,15 @@ const (
 )
 
 const (
-	// MaxString is the most bytes that a String holds.
+	// MaxString is the most bytes that a String of a client holds.
 	MaxString = 4096
+	// MaxReply is the most bytes that a String of a server holds.
+	MaxReply = 1<<16 - 1
 	// maxHeader is the length of the longest header: that of a Data with an
 	// 8-byte size.
 	maxHeader = 9
-	// readAhead holds any String with its header, so that a message is looked
-	// at before it is taken. A body does not pass through it.
+	// readAhead holds any String of a client with its header, so that a message
+	// is looked at before it is taken. A body does not pass through it.
 	readAhead = 8 << 10
 )
 
@@ -54,7 +57,7 @@ type Header struct {
 // IsString reports whether the message is a String; otherwise it is a Data.
 func (h Header) IsString() bool { return h.Type == typeString }
 
-// StringHeader returns the header of a String of n bytes, at most MaxString.
+// StringHeader returns the header of a String of n bytes, at most MaxReply.
 func StringHeader(n int) Header { return Header{typeString, uint64(n)} }
 
 // DataHeader returns the shortest header of a Data of size bytes.
@@ -78,10 +81,13 @@ func sizeWidth(t byte) int {
 	return int(t - typeData1 + 1)
 }
 
-// ReadHeader takes a header from r. The error is io.EOF if the stream ends
-// before it, io.ErrUnexpectedEOF if the stream ends inside it, ErrType or
-// ErrLength if it breaks the rules, or r's own.
-func ReadHeader(r *bufio.Reader) (Header, error) {
+// ReadHeader takes the header of a client's message from r. The error is io.EOF
+// if the stream ends before it, io.ErrUnexpectedEOF if the stream ends inside
+// it, ErrType or ErrLength if it breaks the rules, or r's own.
+func ReadHeader(r *bufio.Reader) (Header, error) { return readHeader(r, MaxString) }
+
+// readHeader is ReadHeader where a String may have longest bytes.
+func readHeader(r *bufio.Reader, longest uint64) (Header, error) {
 	b, err := r.Peek(1)
 	if err != nil {
 		return Header{}, err
@@ -98,17 +104,19 @@ func ReadHeader(r *bufio.Reader) (Header, error) {
 	var size [8]byte
 	copy(size[:], b[1:])
 	h.Size = binary.LittleEndian.Uint64(size[:])
-	if h.IsString() && h.Size > MaxString {
+	if h.IsString() && h.Size > longest {
 		return h, ErrLength
 	}
 	_, err = r.Discard(n)
 	return h, err
 }
 
-// ReadString takes the contents of a String whose header was h from r, whose
-// buffer holds at least MaxString bytes. The error is io.ErrUnexpectedEOF if
-// the stream ends too early, ErrUTF8, or r's own.
+// ReadString takes the contents of a String whose header was h from r. The error
+// is io.ErrUnexpectedEOF if the stream ends too early, ErrUTF8, or r's own.
 func ReadString(r *bufio.Reader, h Header) (string, error) {
+	if h.Size > uint64(r.Size()) {
+		return readLongString(r, h)
+	}
 	b, err := r.Peek(int(h.Size))
 	if err != nil {
 		return "", unexpected(err)
@@ -121,8 +129,21 @@ func ReadString(r *bufio.Reader, h Header) (string, error) {
 	return s, err
 }
 
+// readLongString is ReadString of what r's buffer does not hold. Memory is
+// taken as the bytes come.
+func readLongString(r *bufio.Reader, h Header) (string, error) {
+	var b strings.Builder
+	if _, err := io.CopyN(&b, r, int64(h.Size)); err != nil {
+		return "", unexpected(err)
+	}
+	if !utf8.ValidString(b.String()) {
+		return "", ErrUTF8
+	}
+	return b.String(), nil
+}
+
 // AppendString appends a String that holds text, which is valid UTF-8 and no
-// longer than MaxString, to b.
+// longer than MaxReply, to b.
 func AppendString(b []byte, text string) []byte {
 	return append(StringHeader(len(text)).Append(b), text...)
 }

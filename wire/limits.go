@@ -1,6 +1,11 @@
 package wire
 
-import "time"
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
 
 // Defaults of Limits.
 const (
@@ -83,6 +88,21 @@ func (l Limits) withDefaults() Limits {
 	limit(&l.IdleTimeout, DefaultIdleTimeout)
 	limit(&l.ProgressTimeout, DefaultProgressTimeout)
 	return l
+}
+
+// CheckReply reports why a template for Server.Reply cannot be used under these
+// limits: it has a NUL byte, or its reply to the longest text would be longer
+// than MaxReply.
+func (l Limits) CheckReply(template string) error {
+	template = strings.ToValidUTF8(template, "\uFFFD")
+	if IsControl(template) {
+		return errors.New("a reply has no NUL byte")
+	}
+	most, times := l.withDefaults().MaxMessage, strings.Count(template, "{}")
+	if longest := len(template) + times*(most-len("{}")); longest > MaxReply {
+		return fmt.Errorf("the reply to a message of %d bytes would have %d bytes, and %d is the limit", most, longest, MaxReply)
+	}
+	return nil
 }
 
 func limit[T int | int64 | time.Duration](v *T, standard T) {

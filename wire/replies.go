@@ -13,6 +13,9 @@ const (
 	// maxGathered is how many bytes of replies are gathered at most before
 	// they are sent.
 	maxGathered = 32 << 10
+	// maxOwedBytes is how many bytes of answers may wait for one that comes before
+	// them. With more, the connection is not read on either.
+	maxOwedBytes = 256 << 10
 	// keptBuffer is the most that an idle connection keeps to gather replies in.
 	keptBuffer = 512
 )
@@ -30,6 +33,7 @@ type replies struct {
 	writing bool      // somebody sends
 	waiting bool      // the reader waits, and does not send what is added
 	owed    []answer  // from the oldest that is not known
+	held    int       // bytes of messages in owed
 	told    place     // how many answers came before those
 	err     error     // why nothing is sent any more: the stream may end inside a reply
 }
@@ -73,7 +77,7 @@ func (o *replies) say(template, text string) {
 func (o *replies) inOrder(ctl Control) { o.answerControl(o.reserve(""), ctl) }
 
 // reserve takes the next place in the order of answers, for one about the file
-// called name. It waits while too many answers are owed, or one about a file of
+// called name. It waits while too much is owed, or an answer about a file of
 // that name: the second is not to be published before the first. It is the
 // reader's.
 func (o *replies) reserve(name string) place {
@@ -83,7 +87,7 @@ func (o *replies) reserve(name string) place {
 }
 
 func (o *replies) place(name string) place {
-	for o.err == nil && (len(o.owed) >= maxOwed || o.owes(name)) {
+	for o.err == nil && (len(o.owed) >= maxOwed || o.held >= maxOwedBytes || o.owes(name)) {
 		if len(o.buf) > 0 || o.writing {
 			o.send()
 			continue
@@ -116,9 +120,11 @@ func (o *replies) answerControl(p place, ctl Control) {
 func (o *replies) answer(p place, message []byte) {
 	a := &o.owed[p-o.told]
 	a.known, a.message = true, message
+	o.held += len(message)
 	known := 0
 	for ; known < len(o.owed) && o.owed[known].known; known++ {
 		o.buf = append(o.buf, o.owed[known].message...)
+		o.held -= len(o.owed[known].message)
 	}
 	o.owed = slices.Delete(o.owed, 0, known)
 	o.told += place(known)

@@ -52,18 +52,17 @@ func about(word string, upload int) Control {
 	return numbered(Control{Word: word, Fields: make([]Field, 0, 5)}, upload)
 }
 
-// append appends the String that holds c to b, cut to its length.
+// append appends the String that holds c to b.
 func (c Control) append(b []byte) []byte {
 	start := len(b)
 	return endString(c.appendText(beginString(b)), start)
 }
 
-// appendSaid appends the String that answers a text: the template with the text
-// for each "{}", cut to the length of a String.
+// appendSaid appends the String that answers a text: the template, which
+// CheckReply has passed, with the text for each "{}".
 func appendSaid(b []byte, template, text string) []byte {
 	start := len(b)
 	b = beginString(b)
-	template = strings.ToValidUTF8(template, "\uFFFD")
 	for {
 		before, after, found := strings.Cut(template, "{}")
 		b = append(b, before...)
@@ -78,15 +77,10 @@ func appendSaid(b []byte, template, text string) []byte {
 const stringHeader = 3
 
 // beginString makes room for the header of a String whose contents are then
-// appended, and endString puts it there, at start, and cuts what does not fit.
+// appended, and endString puts it there, at start.
 func beginString(b []byte) []byte { return StringHeader(0).Append(b) }
 
 func endString(b []byte, start int) []byte {
-	text := b[start+stringHeader:]
-	if len(text) > MaxString {
-		text = text[:MaxString]
-		text = text[:wholeRunes(text)]
-	}
-	StringHeader(len(text)).Append(b[start:start])
-	return b[:start+stringHeader+len(text)]
+	StringHeader(len(b) - start - stringHeader).Append(b[start:start])
+	return b
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
+	"strings"
 	"sync"
 	"time"
 
@@ -22,8 +24,8 @@ var ErrServerClosed = errors.New("wire: server closed")
 type Server struct {
 	// Store keeps blobs and files. It must be set.
 	Store Store
-	// Reply is what a text is answered with; "{}" stands for the text. A
-	// reply over MaxString bytes is cut. Empty stands for DefaultReply.
+	// Reply is what a text is answered with; "{}" stands for the text. Empty
+	// stands for DefaultReply. Serve fails with what Limits.CheckReply says of it.
 	Reply string
 	// Lab makes the server speak one task of the course and nothing else.
 	// Its zero value speaks this protocol and recognises the lab dialect.
@@ -50,6 +52,7 @@ type Server struct {
 
 	once   sync.Once
 	limits Limits        // with defaults
+	reply  string        // likewise, and valid UTF-8
 	calls  chan struct{} // full while MaxCalls of the store run
 	atDoor throttle      // of lines about connections that were refused
 	amiss  throttle      // of lines about errors of clients
@@ -104,6 +107,9 @@ func (s *Server) Serve(l net.Listener) error {
 	if s.Authenticate != nil && s.Certificate == nil {
 		return errors.New("wire: tokens are for TLS")
 	}
+	if err := s.Limits.CheckReply(s.Reply); err != nil {
+		return fmt.Errorf("wire: %w", err)
+	}
 	s.once.Do(s.begin)
 	if !s.addListener(l) {
 		return ErrServerClosed
@@ -134,6 +140,7 @@ func (s *Server) Serve(l net.Listener) error {
 // begin makes ready for the first connection.
 func (s *Server) begin() {
 	s.limits = s.Limits.withDefaults()
+	s.reply = strings.ToValidUTF8(orDefault(s.Reply, DefaultReply), "\uFFFD")
 	s.calls = make(chan struct{}, s.limits.MaxCalls)
 	s.atDoor = throttle{burst: 1, interval: 10 * time.Second}
 	s.amiss = throttle{burst: 100, interval: time.Second / 2}

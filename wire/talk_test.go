@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -207,24 +208,94 @@ func TestEveryTypeOfData(t *testing.T) {
 	}
 }
 
-// TestReplyIsCut has replies that do not fit into a String.
-func TestReplyIsCut(t *testing.T) {
+// TestReplyHasRoom has replies that are longer than any request.
+func TestReplyHasRoom(t *testing.T) {
+	a, turtles := strings.Repeat("a", 4096), strings.Repeat("🐢", 1024)
 	tests := []struct{ name, template, text, want string }{
-		{"fits", "{}", strings.Repeat("a", 4096), strings.Repeat("a", 4096)},
-		{"one byte over", "m{}", strings.Repeat("a", 4096), "m" + strings.Repeat("a", 4095)},
-		{"default", "", strings.Repeat("a", 4090), "Message: " + strings.Repeat("a", 4087)},
-		{"within a character of 2 bytes", "m{}", strings.Repeat("ż", 2048), "m" + strings.Repeat("ż", 2047)},
-		{"within a character of 4 bytes", "abc{}", strings.Repeat("🐢", 1024), "abc" + strings.Repeat("🐢", 1023)},
-		{"many times", "{}{}{}", strings.Repeat("a", 3000), strings.Repeat("a", 4096)},
+		{"default", "", a, "Message: " + a},
+		{"wide characters", "", turtles, "Message: " + turtles},
+		{"the longest", strings.Repeat("{}", 15) + strings.Repeat("x", 4095), a, strings.Repeat("a", 15*4096) + strings.Repeat("x", 4095)},
 		{"template that is not UTF-8", "\xff{}", "a", "\uFFFDa"},
 	}
 	for _, tt := range tests {
-		t.Run(tt.name, conversation{
-			adapt: reply(tt.template),
-			steps: []step{{str(tt.text), hear(tt.want)}},
-			did:   []string{"say " + tt.text},
-		}.run)
+		t.Run(tt.name, func(t *testing.T) {
+			serve(t, reply(tt.template), func(w *world) {
+				p := w.dial()
+				p.send(str(tt.text))
+				p.hear(tt.want)
+				p.Close()
+				c := w.client()
+				defer c.Close()
+				if got, err := c.Say(bg, tt.text); got != tt.want || err != nil {
+					t.Errorf("the client reads %d bytes, %v; want %d", len(got), err, len(tt.want))
+				}
+			})
+		})
 	}
+}
+
+// TestRawReplyHasRoom is the same for the dialect of Task 3, recognised and told.
+func TestRawReplyHasRoom(t *testing.T) {
+	text := strings.Repeat("a", 4096)
+	for _, task := range []wire.Lab{0, wire.Lab3} {
+		serve(t, func(w *world) { w.server.Lab = task }, func(w *world) {
+			p := w.dial()
+			p.send(text)
+			p.hearBare("Message: " + text)
+			p.wantClosed()
+		})
+	}
+}
+
+// TestReplyMustFit has templates that a server must not be started with.
+func TestReplyMustFit(t *testing.T) {
+	for _, template := range []string{strings.Repeat("{}", 16), strings.Repeat("{}", 15) + strings.Repeat("x", 4096), strings.Repeat("\xff{}", 15) + strings.Repeat("x", 4093), "a\x00b"} {
+		l := newListener()
+		w := &wire.Server{Store: &store{}, Reply: template}
+		if err := w.Serve(l); err == nil || err == wire.ErrServerClosed {
+			t.Errorf("a server with a reply of %d bytes serves: %v", len(template), err)
+		}
+	}
+	few := wire.Limits{MaxMessage: 100}
+	if err := few.CheckReply(strings.Repeat("{}", 655)); err != nil {
+		t.Error(err)
+	}
+	if err := few.CheckReply(strings.Repeat("{}", 656)); err == nil {
+		t.Error("65600 bytes would fit")
+	}
+}
+
+// TestManyLongRepliesOwed holds long replies back by a file whose publication
+// takes long: a server that owes much does not read on.
+func TestManyLongRepliesOwed(t *testing.T) {
+	var release chan struct{}
+	serve(t, func(w *world) {
+		release = make(chan struct{})
+		w.server.Reply = strings.Repeat("{}", 15)
+		w.store.onCommit = func(*file) error { <-release; return nil }
+	}, func(w *world) {
+		const many = 100
+		text := strings.Repeat("a", 4096)
+		p := w.dial()
+		p.send(str("f|size=0|"), end(""))
+		sent := make(chan struct{})
+		go func() {
+			defer close(sent)
+			p.send(strings.Repeat(str(text), many))
+		}()
+		synctest.Wait()
+		if n := len(w.did()); n > 6 {
+			t.Errorf("%d replies of 60 KiB are held back", n)
+		}
+		close(release)
+		<-sent
+		want := []string{ok(1), saved(1, "f", "")}
+		for range many {
+			want = append(want, strings.Repeat(text, 15))
+		}
+		p.hear(want...)
+		p.Close()
+	})
 }
 
 func TestAnnouncementFields(t *testing.T) {
