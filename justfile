@@ -4,10 +4,9 @@
 _default:
     @just --list
 
-# build ./labnet and ./labnet-s3, which it becomes to serve from an object store
+# build ./labnet
 build:
-    CGO_ENABLED=0 go build -trimpath -tags urfave_cli_no_docs,labnet_no_s3 -o labnet .
-    CGO_ENABLED=0 go build -trimpath -tags urfave_cli_no_docs -o labnet-s3 .
+    CGO_ENABLED=0 go build -trimpath -tags urfave_cli_no_docs -o labnet .
 
 # run the tests; flags go to go test: just test -race
 test *flags:

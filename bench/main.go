@@ -148,7 +148,7 @@ func (o *options) open(ctx context.Context, big int64) (*bench, error) {
 	b := &bench{dir: dir, labnet: o.labnet, lab: o.lab, limit: o.limit}
 	if b.labnet == "" {
 		b.labnet = filepath.Join(dir, "labnet")
-		build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags", "urfave_cli_no_docs,labnet_no_s3", "-o", b.labnet, ".")
+		build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags", "urfave_cli_no_docs", "-o", b.labnet, ".")
 		build.Dir = ".."
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if output, err := build.CombinedOutput(); err != nil {

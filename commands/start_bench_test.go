@@ -17,7 +17,7 @@ import (
 // client's alone, and steadier than the time.
 func BenchmarkStart(b *testing.B) {
 	binary := filepath.Join(b.TempDir(), "labnet.exe")
-	build := exec.CommandContext(b.Context(), "go", "build", "-trimpath", "-tags", "urfave_cli_no_docs,labnet_no_s3", "-o", binary, "github.com/labnet/labnet")
+	build := exec.CommandContext(b.Context(), "go", "build", "-trimpath", "-tags", "urfave_cli_no_docs", "-o", binary, "github.com/labnet/labnet")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as the justfile
 	if out, err := build.CombinedOutput(); err != nil {
 		b.Fatalf("%v\n%s", err, out)

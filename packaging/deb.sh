@@ -3,7 +3,7 @@
 #
 # usage: packaging/deb.sh BINARY ARCHITECTURE VERSION FOLDER
 #
-# Beside the binary is labnet-s3. The architecture is named as Debian does. SOURCE_DATE_EPOCH must be set.
+# The architecture is named as Debian does. SOURCE_DATE_EPOCH must be set.
 set -eu
 [ $# = 4 ] || { sed -n 's/^# usage: /usage: /p' "$0" >&2; exit 2; }
 binary=$1 arch=$2 folder=$4
@@ -25,7 +25,6 @@ fish=$root/usr/share/fish/vendor_completions.d
 mkdir -p "$root/DEBIAN" "$root/usr/bin" "$doc" "$units" "$man" "$bash" "$zsh" "$fish"
 chmod 755 "$root"
 install -m 755 "$binary" "$root/usr/bin/labnet"
-install -m 755 "$binary-s3" "$root/usr/bin/labnet-s3"
 install -m 644 "$here/systemd/labnet.service" "$here/systemd/labnet.socket" "$units"
 install -m 644 "$here/../README.md" "$doc"
 install -m 644 "$here/../LICENSE" "$doc/copyright"

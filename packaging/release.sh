@@ -32,11 +32,11 @@ mkdir -p "$out"
 out=$(cd "$out" && pwd)
 rm -f "$out"/labnet_* "$out/SHA256SUMS"
 
-# build OS ARCH FILE TAGS: what this machine's environment asks for must not matter.
+# build OS ARCH FILE: what this machine's environment asks for must not matter.
 build() {
 	env -u GOFLAGS -u GOEXPERIMENT CGO_ENABLED=0 GOOS="$1" GOARCH="$2" \
 		GOAMD64=v1 GOARM=6 GOARM64=v8.0 GORISCV64=rva20u64 \
-		go build -trimpath -buildvcs=true -tags "urfave_cli_no_docs$4" \
+		go build -trimpath -buildvcs=true -tags urfave_cli_no_docs \
 		-ldflags '-s -w -buildid=' -o "$3" .
 }
 
@@ -46,20 +46,12 @@ version() { go version -m "$1" | awk '$1 == "mod" { sub(/^v/, "", $3); print $3 
 for platform; do
 	os=${platform%/*} arch=${platform#*/} exe=
 	[ "$os" != windows ] || exe=.exe
-	# One that starts quickly, and the one with object stores that it becomes; on
-	# Windows no program can become another one, and there is the latter only.
-	if [ "$os" = windows ]; then
-		build "$os" "$arch" "$tmp/labnet$exe" ""
-	else
-		build "$os" "$arch" "$tmp/labnet" ,labnet_no_s3
-		build "$os" "$arch" "$tmp/labnet-s3" ""
-	fi
+	build "$os" "$arch" "$tmp/labnet$exe"
 	version=$(version "$tmp/labnet$exe")
 	name=labnet_${version}_${os}_$arch
 
 	mkdir "$tmp/$name"
 	mv "$tmp/labnet$exe" "$tmp/$name"
-	[ "$os" = windows ] || mv "$tmp/labnet-s3" "$tmp/$name"
 	cp README.md CHANGELOG.md LICENSE "$tmp/$name"
 	[ "$os" = windows ] || cp -r packaging/labnet.1 packaging/completions "$tmp/$name"
 	chmod -R u=rwX,go=rX "$tmp/$name"

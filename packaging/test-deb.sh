@@ -62,7 +62,7 @@ server=
 dpkg --install "$deb" # as an upgrade does
 labnet version
 dpkg --remove labnet
-for file in /usr/bin/labnet /usr/bin/labnet-s3 $unit.service $unit.socket $share/doc/labnet $share/man/man1/labnet.1.gz \
+for file in /usr/bin/labnet $unit.service $unit.socket $share/doc/labnet $share/man/man1/labnet.1.gz \
 	$share/bash-completion/completions/labnet $share/zsh/vendor-completions/_labnet \
 	$share/fish/vendor_completions.d/labnet.fish; do
 	[ ! -e "$file" ] || fail "left behind: $file"
