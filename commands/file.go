@@ -228,7 +228,8 @@ func (f failing) Close() error                   { return nil }
 // uploadID tells a file from others and from its own earlier contents. It need
 // not be certain: what the server has of it is compared before it is continued.
 func uploadID(name string, info fs.FileInfo) string {
-	facts := fmt.Sprintf("%s\x00%d\x00%d", name, info.Size(), info.ModTime().UnixNano())
+	t := info.ModTime()
+	facts := fmt.Sprintf("%s\x00%d\x00%d%09d", name, info.Size(), t.Unix(), t.Nanosecond())
 	return fmt.Sprintf("%.16x", sha256.Sum256([]byte(facts)))
 }
 

@@ -37,6 +37,7 @@ func (o serveOptions) checkStore() error {
 
 // openStore opens the store and tells what interrupted uploads have left in it.
 func (o serveOptions) openStore(ctx context.Context, log zerolog.Logger) (keptStore, error) {
+	o.keep.Note = func(what string, err error) { log.Warn().Err(err).Msg(what) }
 	store, err := o.openAnyStore(ctx)
 	if err != nil {
 		return nil, err

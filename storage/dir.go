@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -43,6 +44,9 @@ type DirOptions struct {
 	// seen up to a second late. Zero stands for DefaultKeepFree, less than zero
 	// for none. Linux, macOS, FreeBSD and Windows tell what is free.
 	KeepFree int64
+	// Note is told, once of each kind, what the filesystem does not do although
+	// files are kept without it, and why; nil tells nobody.
+	Note func(what string, err error)
 	// Foreign names files in the hidden folder that are the caller's own, which
 	// OpenDir leaves alone. See Hidden.
 	Foreign []string
@@ -69,6 +73,7 @@ type Dir struct {
 	maxPartials     int
 	maxPartialBytes int64
 	foreign         []string
+	notes           notes
 
 	publishing *nameLocks
 	folders    folders
@@ -130,6 +135,7 @@ func newDir(dir string, root *osFilesystem, filesystem filesystem, o DirOptions)
 		maxPartials:     cmp.Or(o.MaxPartials, DefaultMaxPartials),
 		maxPartialBytes: cmp.Or(o.MaxPartialBytes, DefaultMaxPartialBytes),
 		foreign:         o.Foreign,
+		notes:           notes{tell: o.Note},
 		space:           space{keep: cmp.Or(o.KeepFree, DefaultKeepFree), free: filesystem.Free},
 		publishing:      newNameLocks(),
 		closing:         make(chan struct{}),
@@ -279,4 +285,36 @@ func (d *Dir) Close() error {
 		errs = append(errs, p.Suspend())
 	}
 	return errors.Join(append(errs, d.os.Close(), d.lock.Close())...)
+}
+
+// tolerate returns err unless it says that the filesystem has no such thing, or
+// lets nobody do it (NFS with access lists, FUSE, CIFS). Then it notes what
+// follows from that.
+func (d *Dir) tolerate(what string, err error) error {
+	if !errors.Is(err, syscall.EPERM) && !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	d.notes.note(what, err)
+	return nil
+}
+
+// notes tell each thing once.
+type notes struct {
+	tell func(what string, err error)
+
+	mu   sync.Mutex
+	told map[string]bool
+}
+
+func (n *notes) note(what string, err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.tell == nil || n.told[what] {
+		return
+	}
+	if n.told == nil {
+		n.told = make(map[string]bool)
+	}
+	n.told[what] = true
+	n.tell(what, err)
 }

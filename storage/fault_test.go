@@ -5,10 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -163,5 +167,59 @@ func TestFailureStopsOthers(t *testing.T) {
 	}
 	if calls := w.taken(); slices.Contains(calls, "sync P") {
 		t.Errorf("synced after the failure: %q", calls)
+	}
+}
+
+// TestFilesystemWithoutMetadata has a filesystem that sets no permissions, times
+// and attributes, as NFS with access lists, FUSE and CIFS may: files are kept all
+// the same, nobody may do more with them than with their source, and it is noted
+// once. A filesystem that became read-only is another matter.
+func TestFilesystemWithoutMetadata(t *testing.T) {
+	for _, fault := range []error{syscall.EPERM, syscall.ENOTSUP, syscall.ENOSYS} {
+		inEveryWay(t, func(t *testing.T, s scenario) {
+			dir := t.TempDir()
+			d, w := s.open(t, dir)
+			var noted []string
+			d.notes.tell = func(what string, err error) {
+				if !errors.Is(err, fault) {
+					t.Errorf("%s: noted error %v, want %v", what, err, fault)
+				}
+				noted = append(noted, what)
+			}
+			refused := 0
+			w.before = func(call string) error {
+				switch op, _, _ := strings.Cut(call, " "); op {
+				case "chmod", "chtimes", "modtime", "attribute":
+					refused++
+					return fault
+				}
+				return nil
+			}
+			if _, err := s.upload(d); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(s.after, files(t, dir)); diff != "" {
+				t.Errorf("visible (-want +got):\n%s", diff)
+			}
+			for _, name := range []string{"one", "two"} {
+				p, err := d.Create(context.Background(), File{Name: name, Mode: 0o044, HasMode: true, ModTime: time.Unix(1, 0)})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := p.Commit(context.Background(), Sum{Size: 0}); err != nil {
+					t.Fatal(err)
+				}
+				fi, err := os.Stat(filepath.Join(dir, name))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if mode := fi.Mode().Perm(); runtime.GOOS != "windows" && mode&^0o644 != 0 {
+					t.Errorf("%s: mode %v", name, mode)
+				}
+			}
+			if refused < 6 || len(noted) != 2 {
+				t.Errorf("refused %d times, noted %q; want two notes", refused, noted)
+			}
+		})
 	}
 }

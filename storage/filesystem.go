@@ -21,7 +21,10 @@ type filesystem interface {
 	// it is closed before, or the process dies, there is nothing left of it.
 	// Where that cannot be done it fails with errors.ErrUnsupported.
 	CreateNameless(perm fs.FileMode) (file, error)
-	Chtimes(name string, atime, mtime time.Time) error
+	// Chtimes sets the time of the last modification of a file in the hidden
+	// folder. It fails with errors.ErrUnsupported for a time that the system
+	// cannot be told.
+	Chtimes(name string, mtime time.Time) error
 	Mkdir(name string, perm fs.FileMode) error
 	Link(oldname, newname string) error
 	// Move gives a file in the hidden folder another name, outside, in one
@@ -133,11 +136,6 @@ func (f *osFilesystem) OpenFile(name string, flag int, perm fs.FileMode) (file, 
 		return nil, err
 	}
 	return osFile{opened, f}, nil
-}
-
-func (f *osFilesystem) Chtimes(name string, atime, mtime time.Time) error {
-	at, name := f.at(name)
-	return at.Chtimes(name, atime, mtime)
 }
 
 func (f *osFilesystem) Mkdir(name string, perm fs.FileMode) error { return f.root.Mkdir(name, perm) }

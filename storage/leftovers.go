@@ -109,7 +109,11 @@ func (d *Dir) inspect(name string, now time.Time) (leftover, error) {
 	// A clock may have been set back. What seems to come from the future is
 	// taken to be new, and gets that time, so that it ages from now on.
 	l := leftover{fi.Size(), now.Add(-max(0, now.Sub(fi.ModTime())))}
-	if err := cmp.Or(f.Truncate(l.size), f.Close(), d.fs.Chtimes(name, time.Time{}, l.since)); err != nil {
+	err = cmp.Or(f.Truncate(l.size), f.Close())
+	if err == nil {
+		err = d.tolerate("times cannot be set here: interrupted uploads may expire too soon or too late", d.fs.Chtimes(name, l.since))
+	}
+	if err != nil {
 		return leftover{}, nil
 	}
 	return l, nil

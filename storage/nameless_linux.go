@@ -73,8 +73,11 @@ func (f *osFilesystem) CreateNameless(perm fs.FileMode) (file, error) {
 }
 
 func (f osFile) SetModTime(t time.Time) error {
-	times := []unix.Timespec{{Nsec: unix.UTIME_OMIT}, unix.NsecToTimespec(t.UnixNano())}
-	err := unix.UtimesNanoAt(int(f.Fd()), "", times, unix.AT_EMPTY_PATH) // since Linux 5.8
+	times, err := modTime(t)
+	if err != nil {
+		return err
+	}
+	err = unix.UtimesNanoAt(int(f.Fd()), "", times, unix.AT_EMPTY_PATH) // since Linux 5.8
 	return os.NewSyscallError("utimensat", err)
 }
 

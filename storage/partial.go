@@ -9,6 +9,7 @@ import (
 	"hash"
 	"io"
 	"io/fs"
+	"math"
 	"path/filepath"
 	"sync"
 	"syscall"
@@ -220,10 +221,8 @@ func (p *partial) keep(ctx context.Context, sum []byte) (name string, unchanged 
 		// and it is only possible while the file can be written to.
 		p.f.SetAttribute(attributePrefix+p.file.Digest.Name, hex.EncodeToString(sum))
 	}
-	if mode := p.mode(); !p.nameless || mode != createMode(mode) {
-		if err := p.f.Chmod(mode); err != nil {
-			return "", false, err
-		}
+	if err := p.setMode(); err != nil {
+		return "", false, err
 	}
 	if !p.file.ModTime.IsZero() {
 		if err := p.setModTime(); err != nil {
@@ -245,11 +244,38 @@ func (p *partial) mode() fs.FileMode {
 // have others: it must be possible to write to it.
 func createMode(mode fs.FileMode) fs.FileMode { return mode | 0o600 }
 
+// setModTime gives the file its time or, where that cannot be, leaves that of its
+// last write. A filesystem that knows no such time may take another one without
+// a word: ext4, XFS and others know years up to 2038, 2446 or 2486.
 func (p *partial) setModTime() error {
-	if p.nameless {
-		return p.f.SetModTime(p.file.ModTime)
+	set := func(t time.Time) error {
+		if p.nameless {
+			return p.f.SetModTime(t)
+		}
+		return p.dir.fs.Chtimes(p.path, t)
 	}
-	return p.dir.fs.Chtimes(p.path, time.Time{}, p.file.ModTime)
+	t := p.file.ModTime
+	err := set(t)
+	if s := t.Unix(); err == nil && (s < 0 || s > math.MaxInt32) {
+		fi, serr := p.f.Stat()
+		if serr != nil {
+			return serr
+		}
+		if kept := fi.ModTime().Unix(); kept < s-2 || kept > s+2 {
+			err = set(time.Now())
+		}
+	}
+	return p.dir.tolerate("times cannot be set here: files have the time when they came", err)
+}
+
+// setMode gives the file its permissions. It was made with fewer, so that where
+// they cannot be set nobody may do more than is meant.
+func (p *partial) setMode() error {
+	mode := p.mode()
+	if p.nameless && mode == createMode(mode) {
+		return nil
+	}
+	return p.dir.tolerate("permissions cannot be set here: files are for the server's user only", p.f.Chmod(mode))
 }
 
 // settle ends the count of the bytes that nobody has told the kernel to write out.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -21,6 +22,26 @@ func (f *osFilesystem) Move(oldname, newname string) error {
 		return errors.ErrUnsupported
 	}
 	return os.NewSyscallError("renameat2", err)
+}
+
+// Chtimes is utimensat. Package os counts nanoseconds in 64 bits, and has times
+// before 1678 and after 2262 in other centuries.
+func (f *osFilesystem) Chtimes(name string, mtime time.Time) error {
+	times, err := modTime(mtime)
+	if err != nil {
+		return err
+	}
+	at, name := f.at(name)
+	return os.NewSyscallError("utimensat", unix.UtimesNanoAt(int(at.dir.Fd()), name, times, unix.AT_SYMLINK_NOFOLLOW))
+}
+
+// modTime is what utimensat is told to set the time of the last modification only.
+func modTime(t time.Time) ([]unix.Timespec, error) {
+	spec, err := unix.TimeToTimespec(t)
+	if err != nil { // its seconds have 32 bits here
+		return nil, errors.ErrUnsupported
+	}
+	return []unix.Timespec{{Nsec: unix.UTIME_OMIT}, spec}, nil
 }
 
 // A folder is open to look up names in it.

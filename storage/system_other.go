@@ -21,6 +21,16 @@ func (osFile) SetModTime(time.Time) error { return errors.ErrUnsupported }
 
 func (osFile) Link(string) error { return errors.ErrUnsupported }
 
+// Chtimes leaves out what package os, which counts nanoseconds in 64 bits, would
+// have in another century.
+func (f *osFilesystem) Chtimes(name string, mtime time.Time) error {
+	if year := mtime.UTC().Year(); year < 1678 || year > 2261 {
+		return errors.ErrUnsupported
+	}
+	at, name := f.at(name)
+	return at.Chtimes(name, time.Time{}, mtime)
+}
+
 func (*osFilesystem) Move(_, _ string) error { return errors.ErrUnsupported }
 
 func (anchor) lacks(string) bool { return false }

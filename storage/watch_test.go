@@ -124,11 +124,11 @@ func (w *watch) CreateNameless(perm fs.FileMode) (file, error) {
 	return &watchedFile{f, w, "P"}, nil
 }
 
-func (w *watch) Chtimes(name string, atime, mtime time.Time) error {
+func (w *watch) Chtimes(name string, mtime time.Time) error {
 	if err := w.call("chtimes", name); err != nil {
 		return err
 	}
-	return w.filesystem.Chtimes(name, atime, mtime)
+	return w.filesystem.Chtimes(name, mtime)
 }
 
 func (w *watch) Mkdir(name string, perm fs.FileMode) error {

@@ -192,7 +192,11 @@ func parseFolders(s, name string) (modes []fs.FileMode, err error) {
 	return modes, nil
 }
 
-// parseTime reads seconds since 1970, with up to nine decimals or none.
+// The times that an announcement may have: those of the years 1 to 9999.
+const minTime, maxTime = -62135596800, 253402300799
+
+// parseTime reads seconds since 1970, with up to nine decimals or none. Times that
+// calendars and filesystems know nothing of are none.
 func parseTime(s string) (time.Time, error) {
 	whole, frac, _ := strings.Cut(s, ".")
 	sec, err := strconv.ParseInt(whole, 10, 64)
@@ -202,6 +206,9 @@ func parseTime(s string) (time.Time, error) {
 	ns, err := strconv.ParseUint("0"+frac+strings.Repeat("0", 9-len(frac)), 10, 64)
 	if err != nil {
 		return time.Time{}, ErrControl
+	}
+	if sec < minTime || sec > maxTime {
+		return time.Time{}, nil
 	}
 	return time.Unix(sec, int64(ns)), nil
 }

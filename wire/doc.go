@@ -40,7 +40,8 @@
 //	upload     a number in decimal: the n-th announcement of the connection
 //	id         what tells an upload from others: at most 128 bytes of any text
 //	mtime      seconds since 1970-01-01 00:00 UTC, rounded down, and up to nine
-//	           decimals behind a point: 1732285920.123456789
+//	           decimals behind a point: 1732285920.123456789; outside the years 1
+//	           to 9999 as if there were none
 //	mode       permission bits in octal: 0644, and 0000 is a mode like others
 //	folders    such modes with commas between, and nothing in place of one that
 //	           is not told: 0700,,0750

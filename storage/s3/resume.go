@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"strconv"
+	"time"
 
 	"github.com/labnet/labnet/storage"
 )
@@ -87,12 +88,25 @@ func (p *partial) unclaim(ctx context.Context) error {
 func (p *partial) metadata() map[string]string {
 	meta := map[string]string{metaToken: p.token}
 	if t := p.file.ModTime; !t.IsZero() {
-		meta[metaTime] = fmt.Sprintf("%d.%09d", t.Unix(), t.Nanosecond())
+		meta[metaTime] = formatTime(t)
 	}
 	if p.file.HasMode {
 		meta[metaMode] = formatMode(0o100000, p.file.Mode) // of a regular file
 	}
 	return meta
+}
+
+// formatTime writes a time as a number of seconds, as programs read it: half a
+// second before 1970 is -0.5.
+func formatTime(t time.Time) string {
+	sec, nsec, sign := t.Unix(), t.Nanosecond(), ""
+	if sec < 0 {
+		sec, sign = -sec, "-"
+		if nsec > 0 {
+			sec, nsec = sec-1, 1_000_000_000-nsec
+		}
+	}
+	return fmt.Sprintf("%s%d.%09d", sign, sec, nsec)
 }
 
 // formatMode writes permissions as stat(2) does, with the bits of a type.

@@ -67,9 +67,13 @@ func add(files fstest.MapFS, name string, data []byte, meta http.Header) {
 	}
 	f := &fstest.MapFile{Data: data, Mode: 0o666}
 	if s := meta.Get("X-Amz-Meta-Mtime"); s != "" {
-		seconds, nanos, _ := strings.Cut(s, ".")
+		abs, before := strings.CutPrefix(s, "-")
+		seconds, nanos, _ := strings.Cut(abs, ".")
 		sec, _ := strconv.ParseInt(seconds, 10, 64)
 		nsec, _ := strconv.ParseInt(nanos, 10, 64)
+		if before {
+			sec, nsec = -sec, -nsec
+		}
 		f.ModTime = time.Unix(sec, nsec)
 	}
 	if s := meta.Get("X-Amz-Meta-Mode"); s != "" {

@@ -305,3 +305,33 @@ func permissions(f *fixture) {
 	}
 	expect("d/e", 0o700, 0o700)
 }
+
+// times has files of every age: they keep their time, or the time at which they
+// came if the store cannot hold it, but never another one.
+func times(f *fixture) {
+	for _, year := range []int{1, 1000, 1600, 1677, 1679, 1900, 1901, 1903, 1960, 1969, 1970, 2037, 2039, 2106, 2200, 2261, 2263, 2400, 2450, 2500, 9999} {
+		when := time.Date(year, 12, 31, 23, 59, 59, 250_000_000, time.UTC)
+		name := fmt.Sprint(year)
+		begun := time.Now()
+		p, err := f.Create(context.Background(), storage.File{Name: name, Size: 0, ModTime: when})
+		if err != nil {
+			f.Fatal(err)
+		}
+		if _, err := p.Commit(context.Background(), storage.Sum{}); err != nil {
+			f.Errorf("%d: %v", year, err)
+			continue
+		}
+		fi, err := fs.Stat(f.look(), name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		got := fi.ModTime()
+		own := got.Before(begun.Add(-2*time.Second)) || got.After(time.Now().Add(2*time.Second)) // not when it came
+		if own && !got.Equal(when) && !got.Equal(when.Truncate(time.Second)) {
+			f.Errorf("the time %v became %v", when, got)
+		}
+		if !own && year >= 1980 && year < 2038 {
+			f.Errorf("the time %v was not kept", when)
+		}
+	}
+}

@@ -42,6 +42,7 @@ func Run(t *testing.T, open Open) {
 		"cancelled":              cancelled,
 		"metadata":               metadata,
 		"permissions":            permissions,
+		"times":                  times,
 		"folders":                folders,
 		"collisions":             collisions,
 		"rename":                 renames,
