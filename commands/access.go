@@ -51,17 +51,24 @@ func (o accessOptions) authenticate(w *watcher, store storage.Store, keep storag
 	return d.authenticate, nil
 }
 
-// errExposed means that a server would take what anybody sends who reaches it.
-var errExposed = newError("other machines may reach it, and without TLS and tokens anybody there can send",
-	"exposed", "add --tls and --tokens FILE, or listen at 127.0.0.1; --insecure lets everybody send")
+// These mean that a server would accept what anyone sends who can reach it.
+var (
+	errExposed = newError("other machines may reach it, and without TLS and tokens anyone there can send",
+		"exposed", "add --tls and --tokens FILE, or listen on 127.0.0.1; --insecure lets anyone send")
+	errNoTokens = newError("other machines may reach it, and without tokens anyone there can send",
+		"exposed", "add --tokens FILE, or listen on 127.0.0.1; --insecure lets anyone send")
+)
 
 // checkExposed fails if other machines reach an address of a server that cannot tell
 // who they are, unless that is what is wanted.
 func (o serveOptions) checkExposed(addr net.Addr) error {
-	if o.isExposed(addr) && !o.access.insecure {
-		return errExposed
+	switch {
+	case !o.isExposed(addr) || o.access.insecure:
+		return nil
+	case o.tls.on:
+		return errNoTokens
 	}
-	return nil
+	return errExposed
 }
 
 func (o serveOptions) isExposed(addr net.Addr) bool {

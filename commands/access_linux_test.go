@@ -3,6 +3,7 @@ package commands_test
 import (
 	"crypto/sha256"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -21,13 +22,14 @@ func TestExposed(t *testing.T) {
 		t.Fatal(err)
 	}
 	const (
-		refused = "other machines may reach it"
-		warned  = "insecure: whoever reaches this address can send files"
+		refused   = "other machines may reach it, and without TLS and tokens"
+		tokenless = "other machines may reach it, and without tokens"
+		warned    = "insecure: whoever reaches this address can send files"
 	)
 	for _, test := range []struct{ args, env, want string }{
 		{"-l 0.0.0.0:0", "", refused},
-		{"-l :0 --tls", "", refused},
-		{"-l [::]:0", "LABNET_TLS=1", refused},
+		{"-l :0 --tls", "", tokenless},
+		{"-l [::]:0", "LABNET_TLS=1", tokenless},
 		{"-l :0 --tls --tokens " + tokens, "", ""},
 		{"-l 0.0.0.0:0", "LABNET_TLS=1 LABNET_TOKENS=" + tokens, ""},
 		{"-l :0 --insecure", "", warned},
@@ -41,8 +43,8 @@ func TestExposed(t *testing.T) {
 			cmd.Env = append(cmd.Env, strings.Fields(test.env)...)
 			cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
 			server := launch(t, cmd)
-			if test.want == refused {
-				if server.wait() == nil || !strings.Contains(server.stderr.String(), refused) {
+			if strings.HasPrefix(test.want, "other machines") {
+				if server.wait() == nil || !strings.Contains(server.stderr.String(), test.want) {
 					t.Errorf("%v: %s", server.err, &server.stderr)
 				}
 				return
@@ -84,6 +86,41 @@ func TestPassedExposed(t *testing.T) {
 		server := launch(t, passTo(labnetCommand(t, append([]string{"serve"}, flags...)...), "1", socket))
 		if server.wait() == nil || !strings.Contains(server.stderr.String(), "error: listen "+addr+": other machines may reach it") {
 			t.Errorf("%q: %v, %s", flags, server.err, &server.stderr)
+		}
+	}
+}
+
+// TestAddressFamily: at an address of IPv4 nobody is served over IPv6.
+func TestAddressFamily(t *testing.T) {
+	if l, err := net.Listen("tcp", "[::1]:0"); err != nil {
+		t.Skip("no IPv6 here: ", err)
+	} else {
+		l.Close()
+	}
+	for _, test := range []struct {
+		listen    string
+		four, six bool
+	}{
+		{"0.0.0.0:0", true, false},
+		{":0", true, true},
+		{"[::]:0", true, true},
+		{"127.0.0.1:0", true, false},
+		{"[::1]:0", false, true},
+	} {
+		addrFile := filepath.Join(t.TempDir(), "addr")
+		launch(t, labnetCommand(t, "serve", "--insecure", "-l", test.listen, "--addr-file", addrFile))
+		_, port, err := net.SplitHostPort(awaitFile(t, addrFile))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for host, want := range map[string]bool{"127.0.0.1": test.four, "::1": test.six} {
+			conn, err := net.Dial("tcp", net.JoinHostPort(host, port))
+			if (err == nil) != want {
+				t.Errorf("-l %s: %s answers: %v, want %t", test.listen, host, err, want)
+			}
+			if err == nil {
+				conn.Close()
+			}
 		}
 	}
 }

@@ -26,7 +26,7 @@ func TestServeIsConfined(t *testing.T) {
 	}
 	asUsual := "confined to the store"
 	if commands.LandlockVersion() < 6 {
-		asUsual = "confined less than by newer kernels"
+		asUsual = "this kernel confines the server less than newer ones do"
 	}
 	for _, test := range []struct {
 		flags    []string
@@ -40,7 +40,7 @@ func TestServeIsConfined(t *testing.T) {
 		{[]string{"--exec", "true"}, false, "not confined, because the command of --exec would be, too"},
 	} {
 		t.Run(strings.Join(test.flags, " "), func(t *testing.T) {
-			server, addr := launchServe(t, t.TempDir(), test.flags...)
+			server, addr := launchServe(t, t.TempDir(), append([]string{"--log-level=debug"}, test.flags...)...)
 			if len(test.flags) == 0 || test.flags[0] == "--exec" {
 				run(t, labnetCommand(t, "say", "-a", addr, "hi")) // so that it has more threads
 			} else { // it answers once it is confined

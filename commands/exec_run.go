@@ -104,6 +104,12 @@ func facts(o object) (env []string) {
 	if o.Size != nil {
 		set("SIZE", strconv.FormatInt(*o.Size, 10))
 	}
+	if o.Seconds != nil {
+		set("SECONDS", strconv.FormatFloat(*o.Seconds, 'f', -1, 64))
+	}
+	if o.Resumed > 0 {
+		set("RESUMED", strconv.FormatInt(o.Resumed, 10))
+	}
 	if o.Text != nil {
 		set("TEXT", *o.Text)
 	}

@@ -2,6 +2,7 @@ package commands
 
 import (
 	"bytes"
+	"encoding/hex"
 	"encoding/json"
 	"math"
 	"strings"
@@ -98,7 +99,10 @@ func (o object) summed(name, hex string) object {
 func receiptOf(e wire.Event) object {
 	o := object{
 		Op: e.Op, Time: timestamp(), Remote: e.Remote, Lab: e.Lab, User: e.User,
-		Name: e.Name, Path: e.Path, Size: e.Size, Unchanged: e.Unchanged,
+		Name: e.Name, Path: e.Path, Size: e.Size, Unchanged: e.Unchanged, Resumed: e.Resumed,
+	}
+	if e.Size != nil {
+		o.Seconds = new(seconds(e.Took))
 	}
 	if e.Op == "say" {
 		o.Text = &e.Text
@@ -109,10 +113,7 @@ func receiptOf(e wire.Event) object {
 	if !utf8.ValidString(o.Path) {
 		o.PathBase64 = []byte(o.Path)
 	}
-	if name, hex, ok := strings.Cut(e.Digest, ":"); ok {
-		o = o.summed(name, hex)
-	}
-	return o
+	return o.summed(e.Digest.Name, hex.EncodeToString(e.Sum))
 }
 
 // timestamp is the present as RFC 3339 writes it, in UTC, with milliseconds.

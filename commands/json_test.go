@@ -73,7 +73,7 @@ func TestJSONOfServe(t *testing.T) {
 		written := tellReceipts(con, srv, nil)
 		t.Cleanup(func() { // after the server's
 			for _, e := range []wire.Event{
-				{Op: "upload", Remote: "192.0.2.7:50000", User: "alice", Name: "a", Path: "-x/a", Size: new(int64)},
+				{Op: "upload", Remote: "192.0.2.7:50000", User: "alice", Name: "a", Path: "-x/a", Size: new(int64), Resumed: 7},
 				{Op: "upload", Remote: "[2001:db8::7]:50000", Name: "a", Path: "latin\xe9/a", Size: new(int64)},
 			} {
 				srv.Received(e)

@@ -49,7 +49,11 @@ func listenChecked(addr string, check func(net.Addr) error) (net.Listener, error
 	if err != nil {
 		return nil, err
 	}
-	return net.Listen("tcp", addr)
+	network := "tcp"
+	if resolved.IP.To4() != nil {
+		network = "tcp4" // with "tcp", 0.0.0.0 would stand for all addresses of IPv6, too
+	}
+	return net.Listen(network, addr)
 }
 
 // A listenError means that a server cannot listen at an address.

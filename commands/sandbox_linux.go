@@ -66,11 +66,10 @@ func (s sandbox) confine(log zerolog.Logger) error {
 			not = append(not, v.what)
 		}
 	}
-	line, message := log.Info(), "confined to the store"
 	if version < soundFrom {
-		line, message = log.Warn(), "confined less than by newer kernels"
+		log.Warn().Msg("this kernel confines the server less than newer ones do; --log-level debug shows how far")
 	}
-	line.Int("landlock", version).Strs("confined", confined).Strs("not", not).Msg(message)
+	log.Debug().Int("landlock", version).Strs("confined", confined).Strs("not", not).Msg("confined to the store")
 	return nil
 }
 

@@ -210,7 +210,7 @@ func serveUntilDone(ctx context.Context, signals *serverSignals, con *console, o
 		return err
 	}
 	srv := &wire.Server{
-		Store:  watchedStore{keeper{store}, log},
+		Store:  keeper{store},
 		Reply:  o.reply,
 		Lab:    o.lab,
 		Limits: o.limits,

@@ -18,7 +18,6 @@ type doorkeeper struct {
 	users      *watched[*users]
 	store      storage.Store
 	partialTTL time.Duration // how long the store keeps interrupted uploads
-	log        zerolog.Logger
 
 	mu     sync.Mutex
 	quotas map[string]*quota // by folder
@@ -26,7 +25,7 @@ type doorkeeper struct {
 
 // newDoorkeeper reads a tokens file, and has w read it again when it changes.
 func newDoorkeeper(w *watcher, file string, store storage.Store, partialTTL time.Duration, log zerolog.Logger) (*doorkeeper, error) {
-	d := &doorkeeper{store: store, partialTTL: partialTTL, log: log, quotas: map[string]*quota{}}
+	d := &doorkeeper{store: store, partialTTL: partialTTL, quotas: map[string]*quota{}}
 	read := func() (*users, error) {
 		all, err := readUsers(file)
 		if err != nil {
@@ -94,8 +93,7 @@ func (id *identity) Permit(op string) (wire.Store, error) {
 	if u.maxBytes > 0 {
 		kept = limited{kept, id.quotaOf(u.dir), u.maxBytes}
 	}
-	log := id.log.With().Str("user", id.name).Logger()
-	return watchedStore{keeper{kept}, log}, nil
+	return keeper{kept}, nil
 }
 
 // quotaOf returns the count of a folder.

@@ -39,8 +39,19 @@ var (
 	// revoked.
 	errDenied = &Error{CodeDenied, "this server takes nothing without a valid token"}
 
+	errNoToken      = denial("it showed no token")
+	errWrongToken   = denial("its token is not one of those in use")
+	errRevoked      = denial("its token was revoked")
+	errTokenInClear = denial("it sent a token in the clear")
+
 	errToken = &SourceError{fmt.Errorf("a token is %d to %d bytes of UTF-8 without NUL, and sent inside TLS only", MinToken, MaxToken)}
 )
+
+// A denial is why a client is not let in, which only the log is told.
+type denial string
+
+func (d denial) Error() string { return string(d) }
+func (d denial) Unwrap() error { return errDenied }
 
 // tokenOf returns the token if text is the request that shows one.
 func tokenOf(text string) (token string, ok bool) {
@@ -62,14 +73,14 @@ func (c *conn) admit(first byte) error {
 		return err
 	}
 	if first != typeString || c.bare {
-		return errDenied
+		return errNoToken
 	}
 	c.spoken = true
 	if err := c.message(); err != nil && !isProtocol(err) {
 		return err
 	}
 	if c.identity == nil {
-		return errDenied
+		return errNoToken
 	}
 	return nil
 }
@@ -78,7 +89,7 @@ func (c *conn) admit(first byte) error {
 func (c *conn) authenticate(token string) error {
 	switch {
 	case c.link.tls == nil:
-		return errDenied // anybody may have read it
+		return errTokenInClear // anybody may have read it
 	case c.greeted || c.begun:
 		return fmt.Errorf("%w: AUTH is not the first message", ErrControl)
 	}
@@ -88,7 +99,7 @@ func (c *conn) authenticate(token string) error {
 			identity, valid = c.srv.Authenticate(token)
 		}
 		if !valid {
-			return errDenied
+			return errWrongToken
 		}
 		c.identity = identity
 		c.log = c.log.With().Str("user", identity.Name()).Logger()
@@ -102,8 +113,12 @@ func (c *conn) authenticate(token string) error {
 // talk notes that the client asks for something, or reports that it may not.
 func (c *conn) talk() error {
 	c.begun = true
-	if c.srv.Authenticate != nil && (c.identity == nil || !c.identity.Valid()) {
-		return errDenied
+	switch {
+	case c.srv.Authenticate == nil:
+	case c.identity == nil:
+		return errNoToken
+	case !c.identity.Valid():
+		return errRevoked
 	}
 	return nil
 }
@@ -114,7 +129,7 @@ func (c *conn) permit(op string) (Store, error) {
 	case c.srv.Authenticate == nil:
 		return c.srv.Store, nil
 	case c.identity == nil:
-		return nil, errDenied
+		return nil, errNoToken
 	}
 	return c.identity.Permit(op)
 }

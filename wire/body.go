@@ -13,14 +13,20 @@ func (c *conn) receive(u *upload, size int64) error {
 		c.heart.begin()
 		defer c.heart.end()
 	}
+	if u.begun.IsZero() {
+		u.resumed = u.got
+		c.srv.long.begin(u)
+	}
+	u.come.Store(u.got)
 	c.body = c.newBody(size)
 	b := &c.body
+	b.of = u
 	c.link.each(c.srv.limits.ProgressTimeout)
 	_, err := u.to.ReadFrom(b)
 	u.got += size - b.left
 	switch {
 	case b.err != nil:
-		return fmt.Errorf("receive %q: %w", u.Name, b.err)
+		return u.because(b.err)
 	case err != nil:
 		c.fail(u, err)
 	}
@@ -48,7 +54,8 @@ type body struct {
 	c    *conn
 	left int64
 	pace pace
-	err  error // why the connection failed
+	of   *upload // nil if they are discarded
+	err  error   // why the connection failed
 }
 
 func (c *conn) newBody(size int64) body {
@@ -62,6 +69,9 @@ func (b *body) Read(p []byte) (n int, err error) {
 	begun := time.Now()
 	n, err = b.c.r.Read(p[:min(int64(len(p)), b.left)])
 	b.left -= int64(n)
+	if b.of != nil {
+		b.of.come.Add(int64(n))
+	}
 	inTime := b.pace.add(n, time.Since(begun))
 	switch {
 	case b.left == 0:

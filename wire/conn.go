@@ -277,7 +277,11 @@ func (c *conn) received(e Event) {
 	case "folder":
 		line.Str("name", e.Name)
 	case "blob", "upload":
-		line.Str("name", e.Name).Int64("size", *e.Size).Bool("unchanged", e.Unchanged)
+		line.Str("name", e.Name).Str("path", e.Path).Int64("size", *e.Size).Hex(e.Digest.Name, e.Sum).Float64("seconds", seconds(e.Took))
+		if e.Resumed > 0 {
+			line.Int64("resumed", e.Resumed)
+		}
+		line.Bool("unchanged", e.Unchanged)
 	}
 	line.Msg(e.Op)
 	if c.srv.Received != nil {
@@ -294,7 +298,14 @@ func (c *conn) abandon() {
 	c.uploads = c.uploads[1:]
 	defer c.abandon() // the others, whatever comes of this one
 	if u.to != nil {
-		c.log.Warn().Str("name", u.Name).Int64("received", u.got).Msg("upload not finished")
+		line := c.log.Warn().Str("name", u.Name).Int64("received", u.got)
+		if u.Size >= 0 {
+			line.Int64("size", u.Size)
+		}
+		if !u.begun.IsZero() {
+			line.Float64("seconds", seconds(time.Since(u.begun)))
+		}
+		line.Msg("upload not finished")
 		c.leave(u, u.to.Suspend)
 	}
 }
@@ -332,8 +343,10 @@ func (c *conn) end(err error) {
 		c.srv.atDoor.warn(&c.log).Msg("connection closed: of too many it was the slowest to show who it is")
 	case err == nil, err == io.EOF, err == errRefused, c.turned != nil, errors.Is(err, net.ErrClosed):
 		c.log.Debug().Msg("connection ended")
+	case why != nil && why.Code == CodeDenied:
+		c.srv.amiss.warn(&c.log).Err(err).Str("code", string(CodeDenied)).Msg("denied")
 	default:
-		c.srv.amiss.warn(&c.log).Err(err).Msg("connection ended early")
+		withUpload(c.srv.amiss.warn(&c.log), err).Err(err).Msg("connection ended early")
 	}
 	switch {
 	case c.out.flush() != nil:

@@ -208,10 +208,10 @@ func (c *conn) isHeader(i int) bool {
 // labCreate begins a file of a name, in place of one that got no contents.
 func (c *conn) labCreate(name string) error {
 	c.abandon()
-	u := &upload{Announcement: Announcement{Name: name, Size: -1, Digest: digests[0]}}
+	u := &upload{Announcement: Announcement{Name: name, Size: -1, Digest: digests[0]}, conn: c}
 	to, err := c.create(opUpload, u.Announcement)
 	if err != nil {
-		return c.labRefuse(err)
+		return c.labRefuse(u.because(err))
 	}
 	u.to = to
 	c.uploads = append(c.uploads, u)
@@ -252,7 +252,9 @@ func (c *conn) labStream() error {
 		return err
 	}
 	u, limit := c.uploads[0], c.srv.limits.MaxSize
+	c.srv.long.begin(u)
 	b := new(c.newBody(limit))
+	b.of = u
 	c.link.each(c.srv.limits.ProgressTimeout)
 	_, err := u.to.ReadFrom(b)
 	u.got = limit - b.left

@@ -1,6 +1,6 @@
 package wire
 
-import "fmt"
+import "time"
 
 // publish has the store publish a file of which the client sent all, beside
 // what the connection still receives, so that many become durable together. It
@@ -28,7 +28,12 @@ func (c *conn) publish(u *upload, word string, want Sum) {
 // keep has the store publish a file, and reports it. The store finishes what it
 // began, whatever becomes of the connection.
 func (c *conn) keep(u *upload, to Upload, want Sum) (Saved, error) {
+	if u.begun.IsZero() { // it is empty, or all was there
+		u.resumed = u.got
+		c.srv.long.begin(u)
+	}
 	saved, err := func() (Saved, error) {
+		defer c.srv.long.end(u)
 		defer c.giveFile()
 		defer c.srv.release(u)
 		c.heart.begin()
@@ -36,16 +41,12 @@ func (c *conn) keep(u *upload, to Upload, want Sum) (Saved, error) {
 		return c.srv.commit(to, want)
 	}()
 	if err != nil {
-		return saved, fmt.Errorf("keep %q: %w", u.Name, err)
+		return saved, u.because(err)
 	}
-	e := Event{Op: "upload", Name: saved.Name, Path: saved.Path, Size: &saved.Size, Unchanged: saved.Unchanged}
-	if u.number == 0 && u.Name == "" {
-		e.Op = "blob"
-	}
-	if c.srv.Received != nil {
-		e.Digest = u.Digest.Name + ":" + saved.Hex()
-	}
-	c.received(e)
+	c.received(Event{
+		Op: u.op(), Name: saved.Name, Path: saved.Path, Size: &saved.Size, Digest: u.Digest, Sum: saved.Digest,
+		Unchanged: saved.Unchanged, Took: time.Since(u.begun), Resumed: u.resumed,
+	})
 	return saved, nil
 }
 

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+
+	"github.com/rs/zerolog"
 )
 
 // refuse answers at once with the *Error that err is, or else with
@@ -31,12 +33,29 @@ func (c *conn) reason(err error) *Error {
 	if !told {
 		e = &Error{CodeInternal, "the server failed; its log says why"}
 	}
+	var line *zerolog.Event
 	if told {
-		c.srv.amiss.warn(&c.log).Err(err).Str("code", string(e.Code)).Msg("refused")
+		line = c.srv.amiss.warn(&c.log)
 	} else {
-		c.log.Warn().Err(err).Str("code", string(e.Code)).Msg("refused")
+		line = c.log.Warn()
 	}
+	withUpload(line, err).Err(err).Str("code", string(e.Code)).Msg("refused")
 	return e
+}
+
+// withUpload adds to a line of the log which file an error is about, if it is.
+func withUpload(line *zerolog.Event, err error) *zerolog.Event {
+	failed, ok := errors.AsType[*failedUpload](err)
+	if !ok {
+		return line
+	}
+	if failed.Name != "" {
+		line = line.Str("name", failed.Name)
+	}
+	if failed.Size >= 0 {
+		line = line.Int64("size", failed.Size)
+	}
+	return line
 }
 
 // numbered adds which upload of the connection a reply is about, if any.

@@ -45,9 +45,9 @@ type Server struct {
 	// before the client is told. It is called by many goroutines at once, also
 	// for files of the same connection.
 	Received func(Event)
-	// Log gets one line for each thing received, and one for each connection that
-	// ended badly and each refusal, or if those are many for some, which tell how
-	// many were left out. Its zero value is silent.
+	// Log gets one line for each thing received, some for an upload that takes long,
+	// and one for each connection that ended badly and each refusal, or if those are
+	// many for some, which tell how many were left out. Its zero value is silent.
 	Log zerolog.Logger
 
 	once   sync.Once
@@ -56,6 +56,7 @@ type Server struct {
 	calls  chan struct{} // full while MaxCalls of the store run
 	atDoor throttle      // of lines about connections that were refused
 	amiss  throttle      // of lines about errors of clients
+	long   uploadLog
 
 	tlsOnce sync.Once
 	tls     *tls.Config // one for all connections, which has the key of the tickets
@@ -83,8 +84,13 @@ type Event struct {
 	Name      string
 	Path      string
 	Size      *int64
-	Digest    string // "crc64nvme:" and hexadecimal digits
+	Digest    Digest
+	Sum       []byte // the digest's value
 	Unchanged bool
+	// Took is how long it took from the first byte of the contents until it was
+	// safe, and Resumed how many bytes an earlier upload had brought.
+	Took    time.Duration
+	Resumed int64
 }
 
 func orDefault[T comparable](v, standard T) T {

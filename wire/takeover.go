@@ -73,7 +73,6 @@ func (s *Server) enter(c *conn, u *upload) (cl *claim, old *upload, err error) {
 			old.conn.cancel(errSuperseded)
 		}
 	}
-	u.conn = c
 	cl.owner = u
 	cl.uploads++
 	return cl, old, nil

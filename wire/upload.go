@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
+	"time"
 )
 
 const (
@@ -26,29 +28,44 @@ type upload struct {
 	Announcement
 	to    Upload // nil once the file was refused
 	got   int64  // with what an earlier upload brought
-	claim *claim // on its ID, with conn
+	claim *claim // on its ID
 	conn  *conn
 	whole bool // the client sent all; guarded by srv.mu
 	late  bool // neither accepted nor refused yet
+
+	begun   time.Time    // when contents began to come; zero until then
+	resumed int64        // what an earlier upload brought, from then on
+	come    atomic.Int64 // with that; more exact than got while contents come
 }
+
+// A failedUpload is why a file or blob is refused.
+type failedUpload struct {
+	*upload
+	error
+}
+
+func (f *failedUpload) Unwrap() error { return f.error }
+
+// because says of an error, for the log, which file it is about.
+func (u *upload) because(err error) error { return &failedUpload{u, err} }
 
 // announce takes an announcement and accepts or refuses it, or leaves that for
 // later.
 func (c *conn) announce(ctl Control) error {
 	c.announced++
-	u := &upload{number: c.announced}
+	u := &upload{number: c.announced, conn: c}
 	err := u.parse(ctl)
 	if errors.Is(err, ErrControl) {
 		return err
 	}
 	if folder, ok := strings.CutSuffix(u.Name, "/"); ok && err == nil {
-		return c.makeFolder(folder, u.folderModes(folder), u.number)
+		return c.makeFolder(folder, u)
 	}
 	if err == nil {
 		err = c.allow(opUpload, u.Announcement)
 	}
 	if err != nil {
-		c.refuse(err, u.number)
+		c.refuse(u.because(err), u.number)
 		return nil
 	}
 	u.late = true
@@ -78,7 +95,7 @@ func (c *conn) acceptLate() error {
 		case c.ctx.Err() != nil:
 			return net.ErrClosed // who ended it says why
 		case err != nil:
-			c.refuse(err, u.number)
+			c.refuse(u.because(err), u.number)
 		default:
 			c.accept(u)
 		}
@@ -123,7 +140,7 @@ func (c *conn) begin(u *upload) (err error) {
 }
 
 // makeFolder makes a folder and answers when it is durable.
-func (c *conn) makeFolder(name string, modes []fs.FileMode, number int) error {
+func (c *conn) makeFolder(name string, u *upload) error {
 	err := func() error {
 		if len(name) > MaxName {
 			return errLongName
@@ -135,17 +152,17 @@ func (c *conn) makeFolder(name string, modes []fs.FileMode, number int) error {
 		c.heart.begin()
 		defer c.heart.end()
 		defer c.srv.call()()
-		return store.MakeFolder(c.ctx, name, modes)
+		return store.MakeFolder(c.ctx, name, u.folderModes(name))
 	}()
 	if c.ctx.Err() != nil {
 		return net.ErrClosed
 	}
 	if err != nil {
-		c.refuse(err, number)
+		c.refuse(u.because(err), u.number)
 		return nil
 	}
 	c.received(Event{Op: "folder", Name: name})
-	c.out.control(about(wordSaved, number).with("name", name))
+	c.out.control(about(wordSaved, u.number).with("name", name))
 	return nil
 }
 
@@ -283,7 +300,7 @@ func (c *conn) endUpload(ctl Control) error {
 	}
 	if err != nil {
 		c.drop(u)
-		c.out.inOrder(c.refusal(err, u.number))
+		c.out.inOrder(c.refusal(u.because(err), u.number))
 	} else {
 		c.publish(u, wordSaved, want)
 	}
@@ -299,7 +316,7 @@ func (c *conn) cancelUpload() error {
 	c.uploads = c.uploads[1:]
 	if u.to != nil {
 		c.drop(u)
-		c.out.inOrder(c.refusal(&Error{CodeCancelled, "the client gave the file up"}, u.number))
+		c.out.inOrder(c.refusal(u.because(&Error{CodeCancelled, "the client gave the file up"}), u.number))
 	}
 	return c.acceptLate()
 }
@@ -325,14 +342,14 @@ func (c *conn) restartUpload() error {
 
 // blob keeps a Data under a name of the store's making.
 func (c *conn) blob(size uint64) error {
-	u := &upload{Announcement: Announcement{Size: -1, Digest: digests[0]}}
+	u := &upload{Announcement: Announcement{Size: -1, Digest: digests[0]}, conn: c}
 	err := u.fits(size, c.srv.limits.MaxSize)
 	if err == nil {
 		u.Size = int64(size)
 		u.to, err = c.create(opBlob, u.Announcement)
 	}
 	if err != nil {
-		c.out.inOrder(c.refusal(err, 0))
+		c.out.inOrder(c.refusal(u.because(err), 0))
 		return c.discard(size)
 	}
 	defer c.drop(u)
@@ -347,10 +364,10 @@ func (c *conn) blob(size uint64) error {
 func (c *conn) fail(u *upload, err error) {
 	c.drop(u)
 	if u.number == 0 && !c.bare { // a blob: only their order tells the answers apart
-		c.out.inOrder(c.refusal(err, 0))
+		c.out.inOrder(c.refusal(u.because(err), 0))
 		return
 	}
-	c.refuse(err, u.number)
+	c.refuse(u.because(err), u.number)
 }
 
 // drop aborts a file unless it has ended.
@@ -363,6 +380,7 @@ func (c *conn) drop(u *upload) {
 // leave ends the work on a file in a way other than by publishing it.
 func (c *conn) leave(u *upload, way func() error) {
 	u.to = nil
+	defer c.srv.long.end(u)
 	defer c.giveFile()
 	defer c.srv.release(u)
 	if err := way(); err != nil {
