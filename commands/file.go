@@ -60,6 +60,7 @@ type item struct {
 	err          error     // why it cannot be sent
 
 	// What becomes of it on a connection.
+	named    bool // it is among the names that were announced
 	transfer *wire.Transfer
 	start    time.Time
 	begun    bool
@@ -244,15 +245,15 @@ func (u *uploader) object(it *item) object {
 
 // labSend sends one item in the lab dialect, and notes its outcome. Its error
 // ends all.
-func (u *uploader) labSend(ctx context.Context, it *item) error {
+func (u *uploader) labSend(ctx context.Context, it *item, names *coincidence) error {
 	if it.note != "" {
 		u.con.skip(u.object(it), it.note)
 		return nil
 	}
-	return u.count(ctx, it, u.labUpload(ctx, it))
+	return u.count(ctx, it, u.labUpload(ctx, it, names))
 }
 
-func (u *uploader) labUpload(ctx context.Context, it *item) error {
+func (u *uploader) labUpload(ctx context.Context, it *item, names *coincidence) error {
 	u.prepare(it)
 	switch {
 	case it.folder:
@@ -261,6 +262,8 @@ func (u *uploader) labUpload(ctx context.Context, it *item) error {
 		return it.err
 	case it.stream != nil:
 		return errNoStreams
+	case names.announce(it) == wire.ReplaceNone:
+		return errCoincides
 	}
 	a := it.announcement
 	r := u.con.meter.measure(it.file, a.Size, it.source(), nil)

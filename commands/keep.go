@@ -24,6 +24,7 @@ func (k keeper) Create(ctx context.Context, a wire.Announcement) (wire.Upload, e
 		HasMode: a.HasMode,
 		Folders: a.Folders,
 		Digest:  storage.Digest(a.Digest),
+		Replace: storage.Replacement(a.Replace),
 	})
 	if err != nil {
 		return nil, refusal(err)

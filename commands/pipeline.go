@@ -34,6 +34,7 @@ type pipeline struct {
 	queue <-chan []*item
 	batch []*item // what is left of the one taken from the queue
 	again []*item // that go before those, since a try failed
+	names coincidence
 
 	// Of one try.
 	client    *wire.Client
@@ -52,9 +53,10 @@ type pipeline struct {
 func (u *uploader) sendAll(ctx context.Context, items iter.Seq[*item]) error {
 	defer u.con.progress("files", 0)()
 	if u.lab != 0 {
+		var names coincidence
 		for it := range items {
 			u.con.meter.find()
-			if err := u.labSend(ctx, it); err != nil {
+			if err := u.labSend(ctx, it, &names); err != nil {
 				return err
 			}
 			u.con.meter.tell()
@@ -344,6 +346,7 @@ func (p *pipeline) announce(ctx context.Context, it *item) {
 	if it.folder {
 		it.transfer, err = p.client.AnnounceFolder(ctx, it.announcement.Name, it.announcement.Folders)
 	} else {
+		it.announcement.Replace = p.names.announce(it)
 		it.transfer, err = p.client.Announce(ctx, it.announcement)
 	}
 	if p.client.Err() == nil {

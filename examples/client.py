@@ -7,6 +7,7 @@ Usage: client.py HOST PORT say TEXT
 import os
 import socket
 import sys
+import unicodedata
 
 RESERVED = {"END", "CANCEL", "RESTART", "AUTH", "HELLO"}  # words of clients, not file names
 CRC_TABLE = []
@@ -71,18 +72,23 @@ def kept(stream, word, crc):
     return "{name} {size} {crc64nvme}".format(**fields)
 
 
-def upload(connection, stream, path):
+def upload(connection, stream, path, sent):
     name = os.path.basename(path)
+    alike = sent.setdefault(unicodedata.normalize("NFC", name).casefold(), set())
+    fields = {"size": os.path.getsize(path)}
+    if alike:  # a name that is the same to the server, or may be: do not replace that file
+        fields["replace"] = "0" if name in alike else "other"
+    alike.add(name)
     if name in RESERVED:
         name = "./" + name  # which is not part of the name
-    size, crc = os.path.getsize(path), 0
-    connection.sendall(request(name, size=size))
+    crc = 0
+    connection.sendall(request(name, **fields))
     reply(stream)  # OK, or it does not return
     with open(path, "rb") as file:
         while body := file.read(64 * 1024):
             connection.sendall(data(body))
             crc = crc64nvme(body, crc)
-    connection.sendall(request("END", size=size, crc64nvme=f"{crc:016x}"))
+    connection.sendall(request("END", size=fields["size"], crc64nvme=f"{crc:016x}"))
     return kept(stream, "SAVED", crc)
 
 
@@ -96,5 +102,6 @@ with socket.create_connection((host, int(port))) as connection, connection.makef
         connection.sendall(data(body))
         print(kept(stream, "OK", crc64nvme(body)))
     elif command == "upload":
+        sent = {}  # names of this run, by what is alike
         for path in args:
-            print(upload(connection, stream, path), flush=True)
+            print(upload(connection, stream, path, sent), flush=True)

@@ -201,19 +201,17 @@ func (d *Dir) Hidden() string { return filepath.Join(d.path, hidden) }
 // Create implements [Store]. On Linux it reserves the blocks of a file of known
 // size, so that a medium that is too small is found out at once.
 func (d *Dir) Create(ctx context.Context, f File) (Partial, error) {
-	name, madeUp, err := f.Place()
+	name, _, err := f.Place()
 	if err != nil {
 		return nil, err
 	}
+	onConflict := f.Conflict(d.onConflict)
 	f.Name = name
 	p := &partial{
 		dir:        d,
 		file:       f,
-		onConflict: d.onConflict,
+		onConflict: onConflict,
 		path:       partialPath(f.ID),
-	}
-	if madeUp {
-		p.onConflict = Rename // nobody meant to replace that one
 	}
 	if f.Digest.New != nil {
 		p.hash = f.Digest.New()

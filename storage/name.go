@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path"
 	"runtime"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -143,4 +144,22 @@ func NumberedName(name string, n int) string {
 		stem = stem[:room]
 	}
 	return folder + stem + number + ext
+}
+
+// Unnumbered returns the name that NumberedName has made this one of, if it may
+// have: it tells nothing of a stem that lost characters.
+func Unnumbered(name string) (first string, ok bool) {
+	folder, base := path.Split(name)
+	ext := path.Ext(base)
+	if len(ext) > 32 {
+		ext = ""
+	}
+	stem, closed := strings.CutSuffix(strings.TrimSuffix(base, ext), ")")
+	i := strings.LastIndex(stem, " (")
+	if !closed || i < 0 {
+		return "", false
+	}
+	n, err := strconv.Atoi(stem[i+len(" ("):])
+	first = folder + stem[:i] + ext
+	return first, err == nil && NumberedName(first, n) == name && n > 1
 }

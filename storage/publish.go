@@ -10,6 +10,10 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"strings"
+	"unicode"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 const (
@@ -86,6 +90,8 @@ func (p *partial) tryPublish(name string) (unchanged bool, err error) {
 		return true, d.syncOldName(name)
 	case p.onConflict == Refuse:
 		return false, ErrExists
+	case p.onConflict == Replace && p.file.Replace == ReplaceOther && d.isSpeltOtherwise(name):
+		p.onConflict = Rename
 	case p.onConflict == Replace:
 		return false, p.replace(name)
 	}
@@ -142,6 +148,42 @@ func (p *partial) replace(name string) error {
 	}
 	d.fs.Remove(old) // or the next OpenDir does
 	return err
+}
+
+// isSpeltOtherwise reports whether what has the name may have been put there
+// under another spelling: there is a file system that takes two cases or two
+// normalizations of a letter for one name, and it has the file under both.
+func (d *Dir) isSpeltOtherwise(name string) bool {
+	fi, err := d.fs.Lstat(name)
+	if err != nil {
+		return true
+	}
+	parts, tried := strings.Split(name, "/"), false
+	for i, part := range parts {
+		for _, spelling := range spellings(part) {
+			if spelling == part {
+				continue
+			}
+			tried = true
+			parts[i] = spelling
+			if other, err := d.fs.Lstat(strings.Join(parts, "/")); err == nil && os.SameFile(fi, other) {
+				return true
+			}
+		}
+		parts[i] = part
+	}
+	return !tried
+}
+
+// spellings are some of a name that some filesystem takes for the same.
+func spellings(s string) []string {
+	swap := func(r rune) rune {
+		if upper := unicode.ToUpper(r); upper != r {
+			return upper
+		}
+		return unicode.ToLower(r)
+	}
+	return []string{strings.Map(swap, s), norm.NFC.String(s), norm.NFD.String(s)}
 }
 
 // syncIfSame reports whether the file of that name has the contents of p. If

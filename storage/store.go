@@ -87,6 +87,17 @@ type File struct {
 	Folders []fs.FileMode
 	// Digest says how the contents are summed; its zero value means not at all.
 	Digest Digest
+	// Replace says what the file must not take the place of.
+	Replace Replacement
+}
+
+// Conflict returns what becomes of f if its name is taken in a store that was
+// told c and in which no two spellings are one name.
+func (f File) Conflict(c Conflict) Conflict {
+	if c == Replace && (f.Name == "" || f.Replace == ReplaceNone) {
+		return Rename // nobody meant to replace that one
+	}
+	return c
 }
 
 // DefaultFolder is the permissions of a folder of which nothing is known, which

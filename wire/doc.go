@@ -46,6 +46,7 @@
 //	folders    such modes with commas between, and nothing in place of one that
 //	           is not told: 0700,,0750
 //	digest     the name of a digest, see below
+//	replace    0 or other: what the file must not replace, see below
 //	code       the reason of a refusal, see below
 //	text       the same for people, in any words
 //	unchanged  1 if the server had the same contents under that name already
@@ -91,8 +92,8 @@
 // later version).
 //
 // The fields of an announcement are size (absent if the client does not know
-// it), id (absent if it cannot be resumed), mtime, mode, folders, and digest
-// (absent for crc64nvme). The server answers ERROR, or OK with the number of the upload and
+// it), id (absent if it cannot be resumed), mtime, mode, folders, replace, and
+// digest (absent for crc64nvme). The server answers ERROR, or OK with the number of the upload and
 // the offset from which it wants the contents. The client waits for the OK
 // before it sends contents. They follow as Data of any sizes, even empty
 // ones, which a client whose source is slow sends to show that it is alive.
@@ -153,6 +154,18 @@
 // file is kept under another one, such as "report (2).pdf", which SAVED tells.
 // The same contents again under the same name are not kept twice: SAVED then
 // has unchanged=1.
+//
+// A server that was told to overwrite must not overwrite what the same client has
+// just sent. So a client that announces a name again, for another of its files,
+// adds replace=0. It adds replace=other if the two names differ in spelling only:
+// in upper and lower case, or in Unicode's normalization. Some servers take those
+// for one name and others do not. With replace=0 the server overwrites nothing;
+// with replace=other it overwrites nothing if it takes the two for one name. It
+// keeps the file under another name. Any other value means 0. This also holds for
+// names that the server may have made: "a (2)" after two files called "a"; and when
+// a file is sent again although another of that name was announced meanwhile. The
+// server accepts such a file only once it is the oldest, and those before it on
+// the connection are published.
 //
 // Announcing ahead. A client may announce up to 128 files that it has not yet
 // ended or seen refused. The OKs come in the order of the announcements, and may

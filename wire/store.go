@@ -67,7 +67,28 @@ type Announcement struct {
 	// Digest says how both sides sum up the contents. A client may leave it
 	// zero for the default.
 	Digest Digest
+	// Replace says what the file must not take the place of, if the server was
+	// told to replace files.
+	Replace Replacement
 }
+
+// A Replacement is what the client has sent before under the name of a file, or
+// what may be the same name to the server.
+type Replacement int
+
+const (
+	// ReplaceAny: nothing.
+	ReplaceAny Replacement = iota
+	// ReplaceOther: a file whose name differs in spelling only, in the case of
+	// its letters or the like.
+	ReplaceOther
+	// ReplaceNone: a file of that very name.
+	ReplaceNone
+)
+
+// replaceOther is the value of the field "replace" for ReplaceOther. Any other
+// stands for ReplaceNone: what later versions say restricts, too.
+const replaceOther = "other"
 
 // Saved describes what a server kept.
 type Saved struct {

@@ -322,6 +322,9 @@ func TestAnnouncementFields(t *testing.T) {
 		{"mode=0000|", ann{Size: -1, HasMode: true}},
 		{"mode=104755|", ann{Size: -1, Mode: 0o755, HasMode: true}},
 		{"digest=crc64nvme|", ann{Size: -1}},
+		{"replace=0|", ann{Size: -1, Replace: wire.ReplaceNone}},
+		{"replace=other|", ann{Size: -1, Replace: wire.ReplaceOther}},
+		{"replace=later|", ann{Size: -1, Replace: wire.ReplaceNone}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.fields, func(t *testing.T) {
@@ -330,7 +333,7 @@ func TestAnnouncementFields(t *testing.T) {
 				p.send(str("f|" + tt.fields))
 				p.hear(ok(1))
 				got := w.store.announced[0]
-				if got.Name != "f" || got.Size != tt.want.Size || got.Mode != tt.want.Mode || got.HasMode != tt.want.HasMode || !got.ModTime.Equal(tt.want.ModTime) {
+				if got.Name != "f" || got.Replace != tt.want.Replace || got.Size != tt.want.Size || got.Mode != tt.want.Mode || got.HasMode != tt.want.HasMode || !got.ModTime.Equal(tt.want.ModTime) {
 					t.Errorf("the store was told %+v, want %+v", got, tt.want)
 				}
 				if got.Digest.Name != "crc64nvme" {

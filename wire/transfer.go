@@ -234,6 +234,12 @@ func (a Announcement) control() Control {
 	if a.Digest.Name != digests[0].Name {
 		ctl = ctl.with("digest", a.Digest.Name)
 	}
+	switch a.Replace {
+	case ReplaceOther:
+		ctl = ctl.with("replace", replaceOther)
+	case ReplaceNone:
+		ctl = ctl.with("replace", "0")
+	}
 	return ctl
 }
 

@@ -81,7 +81,7 @@ func (c *conn) acceptLate() error {
 	for next > 0 && c.uploads[next-1].late {
 		next--
 	}
-	for next < len(c.uploads) && c.takeFile(next == 0) {
+	for next < len(c.uploads) && c.isTime(c.uploads[next], next == 0) && c.takeFile(next == 0) {
 		u := c.uploads[next]
 		u.late = false
 		err := c.begin(u)
@@ -101,6 +101,21 @@ func (c *conn) acceptLate() error {
 		}
 	}
 	return nil
+}
+
+// isTime reports whether a file may be begun. One that must not take the place
+// of those before it waits until it is the oldest, and they are published.
+func (c *conn) isTime(u *upload, oldest bool) bool {
+	switch {
+	case u.Replace == ReplaceAny:
+		return true
+	case !oldest:
+		return false
+	}
+	c.out.wait()
+	defer c.out.wake()
+	c.publishing.Wait()
+	return true
 }
 
 // accept answers that a file is accepted.
@@ -198,6 +213,13 @@ func (u *upload) parse(ctl Control) (err error) {
 		if u.ModTime, err = parseTime(s); err != nil {
 			return err
 		}
+	}
+	switch ctl.Get("replace") {
+	case "":
+	case replaceOther:
+		u.Replace = ReplaceOther
+	default:
+		u.Replace = ReplaceNone
 	}
 	if s := ctl.Get("mode"); s != "" {
 		if u.Mode, err = parseMode(s); err != nil {

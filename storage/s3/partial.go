@@ -42,7 +42,7 @@ type partial struct {
 }
 
 func newPartial(s *Store, f storage.File) *partial {
-	p := &partial{store: s, file: f, onConflict: s.o.OnConflict, token: rand.Text()}
+	p := &partial{store: s, file: f, onConflict: f.Conflict(s.o.OnConflict), token: rand.Text()}
 	p.stateKey = s.stateKey(cmp.Or(f.ID, p.token))
 	p.resetHash()
 	return p

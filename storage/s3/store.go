@@ -135,18 +135,15 @@ func Open(ctx context.Context, l Location, o Options) (*Store, error) {
 // now: the first that is neither taken nor being sent to. An upload that another
 // server has not ended is taken over.
 func (s *Store) Create(ctx context.Context, f storage.File) (storage.Partial, error) {
-	name, madeUp, err := f.Place()
+	name, _, err := f.Place()
 	if err == nil {
 		err = s.checkLength(name)
 	}
 	if err != nil {
 		return nil, err
 	}
-	f.Name = name
 	p := newPartial(s, f)
-	if madeUp {
-		p.onConflict = storage.Rename // nobody meant to replace that one
-	}
+	p.file.Name = name
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

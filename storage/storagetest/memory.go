@@ -85,15 +85,12 @@ func (m *Memory) fail(err error) error {
 
 // Create implements [storage.Store].
 func (m *Memory) Create(ctx context.Context, f storage.File) (storage.Partial, error) {
-	name, madeUp, err := f.Place()
+	name, _, err := f.Place()
 	if err != nil {
 		return nil, err
 	}
-	f.Name = name
-	p := &partial{store: m, file: f, onConflict: m.OnConflict}
-	if madeUp {
-		p.onConflict = storage.Rename
-	}
+	p := &partial{store: m, file: f, onConflict: f.Conflict(m.OnConflict)}
+	p.file.Name = name
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

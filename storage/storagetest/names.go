@@ -80,12 +80,42 @@ func replaces(f *fixture) {
 		f.Errorf("receipt %+v", r)
 	}
 	f.expect(map[string]string{"a": "three"})
+
+	// What the same sender has just sent is not replaced, by a large file either.
+	large := strings.Repeat("5", 6<<20)
+	for _, step := range []struct {
+		name, contents string
+		replace        storage.Replacement
+		kept           string
+		unchanged      bool
+	}{
+		{"a", "four", storage.ReplaceNone, "a (2)", false},
+		{"a", "four", storage.ReplaceNone, "a (2)", true},
+		{"a", "three", storage.ReplaceNone, "a", true},
+		{"a", large, storage.ReplaceNone, "a (3)", false},
+		{"new", "eight", storage.ReplaceNone, "new", false},
+	} {
+		p, err := f.Create(context.Background(), storage.File{
+			Name: step.name, Size: int64(len(step.contents)), Digest: Digest, Replace: step.replace})
+		if err != nil {
+			f.Fatal(err)
+		}
+		if _, err := p.ReadFrom(strings.NewReader(step.contents)); err != nil {
+			f.Fatal(err)
+		}
+		if r, err := p.Commit(context.Background(), sumOf(step.contents)); err != nil || r.Name != step.kept || r.Unchanged != step.unchanged {
+			f.Errorf("%q as %q, unchanged %t: %v; want %q, %t", step.name, r.Name, r.Unchanged, err, step.kept, step.unchanged)
+		}
+	}
+	f.expect(map[string]string{"a": "three", "a (2)": "four", "a (3)": large, "new": "eight"})
 }
 
 func refuses(f *fixture) {
 	same, other := f.begin("a", -1), f.begin("a", -1)
 	f.keep("a", "")
-	_, err := f.Create(context.Background(), storage.File{Name: "a", Size: 5})
+	_, err := f.Create(context.Background(), storage.File{Name: "a", Size: 5, Replace: storage.ReplaceNone})
+	f.expectError("Create of what replaces nothing", err, storage.ErrExists)
+	_, err = f.Create(context.Background(), storage.File{Name: "a", Size: 5})
 	f.expectError("Create", err, storage.ErrExists)
 	if r, err := f.put("a", ""); err != nil || !r.Unchanged {
 		f.Errorf("the same of known size = %+v, %v; want it unchanged", r, err)
