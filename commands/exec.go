@@ -101,6 +101,7 @@ type executor struct {
 	ctx     context.Context // ends the commands that run
 	endAll  context.CancelFunc
 	workers sync.WaitGroup
+	reaper  *reaper
 
 	mu       sync.Mutex
 	changed  sync.Cond
@@ -114,7 +115,7 @@ func startExec(o execOptions, log zerolog.Logger) *executor {
 	if len(o.argv) == 0 {
 		return nil
 	}
-	e := &executor{execOptions: o, log: log, grace: execGrace}
+	e := &executor{execOptions: o, log: log, grace: execGrace, reaper: startReaper()}
 	e.changed.L = &e.mu
 	e.ctx, e.endAll = context.WithCancel(context.Background())
 	for range o.jobs {
@@ -185,6 +186,7 @@ func (e *executor) finish(ctx context.Context) {
 		return
 	}
 	e.stop()
+	defer e.reaper.close()
 	defer e.workers.Wait()
 	defer context.AfterFunc(ctx, e.endAll)()
 	e.workers.Wait()

@@ -53,7 +53,7 @@ func (e *executor) execute(o object, line []byte, log zerolog.Logger) (time.Dura
 	cmd.WaitDelay = e.grace
 	ownGroup(cmd)
 	begun := time.Now()
-	err := cmd.Run()
+	err := e.reaper.run(cmd)
 	took := time.Since(begun)
 	if ctx.Err() != nil {
 		killGroup(cmd)
