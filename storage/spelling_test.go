@@ -27,8 +27,8 @@ func (f folding) Lstat(name string) (fs.FileInfo, error) { return f.filesystem.L
 func (f folding) OpenFile(name string, flag int, perm fs.FileMode) (file, error) {
 	return f.filesystem.OpenFile(fold(name), flag, perm)
 }
-func (f folding) Chtimes(name string, atime, mtime time.Time) error {
-	return f.filesystem.Chtimes(fold(name), atime, mtime)
+func (f folding) Chtimes(name string, mtime time.Time) error {
+	return f.filesystem.Chtimes(fold(name), mtime)
 }
 func (f folding) Mkdir(name string, perm fs.FileMode) error {
 	return f.filesystem.Mkdir(fold(name), perm)
