@@ -88,7 +88,7 @@ func (e *objectStoreError) Error() string {
 func (e *objectStoreError) Unwrap() error { return e.err }
 
 func (e *objectStoreError) describe() description {
-	return description{hint: "docs/object-storage.md tells what labnet needs of an object store, and how it finds one"}
+	return description{hint: "labnet finds an object store by --store, AWS_ENDPOINT_URL_S3 and AWS_REGION, and its keys by AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or as other programs do"}
 }
 
 // A storeError means that the folder of a store cannot be used.

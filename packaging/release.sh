@@ -52,7 +52,7 @@ for platform; do
 
 	mkdir "$tmp/$name"
 	mv "$tmp/labnet$exe" "$tmp/$name"
-	cp README.md CHANGELOG.md LICENSE "$tmp/$name"
+	packaging/docs.sh "$tmp/$name"
 	[ "$os" = windows ] || cp -r packaging/labnet.1 packaging/completions "$tmp/$name"
 	chmod -R u=rwX,go=rX "$tmp/$name"
 	find "$tmp/$name" -exec touch -d "@$SOURCE_DATE_EPOCH" {} +

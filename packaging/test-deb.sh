@@ -33,6 +33,18 @@ if command -v systemd-analyze >/dev/null; then
 	tail -n 1 "$tmp/security"
 fi
 
+# What the documents link to is there. From the package: see below.
+dpkg-deb --extract "$deb" "$tmp/package"
+(
+	cd "$tmp/package$share/doc/labnet"
+	find . -name '*.md' | while read -r document; do
+		grep -o ']([^)# ]*' "$document" | cut -c3- | grep -v -e :// -e '^$' | while read -r to; do
+			[ -e "$(dirname "$document")/$to" ] || echo "$document links to $to"
+		done
+	done
+) >"$tmp/dead"
+[ ! -s "$tmp/dead" ] || { cat "$tmp/dead"; fail "links lead nowhere"; }
+
 labnet completion bash | cmp - $share/bash-completion/completions/labnet
 labnet completion zsh | cmp - $share/zsh/vendor-completions/_labnet
 labnet completion fish | cmp - $share/fish/vendor_completions.d/labnet.fish
