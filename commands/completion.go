@@ -58,6 +58,7 @@ func valueOf(f flagDoc) completing {
 // flagWords has the values of flags that have few.
 var flagWords = map[string][]string{
 	"--on-conflict": {"rename", "replace", "refuse"},
+	"--names":       {"native", "portable"},
 	"--log-level":   {"debug", "info", "warn", "error"},
 	"--lab":         labWords(),
 	"--digest":      digestWords(),

@@ -33,13 +33,11 @@ func (c confined) Create(ctx context.Context, f storage.File) (storage.Partial, 
 }
 
 func (c confined) MakeFolder(ctx context.Context, name string, modes []fs.FileMode) error {
-	if err := storage.CheckName(name); err != nil {
-		return err
-	}
 	if c.dir != "" { // whose own folders have the default
+		name = c.dir + "/" + name
 		modes = append(make([]fs.FileMode, strings.Count(c.dir, "/")+1), modes...)
 	}
-	return c.inside(c.Store.MakeFolder(ctx, path.Join(c.dir, name), modes))
+	return c.inside(c.Store.MakeFolder(ctx, name, modes))
 }
 
 // inside returns err about a name as who is in the folder knows it.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -70,9 +71,7 @@ type item struct {
 
 // prepare looks at what is to be sent, and reads it if it is small.
 func (u *uploader) prepare(it *item) {
-	// Some systems spell accented letters in two characters; servers keep names
-	// in one spelling.
-	a := wire.Announcement{Name: norm.NFC.String(it.name), Size: -1, Digest: u.digest}
+	a := wire.Announcement{Name: spelt(it.name, runtime.GOOS), Size: -1, Digest: u.digest}
 	it.err = cmp.Or(it.err, checkName(a.Name))
 	if !u.noPerms {
 		a.Folders = it.folders
@@ -93,6 +92,17 @@ func (u *uploader) prepare(it *item) {
 		}
 	}
 	it.announcement = a
+}
+
+// spelt returns a name as servers are told it. On a Mac one name may be spelt in
+// several ways, of which its programs like to store the one that is longest: what
+// is sent is the usual one of other systems, NFC. Elsewhere names that are spelt
+// in two ways are two, and are sent as they are.
+func spelt(name, system string) string {
+	if system == "darwin" {
+		return norm.NFC.String(name)
+	}
+	return name
 }
 
 // checkName says why a name cannot be sent to any server, if so. Which others are

@@ -129,6 +129,9 @@ func (u *uploader) lookAt(it *item, entry fs.DirEntry) fs.FileInfo {
 		kind = info.Mode().Type()
 	}
 	switch {
+	case entry.Name() == "Icon\r" && kind.IsRegular():
+		it.note = "a Mac's folder icon, skipped: its name has a control character"
+		return nil
 	case kind.IsDir():
 		if info == nil {
 			info, it.err = os.Lstat(it.file)

@@ -130,6 +130,7 @@ func TestFlagDocs(t *testing.T) {
 func TestFlagWords(t *testing.T) {
 	takes := map[string]func(string) bool{
 		"--on-conflict": func(s string) bool { _, err := storage.ParseConflict(s); return err == nil },
+		"--names":       func(s string) bool { _, err := storage.ParseNames(s); return err == nil },
 		"--log-level":   func(s string) bool { _, err := zerolog.ParseLevel(s); return err == nil },
 		"--lab":         func(s string) bool { _, err := wire.ParseLab(s); return err == nil },
 		"--digest":      func(s string) bool { _, known := wire.DigestByName(s); return known },

@@ -134,6 +134,13 @@ func named(name string) mistake {
 	return mistake{args: []string{"upload", "--name", name, "file"}, prepare: files("file"), server: store(storage.DirOptions{})}
 }
 
+// unportable is a file whose name a server refuses that accepts portable ones only.
+func unportable(name string) mistake {
+	m := named(name)
+	m.server = store(storage.DirOptions{Names: storage.Portable})
+	return m
+}
+
 // files makes files of their own names' contents.
 func files(names ...string) func(*testing.T) {
 	return func(t *testing.T) {

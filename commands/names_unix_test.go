@@ -10,11 +10,13 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	gocmp "github.com/google/go-cmp/cmp"
 
+	"github.com/labnet/labnet/storage"
 	"github.com/labnet/labnet/wire"
 )
 
@@ -22,7 +24,11 @@ import (
 // files and folders, and of the course. Nothing comes of it outside the store,
 // with the sandbox and without.
 func TestNamesOverTheWire(t *testing.T) {
-	for _, flags := range [][]string{nil, {"--no-sandbox"}, {"--lab", "6"}, {"--on-conflict", "replace"}} {
+	for _, flags := range [][]string{nil, {"--names", "portable"}, {"--no-sandbox"}, {"--lab", "6"}, {"--on-conflict", "replace"}} {
+		rules := storage.Native
+		if slices.Contains(flags, "portable") {
+			rules = storage.Portable
+		}
 		t.Run(strings.Join(flags, " "), func(t *testing.T) {
 			all := t.TempDir()
 			store := filepath.Join(all, "x", "store")
@@ -39,7 +45,7 @@ func TestNamesOverTheWire(t *testing.T) {
 			for _, name := range []string{
 				"..", ".", "/", "../canary", "../../canary", "../store2", "a/../../canary", "./../canary", "a/..", "a/./b", "a//b", "a/",
 				all + "/canary", "/etc/passwd", "/dev/null", "//host/share", `..\canary`, `C:\f`, `\\?\C:\f`, "NUL", "a/con.txt", "COM¹", "f.", "f ",
-				".labnet/lock", ".labnet/identity.pem", "a/.labnet/x", ".bashrc", "a\u202etxt.exe", "a\u200bb", "e\u0301", "a\nb", "\x1b[31m", "a\x7f",
+				".labnet/lock", ".labnet/identity.pem", ".LABNET/lock", ".labnet./lock", ".lab\u200bnet/lock", ".labnet:x", `.labnet\lock`, ".labnet", "a/.labnet/x", ".bashrc", "a\u202etxt.exe", "a\u200bb", "e\u0301", "a\nb", "\x1b[31m", "a\x7f",
 				"..\u2215canary", "\uff0e\uff0e/canary", "..%2fcanary", "\xc0\xae\xc0\xae/canary", "\xff", strings.Repeat("../", 100) + "canary", strings.Repeat("n", 256),
 			} {
 				if flags != nil && flags[0] == "--lab" {
@@ -56,7 +62,7 @@ func TestNamesOverTheWire(t *testing.T) {
 				c = wire.NewClient(must(net.Dial("tcp", addr)), patience)
 				folder := c.MakeFolder(t.Context(), name)
 				c.Close()
-				if fine(name) != (err == nil) || err == nil && folder == nil {
+				if fine(rules, name) != (err == nil) || err == nil && folder == nil {
 					t.Errorf("%q: as a file %v, as a folder %v", name, err, folder)
 				}
 			}
@@ -67,9 +73,10 @@ func TestNamesOverTheWire(t *testing.T) {
 	}
 }
 
-// fine are those of the names that mean a file in the store on this system.
-func fine(name string) bool {
-	return strings.HasPrefix(name, `C:\`) || strings.HasPrefix(name, `\\?`) || strings.HasPrefix(name, "\uff0e")
+// fine reports whether a name means a file in the store. A "./" before it is not
+// part of it.
+func fine(rules storage.Names, name string) bool {
+	return rules.Check(strings.TrimPrefix(name, "./")) == nil
 }
 
 // listed tells of everything around a store what it is, and when it last changed.

@@ -46,6 +46,7 @@ func serveCommand(con *console) *cli.Command {
 		&cli.StringFlag{Name: "listen", Aliases: []string{"l"}, Value: "127.0.0.1:9000", Usage: "accept connections at `HOST:PORT`; port 0 takes any"},
 		&cli.StringFlag{Name: "store", Value: "received", Usage: "keep files in `FOLDER`, or in an object store: s3://BUCKET/PREFIX?endpoint=URL&region=REGION"},
 		&cli.StringFlag{Name: "on-conflict", Value: "rename", Usage: "what to do with a file whose name is taken: rename, replace or refuse"},
+		&cli.StringFlag{Name: "names", Value: storage.DefaultNames().String(), DefaultText: "native; on Windows portable", Usage: "accept names that are `RULE`: native (all that this system can keep) or portable (that every system can)"},
 		&cli.DurationFlag{Name: "partial-ttl", Value: storage.DefaultPartialTTL, Usage: "keep interrupted uploads for `TIME`, to be resumed"},
 		&cli.IntFlag{Name: "max-partials", Value: storage.DefaultMaxPartials, Usage: "keep at most `N` interrupted uploads"},
 		&cli.StringFlag{Name: "max-partial-size", Value: "1TiB", Usage: "keep at most `SIZE` of interrupted uploads"},
@@ -124,6 +125,9 @@ func serveOptionsOf(c *cli.Context) (o serveOptions, err error) {
 	}
 	if o.keep.OnConflict, err = storage.ParseConflict(c.String("on-conflict")); err != nil {
 		return o, usageError("--on-conflict: %w", err)
+	}
+	if o.keep.Names, err = storage.ParseNames(c.String("names")); err != nil {
+		return o, usageError("--names: %w", err)
 	}
 	if o.limits, err = limitsOf(c); err != nil {
 		return o, err

@@ -131,6 +131,7 @@ func openObjectStore(ctx context.Context, o serveOptions) (keptStore, error) {
 	}
 	store, err := s3.Open(ctx, l, s3.Options{
 		OnConflict:      o.keep.OnConflict,
+		Names:           o.keep.Names,
 		PartialTTL:      o.keep.PartialTTL,
 		MaxPartials:     o.keep.MaxPartials,
 		MaxPartialBytes: o.keep.MaxPartialBytes,

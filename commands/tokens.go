@@ -207,7 +207,7 @@ func (u *user) set(word string) error {
 		u.maxBytes = n
 	case key == "dir" && u.dir == "":
 		u.dir = value
-		return storage.CheckName(value)
+		return storage.Portable.Check(value)
 	default:
 		return fmt.Errorf("%q is not [say,blob,upload] [max-bytes=SIZE] [dir=FOLDER], each once", word)
 	}

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -17,7 +18,7 @@ import (
 
 const (
 	// hidden is the folder of a Dir that holds partials and the lock. No name
-	// that CheckName accepts leads into it.
+	// that a Dir accepts leads into it.
 	hidden   = ".labnet"
 	lockName = "lock"
 )
@@ -26,6 +27,8 @@ const (
 type DirOptions struct {
 	// OnConflict says what becomes of a file whose name is taken.
 	OnConflict Conflict
+	// Names says which names are accepted.
+	Names Names
 	// PartialTTL is how long an interrupted upload is kept after its last
 	// byte; zero stands for DefaultPartialTTL, and with less than zero it is
 	// never long. It may last up to a second or a 24th longer.
@@ -69,6 +72,7 @@ type Dir struct {
 	umask fs.FileMode
 
 	onConflict      Conflict
+	names           Names
 	partialTTL      time.Duration
 	maxPartials     int
 	maxPartialBytes int64
@@ -131,6 +135,7 @@ func newDir(dir string, root *osFilesystem, filesystem filesystem, o DirOptions)
 		os:              root,
 		umask:           umask(),
 		onConflict:      o.OnConflict,
+		names:           o.Names,
 		partialTTL:      cmp.Or(o.PartialTTL, DefaultPartialTTL),
 		maxPartials:     cmp.Or(o.MaxPartials, DefaultMaxPartials),
 		maxPartialBytes: cmp.Or(o.MaxPartialBytes, DefaultMaxPartialBytes),
@@ -201,7 +206,10 @@ func (d *Dir) Hidden() string { return filepath.Join(d.path, hidden) }
 // Create implements [Store]. On Linux it reserves the blocks of a file of known
 // size, so that a medium that is too small is found out at once.
 func (d *Dir) Create(ctx context.Context, f File) (Partial, error) {
-	name, _, err := f.Place()
+	name, _, err := f.Place(d.names)
+	if err == nil {
+		err = d.checkAlias(name)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -230,6 +238,24 @@ func (d *Dir) Create(ctx context.Context, f File) (Partial, error) {
 		return nil, fmt.Errorf("create %q: %w", p.file.Name, explain(p.file.Name, err))
 	}
 	return p, nil
+}
+
+// checkAlias fails with a *NameError if name leads into the hidden folder by a
+// short name that the filesystem has for it.
+func (d *Dir) checkAlias(name string) error {
+	top, _, _ := strings.Cut(name, "/")
+	if !mayAlias(top) {
+		return nil
+	}
+	fi, err := d.os.root.Lstat(top)
+	if err != nil {
+		return nil // it is not there
+	}
+	own, err := d.os.hidden.dir.Stat()
+	if err == nil && os.SameFile(fi, own) {
+		err = &NameError{Name: name, Reason: reservedReason(top)}
+	}
+	return err
 }
 
 // enter makes p known, so that Close ends it and nobody else writes it.

@@ -35,6 +35,28 @@ func TestNamelessContract(t *testing.T) {
 	})
 }
 
+// TestPortableNames has a store refuse what only this system can keep.
+func TestPortableNames(t *testing.T) {
+	dir := t.TempDir()
+	d, err := storage.OpenDir(dir, storage.DirOptions{Names: storage.Portable})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	for _, name := range []string{".env", "aux.c", "dot.", "a/.git"} {
+		var bad *storage.NameError
+		if _, err := put(d, name, "x"); !errors.As(err, &bad) || !strings.Contains(bad.Reason, "portable names only") {
+			t.Errorf("%q: error %v", name, err)
+		}
+		if err := d.MakeFolder(t.Context(), name, nil); !errors.As(err, &bad) {
+			t.Errorf("folder %q: error %v", name, err)
+		}
+	}
+	if _, err := put(d, "a/report.pdf", "x"); err != nil {
+		t.Error(err)
+	}
+}
+
 // openDir opens a store that is closed when the test ends, and must by then
 // have left nothing in its hidden folder.
 func openDir(t *testing.T, dir string, c storage.Conflict) *storage.Dir {

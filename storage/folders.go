@@ -13,10 +13,7 @@ import (
 
 // MakeFolder implements [Store].
 func (d *Dir) MakeFolder(ctx context.Context, name string, modes []fs.FileMode) error {
-	if err := CheckName(name); err != nil {
-		return err
-	}
-	if err := cmp.Or(ctx.Err(), d.Err()); err != nil {
+	if err := cmp.Or(d.names.Check(name), d.checkAlias(name), ctx.Err(), d.Err()); err != nil {
 		return err
 	}
 	if err := d.makeFolder(name, modes); err != nil {

@@ -1,14 +1,13 @@
 package storage
 
 import (
-	"strings"
 	"sync"
 )
 
 // nameLocks lets one upload at a time publish a name. Otherwise one could find
 // its contents under the name, acknowledge them, and see another upload, whose
-// fsync failed, take the name away again. Names that differ in case only are
-// one: they are for some filesystems.
+// fsync failed, take the name away again. Names that are one for some
+// filesystem are one here.
 type nameLocks struct {
 	mu    sync.Mutex
 	freed *sync.Cond
@@ -22,7 +21,7 @@ func newNameLocks() *nameLocks {
 }
 
 func (l *nameLocks) lock(name string) {
-	name = strings.ToLower(name)
+	name = foldName(name)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for l.held[name] {
@@ -33,7 +32,7 @@ func (l *nameLocks) lock(name string) {
 
 // tryLock is a lock that does not wait, and reports whether it was taken.
 func (l *nameLocks) tryLock(name string) bool {
-	name = strings.ToLower(name)
+	name = foldName(name)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.held[name] {
@@ -46,6 +45,6 @@ func (l *nameLocks) tryLock(name string) bool {
 func (l *nameLocks) unlock(name string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.held, strings.ToLower(name))
+	delete(l.held, foldName(name))
 	l.freed.Broadcast()
 }

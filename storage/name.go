@@ -13,81 +13,147 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Limits of a name, in bytes. The first is NAME_MAX of every common
-// filesystem; both together stay below Linux's PATH_MAX of 4096.
+// Limits of a name. The first two are in bytes: the first is NAME_MAX of every
+// common filesystem, and both together stay below Linux's PATH_MAX of 4096.
 const (
 	maxComponent = 255
 	maxFolders   = 3839 // everything before the last slash
+	// maxDepth is how many components a name has at most. What a deep name costs
+	// grows with more than the square of its depth: the components are opened one
+	// after the other from the top for each of them, and Landlock walks up from
+	// each. A hundred cost 0.15 s of processor time; real trees have up to some 30.
+	maxDepth = 100
 )
 
-// CheckName reports as a *NameError why name may not be stored, or nil. The
-// rules are the same on every system, so that a tree can be copied from one to
-// another; Windows alone also refuses the characters that it reserves.
-//
-// A name is slash-separated and relative. It is valid UTF-8 in Unicode
-// normalization form C and holds only characters that show: no controls and
-// nothing that is invisible or steers the text around it (bidi controls,
-// zero-width characters, variation selectors). Emoji joined by U+200D are
-// therefore refused too. No component is empty, longer than 255 bytes, begins
-// with a dot, ends in a dot or a space, or is the name of a Windows device;
-// the components before the last make up at most 3839 bytes.
-func CheckName(name string) error {
-	if reason := nameFault(name); reason != "" {
+// Names says which names a store accepts. None of them leads out of the store
+// or into what it keeps for itself, whatever that is spelled like, or misleads
+// who reads them in a log: a name is valid UTF-8, slash-separated and relative,
+// with at most 100 components, of which none is empty, "." or "..", or longer
+// than 255 bytes; those before the last make up at most 3839 bytes. It has no
+// control characters (Cc), no bidirectional controls and no line or paragraph
+// separators.
+type Names int
+
+const (
+	// Native accepts what this system can keep. On Windows that is none of the
+	// characters and forms of name that it reserves.
+	Native Names = iota
+	// Portable accepts what every common system can keep under that very name
+	// and everybody can read, so that a tree can be copied from one to another:
+	// names in Unicode normalization form C, of characters that show (no
+	// zero-width characters or variation selectors, and so no emoji joined by
+	// U+200D), whose components do not begin with a dot, end in a dot or a space,
+	// or mean a device to Windows.
+	Portable
+)
+
+var allNames = [...]string{Native: "native", Portable: "portable"}
+
+func (n Names) String() string { return allNames[n] }
+
+// ParseNames is the inverse of [Names.String].
+func ParseNames(s string) (Names, error) {
+	for n, name := range allNames {
+		if s == name {
+			return Names(n), nil
+		}
+	}
+	return 0, fmt.Errorf("%q is neither native nor portable", s)
+}
+
+// DefaultNames is Native, except on Windows, which other systems' names easily
+// confuse.
+func DefaultNames() Names { return defaultNames(runtime.GOOS) }
+
+func defaultNames(system string) Names {
+	if system == "windows" {
+		return Portable
+	}
+	return Native
+}
+
+// Check reports as a *NameError why name may not be stored, or nil.
+func (n Names) Check(name string) error {
+	if reason := n.fault(name, runtime.GOOS); reason != "" {
 		return &NameError{Name: name, Reason: reason}
 	}
 	return nil
 }
 
-func nameFault(name string) string {
+// fault says what is wrong with a name on a system, or "".
+func (n Names) fault(name, system string) string {
 	switch {
 	case name == "":
 		return "it is empty"
 	case !utf8.ValidString(name):
 		return "it is not valid UTF-8"
-	case !norm.NFC.IsNormalString(name):
-		return "it is not in Unicode normalization form C"
 	case strings.HasPrefix(name, "/"):
 		return "it is absolute"
 	case strings.LastIndexByte(name, '/') > maxFolders:
 		return fmt.Sprintf("its folders are longer than %d bytes", maxFolders)
+	case strings.Count(name, "/") >= maxDepth:
+		return fmt.Sprintf("it has more than %d parts", maxDepth)
 	}
 	for _, r := range name {
-		if reason := runeFault(r); reason != "" {
-			return fmt.Sprintf("it contains %U, %s", r, reason)
+		if what := misleading(r); what != "" {
+			return fmt.Sprintf("it contains %U, %s", r, what)
 		}
 	}
 	for component := range strings.SplitSeq(name, "/") {
-		if reason := componentFault(component); reason != "" {
+		switch {
+		case component == "":
+			return "it has an empty component"
+		case component == "." || component == "..":
+			return fmt.Sprintf("it has the component %q", component)
+		case len(component) > maxComponent:
+			return fmt.Sprintf("a component is longer than %d bytes", maxComponent)
+		}
+	}
+	if top, _, _ := strings.Cut(name, "/"); isReserved(top) {
+		return reservedReason(top)
+	}
+	if system == "windows" {
+		if reason := windowsFault(name); reason != "" {
+			return reason
+		}
+	}
+	if n == Portable {
+		if reason := portableFault(name); reason != "" {
+			return reason + ", and the server accepts portable names only"
+		}
+	}
+	return ""
+}
+
+// misleading says what a character is that no log should have to show, or "".
+func misleading(r rune) string {
+	switch {
+	case r < ' ' || r >= 0x7f && unicode.Is(unicode.Cc, r):
+		return "a control character"
+	case r < unicode.MaxLatin1:
+	case unicode.Is(unicode.Bidi_Control, r):
+		return "a bidirectional control character"
+	case unicode.In(r, unicode.Zl, unicode.Zp):
+		return "which separates lines"
+	}
+	return ""
+}
+
+// windowsFault says what keeps Windows from storing a name, or "".
+func windowsFault(name string) string {
+	if i := strings.IndexAny(name, `<>:"|?*\`); i >= 0 {
+		return fmt.Sprintf("it contains %q, which Windows reserves", name[i])
+	}
+	for c := range strings.SplitSeq(name, "/") {
+		if reason := windowsComponentFault(c); reason != "" {
 			return reason
 		}
 	}
 	return ""
 }
 
-func runeFault(r rune) string {
+func windowsComponentFault(c string) string {
 	switch {
-	case unicode.Is(unicode.Cc, r):
-		return "a control character"
-	// Together the property Default_Ignorable_Code_Point and then some.
-	case unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp,
-		unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point):
-		return "an invisible character"
-	case runtime.GOOS == "windows" && strings.ContainsRune(`<>:"|?*\`, r):
-		return "which Windows reserves"
-	}
-	return ""
-}
-
-func componentFault(c string) string {
-	switch {
-	case c == "":
-		return "it has an empty component"
-	case c == "." || c == "..":
-		return fmt.Sprintf("it has the component %q", c)
-	case c[0] == '.':
-		return fmt.Sprintf("%q begins with a dot", c)
-	case len(c) > maxComponent:
-		return fmt.Sprintf("a component is longer than %d bytes", maxComponent)
 	case strings.TrimRightFunc(c, unicode.IsSpace) != c:
 		return fmt.Sprintf("%q ends in a space", c)
 	case strings.HasSuffix(c, "."):
@@ -96,6 +162,74 @@ func componentFault(c string) string {
 		return fmt.Sprintf("%q is a device on Windows", c)
 	}
 	return ""
+}
+
+// portableFault says what some system would make of a name, or "". What Windows
+// alone reserves is fine elsewhere.
+func portableFault(name string) string {
+	if !norm.NFC.IsNormalString(name) {
+		return "it is not in Unicode normalization form C"
+	}
+	for _, r := range name {
+		if isInvisible(r) {
+			return fmt.Sprintf("it contains %U, an invisible character", r)
+		}
+	}
+	for c := range strings.SplitSeq(name, "/") {
+		if c[0] == '.' {
+			return fmt.Sprintf("%q begins with a dot", c)
+		}
+		if reason := windowsComponentFault(c); reason != "" {
+			return reason
+		}
+	}
+	return ""
+}
+
+// isInvisible reports whether a character has the property
+// Default_Ignorable_Code_Point, and some more.
+func isInvisible(r rune) bool {
+	return r > unicode.MaxASCII &&
+		unicode.In(r, unicode.Cf, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point)
+}
+
+// isReserved reports whether some system would take a component at the top of a
+// store for the hidden folder: most ignore case, and the normalization form or
+// invisible characters (HFS+, APFS, ext4 with casefold, ZFS); Windows ignores dots
+// and spaces at the end and takes a backslash for a slash, and what follows a colon
+// for the name of a stream. See mayAlias for short names.
+func isReserved(component string) bool {
+	rest, ok := strings.CutPrefix(foldName(component), hidden)
+	rest = strings.TrimLeft(rest, ". ")
+	return ok && (rest == "" || rest[0] == ':' || rest[0] == '\\')
+}
+
+func reservedReason(top string) string {
+	return fmt.Sprintf("the store keeps %q for itself", top)
+}
+
+// foldName returns the same for all names that some system takes for one.
+func foldName(name string) string {
+	for i := range len(name) {
+		if name[i] >= utf8.RuneSelf {
+			name = strings.Map(func(r rune) rune {
+				if isInvisible(r) {
+					return -1
+				}
+				return r
+			}, norm.NFKC.String(name))
+			break
+		}
+	}
+	return strings.ToLower(name)
+}
+
+// mayAlias reports whether a component could be the short name that Windows has
+// made for the hidden folder, such as LABNET~1: only its filesystem can tell, and
+// other systems that have such a one mounted.
+func mayAlias(component string) bool {
+	_, number, ok := strings.Cut(component, "~")
+	return ok && number != "" && '0' <= number[0] && number[0] <= '9'
 }
 
 // isDevice reports whether Windows would open a device by the name c. It looks
@@ -124,17 +258,15 @@ func RandomName() string {
 // NumberedName is the name that the n-th file to be called name is kept under:
 // "report.pdf" becomes "report (2).pdf". The number goes before the last
 // extension ("a.tar (2).gz"), unless what follows the last dot is too long to
-// be one. The first file keeps its name. If CheckName accepts name it accepts
-// the result, too: a stem that is too long loses its last characters.
+// be one; dots that a name begins with begin none (".env (2)"). The first file
+// keeps its name. If [Names.Check] accepts name it accepts the result, too: a stem
+// that is too long loses its last characters.
 func NumberedName(name string, n int) string {
 	if n < 2 {
 		return name
 	}
 	folder, base := path.Split(name)
-	ext := path.Ext(base)
-	if len(ext) > 32 {
-		ext = ""
-	}
+	ext := extension(base)
 	number := fmt.Sprintf(" (%d)", n)
 	stem := strings.TrimSuffix(base, ext)
 	if room := maxComponent - len(number) - len(ext); len(stem) > room {
@@ -146,14 +278,20 @@ func NumberedName(name string, n int) string {
 	return folder + stem + number + ext
 }
 
+// extension is what follows a number in the last component of a name.
+func extension(base string) string {
+	ext := path.Ext(strings.TrimLeft(base, "."))
+	if len(ext) > 32 {
+		return ""
+	}
+	return ext
+}
+
 // Unnumbered returns the name that NumberedName has made this one of, if it may
 // have: it tells nothing of a stem that lost characters.
 func Unnumbered(name string) (first string, ok bool) {
 	folder, base := path.Split(name)
-	ext := path.Ext(base)
-	if len(ext) > 32 {
-		ext = ""
-	}
+	ext := extension(base)
 	stem, closed := strings.CutSuffix(strings.TrimSuffix(base, ext), ")")
 	i := strings.LastIndex(stem, " (")
 	if !closed || i < 0 {

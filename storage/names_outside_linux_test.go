@@ -31,6 +31,8 @@ func nasty(outside string) []string {
 		"COM1", "lpt9.log", "COM¹", "CONIN$", "f:stream", "f::$DATA", "f ", "f.", "f...", "PROGRA~1", "nul .txt", "a/CON/b", "?", "*", "<", "|", `"`,
 		// the store's own
 		".labnet", ".labnet/lock", ".labnet/identity.pem", "a/.labnet/lock", ".LABNET/lock", ".labnet./lock", ".labnet /lock", ".lab\u200bnet/lock", ".git/config", ".bashrc",
+		".labnet::$INDEX_ALLOCATION/lock", `.labnet\lock`, "LABNET~1/lock", "./.labnet/lock", "a/../.labnet/lock", ".labnet (2)", ".labnet2/f", ".ｌabnet/lock", "․labnet/lock", ".LabNet",
+		".env", "aux.c", "ends in dot.", "trailing space ", "👩\u200d🚀", "Icon\r",
 		// slashes and dots that are none, or not yet
 		"\u2024\u2024/canary", "\uff0e\uff0e/canary", "..\u2215canary", "..\u2044canary", "..\uff0fcanary", "..\\u002fcanary", "..%2fcanary", "%2e%2e/canary", "%252e%252e%252fcanary",
 		"\xc0\xae\xc0\xae/canary", "..\xc0\xafcanary", "..\xe0\x80\xafcanary", "..\x00/canary", "../canary\x00.txt", ".\x00./canary", ".\u200d./canary", ".\ufeff./canary", ".\u00ad./canary", "．．/canary",
@@ -75,6 +77,12 @@ func madeUp(r *rand.Rand, parts []string) string {
 // TestNamesStayInside: whatever a file or folder is called, nothing comes of it
 // but itself, inside the store and outside the hidden folder, or nothing at all.
 func TestNamesStayInside(t *testing.T) {
+	for _, rules := range []storage.Names{storage.Native, storage.Portable} {
+		t.Run(rules.String(), func(t *testing.T) { testNamesStayInside(t, rules) })
+	}
+}
+
+func testNamesStayInside(t *testing.T, rules storage.Names) {
 	seed := uint64(time.Now().UnixNano())
 	t.Log("seed ", seed)
 	r := rand.New(rand.NewPCG(1, seed))
@@ -95,7 +103,7 @@ func TestNamesStayInside(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		d, err := storage.OpenDir(store, storage.DirOptions{})
+		d, err := storage.OpenDir(store, storage.DirOptions{Names: rules})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -113,7 +121,7 @@ func TestNamesStayInside(t *testing.T) {
 				continue
 			}
 			accepted++
-			if fine := storage.CheckName(kept); fine != nil || !filepath.IsLocal(filepath.FromSlash(kept)) {
+			if fine := rules.Check(kept); fine != nil || !filepath.IsLocal(filepath.FromSlash(kept)) {
 				t.Errorf("%q is kept as %q: %v", name, kept, fine)
 			}
 			for ; kept != "."; kept = filepath.ToSlash(filepath.Dir(kept)) {

@@ -12,7 +12,6 @@ import (
 	"math"
 	"path/filepath"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -290,8 +289,10 @@ func explain(name string, err error) error {
 	if errors.Is(err, ErrFailed) {
 		return err
 	}
-	if errors.Is(err, syscall.ENOTDIR) {
-		return &NameError{Name: name, Reason: "it leads through a file here"}
+	for _, refused := range refusedNames {
+		if errors.Is(err, refused.err) {
+			return &NameError{Name: name, Reason: refused.reason}
+		}
 	}
 	for _, full := range noSpace {
 		if errors.Is(err, full) {

@@ -36,7 +36,7 @@ type Store interface {
 	// because then nobody could tell whether the bytes are right.
 	//
 	// Create fails before a byte is taken with a *NameError if the name breaks
-	// the rules of CheckName or collides with what is stored (a directory
+	// the store's rules (see Names) or collides with what is stored (a directory
 	// where a file should be, or the reverse), with ErrNoSpace if the store
 	// cannot hold f.Size bytes, with ErrFailed if the store keeps nothing any
 	// more, with ErrInUse if an upload of the same ID has not ended, and with
@@ -47,7 +47,7 @@ type Store interface {
 	// MakeFolder makes a folder and those above it. When it returns without an
 	// error they are durable, whoever made them. Modes are as in File.Folders,
 	// that of the folder itself being the last. It fails with a *NameError if
-	// the name breaks the rules of CheckName or a file is in the way, and with
+	// the name breaks the store's rules or a file is in the way, and with
 	// ErrNoSpace and ErrFailed like Commit.
 	MakeFolder(ctx context.Context, name string, modes []fs.FileMode) error
 
@@ -61,7 +61,7 @@ type Store interface {
 
 // A File is what is known of a file before its bytes arrive.
 type File struct {
-	// Name is relative and slash-separated; see CheckName. Empty asks for a
+	// Name is relative and slash-separated; see Names. Empty asks for a
 	// random one: see RandomName.
 	Name string
 	// Folder is where the file belongs, and Name is in it. Empty stands for the
@@ -130,20 +130,17 @@ func (f File) above() int {
 	return strings.Count(f.Folder, "/") + 1
 }
 
-// Place returns the name that a store keeps f under unless it is taken, and whether
-// that was made up, or else the *NameError that Create fails with.
-func (f File) Place() (name string, madeUp bool, err error) {
+// Place returns the name that a store with those rules keeps f under unless it is
+// taken, and whether that was made up, or else the *NameError that Create fails with.
+func (f File) Place(rules Names) (name string, madeUp bool, err error) {
 	name, madeUp = f.Name, f.Name == ""
 	if madeUp {
 		name = RandomName()
-	} else if err := CheckName(name); err != nil {
-		return "", false, err
 	}
 	if f.Folder != "" {
 		name = f.Folder + "/" + name
-		err = CheckName(name)
 	}
-	return name, madeUp, err
+	return name, madeUp, rules.Check(name)
 }
 
 // A Meter is a Store that can tell how much it holds.

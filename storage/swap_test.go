@@ -3,8 +3,10 @@
 package storage
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 )
@@ -69,5 +71,37 @@ func TestSwappedFolder(t *testing.T) {
 				t.Errorf("the store failed: %v", err)
 			}
 		})
+	}
+}
+
+// A filesystem has narrower rules for names than labnet: whoever sent the file
+// learns which, and the store goes on.
+func TestFilesystemRefusesName(t *testing.T) {
+	for err, reason := range map[error]string{
+		syscall.ENAMETOOLONG: "too long for the server's filesystem",
+		syscall.EILSEQ:       "characters that the server's filesystem cannot keep",
+	} {
+		for _, op := range []string{"lstat f", "link P f", "move P f"} {
+			d, w := watchDir(t, t.TempDir(), Rename)
+			hit := false
+			w.before = func(call string) error {
+				if call == op {
+					hit = true
+					return err
+				}
+				return nil
+			}
+			_, got := upload(d, "f", "new")
+			var bad *NameError
+			if hit && (!errors.As(got, &bad) || !strings.Contains(bad.Reason, reason)) {
+				t.Errorf("%s fails with %v: error %v", op, err, got)
+			}
+			if op == "lstat f" && !hit {
+				t.Error("the name was not looked up")
+			}
+			if err := d.Err(); err != nil {
+				t.Errorf("the store failed: %v", err)
+			}
+		}
 	}
 }

@@ -22,6 +22,16 @@ const (
 // larger than the filesystem allows.
 var noSpace = []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG}
 
+// refusedNames are the errors of filesystems that have narrower rules for names.
+var refusedNames = []struct {
+	err    error
+	reason string
+}{
+	{syscall.ENOTDIR, "it leads through a file here"},
+	{syscall.ENAMETOOLONG, "it is too long for the server's filesystem"},
+	{syscall.EILSEQ, "it has characters that the server's filesystem cannot keep"},
+}
+
 // umask returns the process's file mode creation mask. umask(2) can read it
 // only by setting it: a file that another goroutine makes at that very moment
 // gets the permissions that it asked for, unmasked.

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"math"
 	"os"
+	"syscall"
 
 	"golang.org/x/sys/windows"
 )
@@ -28,6 +29,16 @@ var noSpace = []error{
 	windows.ERROR_HANDLE_DISK_FULL,
 	windows.ERROR_DISK_QUOTA_EXCEEDED,
 	windows.ERROR_FILE_TOO_LARGE,
+}
+
+// refusedNames are the errors of filesystems that have narrower rules for names.
+var refusedNames = []struct {
+	err    error
+	reason string
+}{
+	{syscall.ENOTDIR, "it leads through a file here"},
+	{windows.ERROR_FILENAME_EXCED_RANGE, "it is too long for the server's filesystem"},
+	{windows.ERROR_INVALID_NAME, "it has characters that the server's filesystem cannot keep"},
 }
 
 func umask() fs.FileMode { return 0 }

@@ -9,7 +9,7 @@ import (
 // Usage implements [Meter]. It follows no symlinks, and leaves out what vanishes
 // while it counts.
 func (d *Dir) Usage(ctx context.Context, folder string) (bytes int64, err error) {
-	if err := CheckName(folder); err != nil {
+	if err := Native.Check(folder); err != nil {
 		return 0, err
 	}
 	err = fs.WalkDir(d.os.root.FS(), folder, func(name string, e fs.DirEntry, err error) error {

@@ -82,14 +82,29 @@
 // with its own.
 //
 // upload. The client announces a file: its name and what it knows of it. The
-// name is relative, "/" separates directories, and at most 3072 bytes. A
-// server may refuse names that are awkward anywhere: ones that are not in
-// Unicode's form NFC, with control or invisible characters, with components
-// that are empty, begin with a dot or end in a dot or a space, or that mean a
-// device to some system. An empty name asks the server to make one. A "./"
+// name is relative, "/" separates directories, and at most 3072 bytes. An empty
+// name asks the server to make one. A "./"
 // before the name is not part of it; it must be there if the name is one of
 // the words END, CANCEL, RESTART, AUTH and HELLO, which are requests (HELLO of a
 // later version).
+//
+// Names. A client sends a name as its system has it, byte for byte, so that two
+// names that differ are two at the server as well; what is not UTF-8 cannot be
+// sent. Where the client's system itself takes canonically equivalent names for
+// one (macOS), it sends Unicode's form NFC, which other systems use. A server
+// refuses, with the code bad-name, names
+//
+//   - that are absolute, or have a component that is empty, "." or "..";
+//   - with a component of over 255 bytes, or more than 100 components;
+//   - with control characters (category Cc), bidirectional controls (property
+//     Bidi_Control), U+2028 or U+2029;
+//   - that lead into what it keeps for itself, however that is spelt;
+//   - that its system cannot keep.
+//
+// A server may be told to refuse those that some other system could not keep, too:
+// names not in form NFC, with characters that are invisible, with components that
+// begin with a dot or end in a dot or a space, or that mean a device to Windows. The
+// text says which rule it is. All other names it keeps as they are.
 //
 // The fields of an announcement are size (absent if the client does not know
 // it), id (absent if it cannot be resumed), mtime, mode, folders, replace, and

@@ -16,6 +16,7 @@ _labnet() {
     1,serve,-l | 1,serve,--listen) words='' ;;
     1,serve,--store) files=dirnames ;;
     1,serve,--on-conflict) words='rename replace refuse' ;;
+    1,serve,--names) words='native portable' ;;
     1,serve,--partial-ttl) words='' ;;
     1,serve,--max-partials) words='' ;;
     1,serve,--max-partial-size) words='' ;;
@@ -45,7 +46,7 @@ _labnet() {
     1,serve,--exec-on) words='' ;;
     1,serve,--exec-jobs) words='' ;;
     1,serve,--exec-timeout) words='' ;;
-    1,serve,*) flags='--listen --store --on-conflict --partial-ttl --max-partials --max-partial-size --keep-free --store-memory --reply --lab --drain --addr-file --log-level --json --max-conns --max-conns-per-ip --max-unauthenticated --max-uploads --max-message --max-size --min-rate --auth-timeout --header-timeout --idle-timeout --progress-timeout --tls --identity --cert --key --tokens --insecure --exec --exec-on --exec-jobs --exec-timeout --no-sandbox --help' words='' ;;
+    1,serve,*) flags='--listen --store --on-conflict --names --partial-ttl --max-partials --max-partial-size --keep-free --store-memory --reply --lab --drain --addr-file --log-level --json --max-conns --max-conns-per-ip --max-unauthenticated --max-uploads --max-message --max-size --min-rate --auth-timeout --header-timeout --idle-timeout --progress-timeout --tls --identity --cert --key --tokens --insecure --exec --exec-on --exec-jobs --exec-timeout --no-sandbox --help' words='' ;;
     1,ping,-c | 1,ping,--count) words='' ;;
     1,ping,-i | 1,ping,--interval) words='' ;;
     1,ping,--pin) words='' ;;
@@ -68,8 +69,8 @@ _labnet() {
     1,blob,--timeout) words='' ;;
     1,blob,--lab) words='1 2 3 4 5 6 extra' ;;
     1,blob,*) flags='--size --count --tls --pin --token-file --addr --timeout --lab --quiet --json --help' words='' ;;
-    1,upload,--retries) words='' ;;
     1,upload,--retry-for) words='' ;;
+    1,upload,--retries) words='' ;;
     1,upload,--name) words='' ;;
     1,upload,--digest) words='crc64nvme sha256' ;;
     1,upload,--pin) words='' ;;
@@ -77,7 +78,7 @@ _labnet() {
     1,upload,-a | 1,upload,--addr) words='' ;;
     1,upload,--timeout) words='' ;;
     1,upload,--lab) words='1 2 3 4 5 6 extra' ;;
-    1,upload,*) flags='--retries --retry-for --name --digest --follow --no-times --no-perms --tls --pin --token-file --addr --timeout --lab --quiet --json --help' files=default ;;
+    1,upload,*) flags='--retry-for --retries --name --digest --follow --no-times --no-perms --tls --pin --token-file --addr --timeout --lab --quiet --json --help' files=default ;;
     1,completion,*) flags='--help' words='bash zsh fish' ;;
     1,help,*) flags='--help' words='serve ping say blob upload completion help version' ;;
     1,version,*) flags='--json --help' words='' ;;

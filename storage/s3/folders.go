@@ -78,6 +78,7 @@ func (s *Store) checkFile(ctx context.Context, name string) error {
 // checkFolders fails with a *NameError if one of the folders is a file.
 func (s *Store) checkFolders(ctx context.Context, folders []string) error {
 	all, ctx := errgroup.WithContext(ctx)
+	all.SetLimit(maxLookups)
 	for _, folder := range folders {
 		if s.folders.known(folder) {
 			continue
@@ -95,7 +96,7 @@ func (s *Store) checkFolders(ctx context.Context, folders []string) error {
 
 // Usage implements [storage.Meter]. It lists all that is in the folder.
 func (s *Store) Usage(ctx context.Context, folder string) (bytes int64, err error) {
-	if err := storage.CheckName(folder); err != nil {
+	if err := storage.Native.Check(folder); err != nil {
 		return 0, err
 	}
 	err = s.client.list(ctx, s.root+folder+"/", 0, func(o object) error {
@@ -127,6 +128,8 @@ const (
 	// knownTime is how long a folder is remembered. Who removes all that is in
 	// it and puts a file in its place should not surprise for longer.
 	knownTime = 10 * time.Second
+	// maxLookups is how many folders of a name are looked up at the same time.
+	maxLookups = 8
 	// maxKnown bounds the memory; to forget a folder costs a request.
 	maxKnown = 1 << 14
 )

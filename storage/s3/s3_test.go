@@ -2,6 +2,7 @@ package s3_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"io/fs"
 	"net/http"
@@ -88,6 +89,24 @@ func TestContract(t *testing.T) {
 		server := s3test.NewServer()
 		return open(t, server, s3.Options{OnConflict: c}), func() fs.FS { return visible(server) }
 	})
+}
+
+// TestPortableNames has a store refuse what only some system can keep.
+func TestPortableNames(t *testing.T) {
+	server := s3test.NewServer()
+	store := open(t, server, s3.Options{Names: storage.Portable})
+	for _, name := range []string{".env", "aux.c", "dot.", "a/.git"} {
+		var bad *storage.NameError
+		if _, err := store.Create(t.Context(), storage.File{Name: name}); !errors.As(err, &bad) {
+			t.Errorf("%q: error %v", name, err)
+		}
+		if err := store.MakeFolder(t.Context(), name, nil); !errors.As(err, &bad) {
+			t.Errorf("folder %q: error %v", name, err)
+		}
+	}
+	if err := store.MakeFolder(t.Context(), "a", nil); err != nil {
+		t.Error(err)
+	}
 }
 
 // TestContractInParts has many files in parts, which are no larger than memory. In

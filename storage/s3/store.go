@@ -48,6 +48,8 @@ const (
 type Options struct {
 	// OnConflict says what becomes of a file whose name is taken.
 	OnConflict storage.Conflict
+	// Names says which names are accepted.
+	Names storage.Names
 	// PartialTTL is how long an interrupted upload is kept after its last byte,
 	// MaxPartials how many are kept at most, and MaxPartialBytes how many bytes
 	// of them, for all servers together; the oldest go first. Zero stands for
@@ -135,7 +137,7 @@ func Open(ctx context.Context, l Location, o Options) (*Store, error) {
 // now: the first that is neither taken nor being sent to. An upload that another
 // server has not ended is taken over.
 func (s *Store) Create(ctx context.Context, f storage.File) (storage.Partial, error) {
-	name, _, err := f.Place()
+	name, _, err := f.Place(s.o.Names)
 	if err == nil {
 		err = s.checkLength(name)
 	}
@@ -160,9 +162,9 @@ func (s *Store) Create(ctx context.Context, f storage.File) (storage.Partial, er
 	return p, nil
 }
 
-// checkName is storage.CheckName for folders.
+// checkName fails with a *NameError if a folder may not have that name.
 func (s *Store) checkName(name string) error {
-	return cmp.Or(storage.CheckName(name), s.checkLength(name))
+	return cmp.Or(s.o.Names.Check(name), s.checkLength(name))
 }
 
 // checkLength fails with a *NameError if the key, with a number, would be too long.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"path"
 	"regexp"
 	"runtime"
 	"strings"
@@ -18,9 +19,9 @@ import (
 
 func hostileNames(f *fixture) {
 	for _, name := range []string{
-		"..", "../escape", "a/../../escape", "/etc/passwd", "a//b", "a/", ".", "./a", ".hidden",
-		".labnet/lock", "a/.labnet", "nul", "COM1.txt", "a\x00b", "a\nb", "e\u0301", "\xff",
-		"a\u202eb", "dot.", "space ", strings.Repeat("x", 256), strings.Repeat("long/", 1000) + "x",
+		"..", "../escape", "a/../../escape", "/etc/passwd", "a//b", "a/", ".", "./a", ".labnet",
+		".labnet/lock", ".LabNet/lock", ".labnet./lock", ".lab\u200bnet/lock", "a\x00b", "a\nb", "\xff",
+		"a\u202eb", strings.Repeat("x", 256), strings.Repeat("a/", 100) + "x", strings.Repeat("a/", 1500) + "x", strings.Repeat("long/", 1000) + "x",
 	} {
 		_, err := f.put(name, "hostile")
 		var bad *storage.NameError
@@ -29,6 +30,36 @@ func hostileNames(f *fixture) {
 		}
 	}
 	f.expect(map[string]string{})
+}
+
+// nativeNames keeps what other systems could not, under those very names.
+func nativeNames(f *fixture) {
+	if runtime.GOOS == "windows" || runtime.GOOS == "darwin" {
+		f.Skip("this system keeps fewer names, or takes some for the same")
+	}
+	want := map[string]string{}
+	for _, name := range []string{
+		".env", ".gitignore", "a/.labnet", "a/.DS_Store", "nul", "COM1.txt", "a/aux.c", "ends in dot.", "trailing space ", " ", "...",
+		"👩\u200d🚀.png", "heart\ufe0f", "soft\u00adhyphen", "e\u0301", "\u00e9", `a\b`, "C:f", "x:y", "a&b+c%20?#=", "<>", "\uffff", "\U0010fffe", "xt_CONNMARK.h", "xt_connmark.h",
+		strings.Repeat("deep/", 99) + "f",
+	} {
+		if r := f.keep(name, name); r.Name != name {
+			f.Errorf("%q is kept as %q", name, r.Name)
+		}
+		want[name] = name
+		for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
+			want[dir+"/"] = ""
+		}
+	}
+	if r := f.keep(".env", "another"); r.Name != ".env (2)" {
+		f.Errorf("a second .env is kept as %q", r.Name)
+	}
+	want[".env (2)"] = "another"
+	if err := f.MakeFolder(context.Background(), ".hidden/ folder.", nil); err != nil {
+		f.Error(err)
+	}
+	want[".hidden/"], want[".hidden/ folder./"] = "", ""
+	f.expect(want)
 }
 
 func randomNames(f *fixture) {

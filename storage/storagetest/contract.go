@@ -21,7 +21,8 @@ import (
 
 // Open opens an empty store that treats names that are taken as c says. The
 // function that it returns gives access to what is visible in the store at the
-// time of the call; a top-level name that begins with a dot is not looked at.
+// time of the call; a top-level folder called .labnet is not looked at. Names are
+// those of [storage.Native].
 // The store is closed by the test.
 type Open func(t *testing.T, c storage.Conflict) (storage.Store, func() fs.FS)
 
@@ -29,6 +30,7 @@ type Open func(t *testing.T, c storage.Conflict) (storage.Store, func() fs.FS)
 func Run(t *testing.T, open Open) {
 	tests := map[string]func(*fixture){
 		"hostile names":          hostileNames,
+		"native names":           nativeNames,
 		"random names":           randomNames,
 		"in a folder":            inAFolder,
 		"usage":                  usage,
@@ -187,10 +189,8 @@ func (f *fixture) visible() map[string]string {
 			return err
 		case name == ".":
 			return nil
-		case name[0] == '.' && e.IsDir():
+		case name == ".labnet" && e.IsDir():
 			return fs.SkipDir
-		case name[0] == '.':
-			return nil
 		case e.IsDir():
 			seen[name+"/"] = ""
 			return nil

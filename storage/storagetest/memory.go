@@ -28,6 +28,7 @@ const (
 // Its fields may be set until it is used.
 type Memory struct {
 	OnConflict storage.Conflict
+	Names      storage.Names
 	// Fault, if set, is called with each step and may return an error that
 	// the step then fails with, or block. Many goroutines may call it at once.
 	Fault func(step string) error
@@ -85,7 +86,7 @@ func (m *Memory) fail(err error) error {
 
 // Create implements [storage.Store].
 func (m *Memory) Create(ctx context.Context, f storage.File) (storage.Partial, error) {
-	name, _, err := f.Place()
+	name, _, err := f.Place(m.Names)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +122,7 @@ func (m *Memory) Create(ctx context.Context, f storage.File) (storage.Partial, e
 
 // Usage implements [storage.Meter].
 func (m *Memory) Usage(ctx context.Context, folder string) (bytes int64, err error) {
-	if err := storage.CheckName(folder); err != nil {
+	if err := storage.Native.Check(folder); err != nil {
 		return 0, err
 	}
 	m.mu.Lock()
@@ -136,7 +137,7 @@ func (m *Memory) Usage(ctx context.Context, folder string) (bytes int64, err err
 
 // MakeFolder implements [storage.Store].
 func (m *Memory) MakeFolder(ctx context.Context, name string, modes []fs.FileMode) error {
-	if err := storage.CheckName(name); err != nil {
+	if err := m.Names.Check(name); err != nil {
 		return err
 	}
 	if err := ctx.Err(); err != nil {

@@ -228,7 +228,7 @@ func makesFolders(f *fixture) {
 	want["a/b/file"] = "one"
 
 	var bad *storage.NameError
-	for _, name := range []string{"", "..", "/x", "x/", "x//y", ".labnet", "nul", "a/b/file", "a/b/file/x", "a/b/file/x/y"} {
+	for _, name := range []string{"", "..", "/x", "x/", "x//y", ".labnet", ".LABNET/x", "a\nb", "a/b/file", "a/b/file/x", "a/b/file/x/y"} {
 		if err := folder(name); !errors.As(err, &bad) {
 			f.Errorf("MakeFolder(%q): error %v, want a NameError", name, err)
 		}
