@@ -22,7 +22,7 @@ func blobCommand(con *console) *cli.Command {
 			&cli.StringFlag{Name: "size", Aliases: []string{"s"}, Value: "1MiB", Usage: "send `SIZE` bytes"},
 			&cli.IntFlag{Name: "count", Aliases: []string{"n"}, Value: 1, Usage: "send `N` blobs"},
 		),
-		Action: func(c *cli.Context) error {
+		Action: stoppable(con, func(c *cli.Context) error {
 			o, err := clientOptionsOf(c, con, wire.Lab4, wire.Lab5, wire.Lab6, wire.LabExtra)
 			if err != nil {
 				return err
@@ -43,7 +43,7 @@ func blobCommand(con *console) *cli.Command {
 				return b.ask(c.Context)
 			}
 			return b.sendAll(c.Context, count)
-		},
+		}),
 	}
 }
 

@@ -37,6 +37,8 @@ type console struct {
 	sum    summary // of this run
 	begun  time.Time
 
+	interrupts *interrupts // of a client; nil in tests
+
 	results   []byte // not written yet
 	gathering bool   // results, until flush is called
 }

@@ -45,11 +45,11 @@ const (
 
 // An item is one thing that upload was told to send.
 type item struct {
-	file   string    // as the user knows it
-	name   string    // for the server
-	folder bool      // an empty one
-	stream io.Reader // if it is one: it can be read once
-	note   string    // why it is not sent, if that is no error
+	file   string  // as the user knows it
+	name   string  // for the server
+	folder bool    // an empty one
+	stream *stream // if it is one: it can be read once
+	note   string  // why it is not sent, if that is no error
 	// The permissions of the folders that lead to name, outermost first, as in
 	// wire.Announcement.
 	folders []fs.FileMode

@@ -36,7 +36,7 @@ func (u *uploader) items(args []string) iter.Seq[*item] {
 // yield returns false.
 func (u *uploader) argument(arg string, yield func(*item) bool) bool {
 	if arg == "-" {
-		return yield(&item{file: arg, name: u.name, stream: u.con.in})
+		return yield(&item{file: arg, name: u.name, stream: u.con.stream(u.con.in)})
 	}
 	name := u.name
 	if name == "" {
@@ -52,8 +52,9 @@ func (u *uploader) argument(arg string, yield func(*item) bool) bool {
 	case info.Mode().IsRegular():
 		return yield(&item{file: arg, name: name})
 	case info.Mode()&fs.ModeNamedPipe != 0: // such as bash's <(command)
-		f, err := os.Open(arg)
-		return yield(&item{file: arg, name: name, stream: f, err: err})
+		it := &item{file: arg, name: name, stream: u.con.stream(nil)}
+		it.stream.file, it.err = os.Open(arg)
+		return yield(it)
 	}
 	return yield(&item{file: arg, err: errKind})
 }

@@ -126,12 +126,12 @@ func (s *speaker) tellAnswers(ctx context.Context, sent <-chan asked, giveUp con
 // waits then is left behind.
 func readLines(ctx context.Context, con *console) <-chan string {
 	lines := make(chan string, maxAsked)
+	r := bufio.NewReaderSize(con.textStream(con.in), maxLine)
 	go func() {
 		defer close(lines)
-		r := bufio.NewReaderSize(con.in, maxLine)
 		for {
 			line, err := readLine(r)
-			if err != nil {
+			if err != nil || ctx.Err() != nil { // which may have cut the line off
 				return
 			}
 			select {

@@ -3,8 +3,6 @@ package commands
 import (
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/mattn/go-isatty"
@@ -42,18 +40,20 @@ type statusLine struct {
 }
 
 // progress begins to show the progress of work on things of a kind, if that
-// lasts and somebody looks. It is of that many things, or of those to be found
-// if that is zero. What it returns must be called at the end: then the line is
-// gone.
+// lasts and somebody looks, and to catch the signals that stop it. It is of that
+// many things, or of those to be found if that is zero. What it returns must be
+// called at the end: then the line is gone.
 func (c *console) progress(things string, count int) (end func()) {
-	if c.json || c.quiet {
-		return func() {}
+	if !c.quiet {
+		c.meter.begin(things, count)
 	}
-	c.meter.begin(things, count)
 	quit, ended := make(chan struct{}), make(chan struct{})
 	begin := time.AfterFunc(progressAfter, func() {
 		defer close(ended)
-		c.showProgress(quit)
+		c.interrupts.catch(stopSignals...)
+		if !c.json && !c.quiet {
+			c.showProgress(quit)
+		}
 	})
 	return func() {
 		if close(quit); !begin.Stop() {
@@ -70,7 +70,6 @@ func (c *console) showProgress(quit <-chan struct{}) {
 		if columns = lineTerminal(c.err); columns == nil {
 			return
 		}
-		defer c.eraseBySignal()()
 	}
 	tick := time.NewTicker(progressEvery)
 	defer tick.Stop()
@@ -131,38 +130,6 @@ func (c *console) write(w io.Writer, lines string) error {
 	}
 	_, err := io.WriteString(w, lines)
 	return err
-}
-
-// eraseBySignal removes the line before the process dies of a signal, which it
-// waits for only now: short runs need not. It returns what ends the waiting.
-func (c *console) eraseBySignal() (stop func()) {
-	signals, stopped := make(chan os.Signal, 1), make(chan struct{})
-	for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
-		if !signal.Ignored(s) {
-			signal.Notify(signals, s)
-		}
-	}
-	go func() {
-		select {
-		case <-stopped:
-		case s := <-signals:
-			signal.Reset() // a second one ends it at once
-			erased := make(chan struct{})
-			go func() {
-				defer close(erased)
-				c.erase(true)
-			}()
-			select {
-			case <-erased:
-			case <-time.After(100 * time.Millisecond): // whoever reads the output does not
-			}
-			dieOf(s)
-		}
-	}()
-	return func() {
-		signal.Stop(signals)
-		close(stopped)
-	}
 }
 
 // sameFile reports whether two writers are one file, such as one terminal.

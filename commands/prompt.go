@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 )
 
@@ -52,7 +53,11 @@ func (c *console) lines(complete completer) *lineReader {
 // plainly returns how to read lines as they come, from a file, a pipe, or a
 // terminal that edits by itself.
 func (l *lineReader) plainly() func(string) entered {
-	r := bufio.NewReader(l.con.in)
+	var in io.Reader = l.con.in
+	if !l.con.interactive() {
+		in = l.con.textStream(l.con.in)
+	}
+	r := bufio.NewReader(in)
 	return func(prompt string) entered {
 		l.con.prompt(prompt)
 		line, err := readLine(r)
@@ -73,6 +78,9 @@ func (l *lineReader) next(ctx context.Context, prompt string) (string, error) {
 	for {
 		select {
 		case t := <-l.line:
+			if ctx.Err() != nil { // which may have cut the line off
+				return "", context.Cause(ctx)
+			}
 			if t.err != nil {
 				l.con.prompt("\n") // the terminal shows nothing for Ctrl-D
 			}

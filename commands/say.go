@@ -23,7 +23,7 @@ func sayCommand(con *console) *cli.Command {
 		ArgsUsage:   "[TEXT… | -]",
 		Description: "Without TEXT, standard input is the message, or on a terminal each line is one. With -, each line is one.",
 		Flags:       clientFlags(),
-		Action: func(c *cli.Context) error {
+		Action: stoppable(con, func(c *cli.Context) error {
 			o, err := clientOptionsOf(c, con, wire.Lab3, wire.Lab4, wire.Lab5, wire.Lab6, wire.LabExtra)
 			if err != nil {
 				return err
@@ -42,7 +42,7 @@ func sayCommand(con *console) *cli.Command {
 			default:
 				return s.sayInput(c.Context)
 			}
-		},
+		}),
 	}
 }
 
@@ -63,7 +63,7 @@ func (s *speaker) said(text string) object {
 
 // sayInput says the whole standard input, without the end of its last line.
 func (s *speaker) sayInput(ctx context.Context) error {
-	input, err := io.ReadAll(io.LimitReader(s.con.in, wire.MaxString+utf8.UTFMax))
+	input, err := io.ReadAll(io.LimitReader(s.con.textStream(s.con.in), wire.MaxString+utf8.UTFMax))
 	if err != nil {
 		return &itemError{"standard input", err}
 	}

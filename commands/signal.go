@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"sync"
 	"syscall"
 	"time"
 
@@ -25,34 +26,136 @@ func (i interruption) exit() int {
 	return 128 + int(number)
 }
 
+// stopGrace is how long an action may take to end after a signal. It ends sooner,
+// unless what it waits for cannot be interrupted, such as a disk that stands still.
+const stopGrace = time.Second
+
 // finishing is for a client's action that has something to finish after a SIGINT or
 // SIGTERM: its context ends then, and the process once it has returned. A second
-// signal ends the process at once. So does the first in other commands: to the
-// server it makes no difference whether a client closes its connection or dies,
-// and to wait for signals costs a client a fifteenth of all the time that it
-// needs for one text (BenchmarkStart).
+// signal ends the process at once.
 func finishing(action cli.ActionFunc) cli.ActionFunc {
 	return func(c *cli.Context) error {
-		ctx, cancel := context.WithCancelCause(c.Context)
-		signals := make(chan os.Signal, 1)
-		signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-		go func() {
-			select {
-			case s := <-signals:
-				signal.Reset()
-				cancel(interruption{s})
-			case <-ctx.Done():
-				signal.Stop(signals)
+		return newInterrupts(c.Context).run(c, action, os.Interrupt, syscall.SIGTERM)
+	}
+}
+
+// stoppable is for an action of a client: a signal ends its context, once con
+// catches signals, and it has a moment to tell how far it came. Before, a signal
+// ends the process at once: to the server it makes no difference, and to wait for
+// signals costs a client a fifteenth of all the time that it needs for one text
+// (BenchmarkStart).
+func stoppable(con *console, action cli.ActionFunc) cli.ActionFunc {
+	return func(c *cli.Context) error {
+		con.interrupts = newInterrupts(c.Context)
+		overdue := context.AfterFunc(con.interrupts.ctx, func() {
+			if why, ok := errors.AsType[interruption](context.Cause(con.interrupts.ctx)); ok {
+				time.Sleep(stopGrace)
+				erased := make(chan struct{})
+				go func() {
+					defer close(erased)
+					con.erase(true)
+				}()
+				select {
+				case <-erased:
+				case <-time.After(stopGrace / 10): // whoever reads the output does not
+				}
+				dieOf(why.signal)
 			}
-		}()
-		c.Context = ctx
-		err := action(c)
-		cancel(nil)
-		if why, ok := errors.AsType[interruption](context.Cause(ctx)); ok {
-			return why
-		}
+		})
+		err := con.interrupts.run(c, action)
+		overdue()
 		return err
 	}
+}
+
+// interrupts end a context by the first of the signals that are caught.
+type interrupts struct {
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+
+	watch   sync.Once
+	signals chan os.Signal
+	passed  chan struct{} // gets one when mark has passed
+}
+
+func newInterrupts(ctx context.Context) *interrupts {
+	i := &interrupts{signals: make(chan os.Signal, 8), passed: make(chan struct{}, 1)}
+	i.ctx, i.cancel = context.WithCancelCause(ctx)
+	return i
+}
+
+// run runs an action within the context, and returns the interruption that has
+// ended it, or its own error.
+func (i *interrupts) run(c *cli.Context, action cli.ActionFunc, caught ...os.Signal) error {
+	i.catch(caught...)
+	c.Context = i.ctx
+	err := action(c)
+	signal.Stop(i.signals)
+	if why, ok := errors.AsType[interruption](context.Cause(i.ctx)); ok {
+		return why
+	}
+	i.cancel(nil)
+	return err
+}
+
+// catch has these signals end the context, except those that the process was
+// started to ignore. It does nothing if i is nil, as where a test runs a command.
+func (i *interrupts) catch(caught ...os.Signal) {
+	for _, s := range caught {
+		if i != nil && (s == mark || !signal.Ignored(s)) {
+			signal.Notify(i.signals, s)
+			i.watch.Do(func() { go i.wait() })
+		}
+	}
+}
+
+func (i *interrupts) wait() {
+	for {
+		select {
+		case s := <-i.signals:
+			if s == mark {
+				select {
+				case i.passed <- struct{}{}:
+				default: // the terminal was resized
+				}
+				continue
+			}
+			signal.Reset() // a second one ends the process at once
+			i.cancel(interruption{s})
+			return
+		case <-i.ctx.Done():
+			return
+		}
+	}
+}
+
+// settle is called at the end of a stream, which may be that of a program that a
+// signal has ended, and returns the interruption if that signal is one to this
+// process as well. The signals have been caught before. Whoever sends a signal to
+// several processes, such as a terminal, a shell or a service manager, does so
+// within the grace. What the system has for this process by then is waited for,
+// however busy the machine is.
+func (i *interrupts) settle(grace time.Duration) error {
+	if i == nil {
+		return nil
+	}
+	select {
+	case <-time.After(grace):
+	case <-i.ctx.Done():
+		return context.Cause(i.ctx)
+	}
+	select {
+	case <-i.passed: // another one
+	default:
+	}
+	if sendMark() == nil {
+		select {
+		case <-i.passed:
+		case <-i.ctx.Done():
+		case <-time.After(stopGrace):
+		}
+	}
+	return context.Cause(i.ctx)
 }
 
 // statusControlC is what Windows says of a process that Ctrl-C ended

@@ -32,7 +32,7 @@ func uploadCommand(con *console) *cli.Command {
 			&cli.BoolFlag{Name: "no-times", Usage: "do not keep modification times"},
 			&cli.BoolFlag{Name: "no-perms", Usage: "do not keep permissions"},
 		)...),
-		Action: func(c *cli.Context) error {
+		Action: stoppable(con, func(c *cli.Context) error {
 			client, err := clientOptionsOf(c, con, wire.Lab6, wire.LabExtra)
 			if err != nil {
 				return err
@@ -62,7 +62,7 @@ func uploadCommand(con *console) *cli.Command {
 				return u.ask(c.Context)
 			}
 			return &badUsage{errors.New("no file given"), "name files or folders, or - for standard input"}
-		},
+		}),
 	}
 }
 

@@ -1,0 +1,64 @@
+package commands
+
+import (
+	"io"
+	"os"
+	"sync/atomic"
+	"time"
+)
+
+// What stops the program that writes a stream, such as Ctrl-C, stops this one as
+// well, within milliseconds, but in any order. So a stream is taken for complete
+// only some time after its end, unless no program has a part in that.
+const (
+	streamGrace = 100 * time.Millisecond
+	// textGrace is for texts that end with their line: they seldom do by chance, and
+	// are many.
+	textGrace = 10 * time.Millisecond
+)
+
+// A stream is a file that can be read once, such as a pipe. It ends in an
+// interruption if that may be why it ends.
+type stream struct {
+	file       *os.File
+	interrupts *interrupts
+	text       bool
+	last       byte        // of what was read
+	begun      atomic.Bool // to be read
+}
+
+// stream returns f as a stream, and begins to catch signals.
+func (c *console) stream(f *os.File) *stream {
+	c.interrupts.catch(streamSignals...)
+	return &stream{file: f, interrupts: c.interrupts}
+}
+
+// textStream is stream for texts.
+func (c *console) textStream(f *os.File) *stream {
+	s := c.stream(f)
+	s.text = true
+	return s
+}
+
+func (s *stream) Read(p []byte) (int, error) {
+	s.begun.Store(true)
+	n, err := s.file.Read(p)
+	if n > 0 {
+		s.last = p[n-1]
+	}
+	if err == io.EOF && !isRegular(s.file) {
+		grace := streamGrace
+		if s.text && s.last == '\n' {
+			grace = textGrace
+		}
+		if stopped := s.interrupts.settle(grace); stopped != nil {
+			err = stopped
+		}
+	}
+	return n, err
+}
+
+func isRegular(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode().IsRegular()
+}
