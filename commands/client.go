@@ -248,9 +248,9 @@ func (e *lost) Error() string { return "lost " + e.addr + ": " + reason(e.err) }
 func (e *lost) Unwrap() error { return e.err }
 
 func (e *lost) describe() description {
-	d := description{code: exitServer, kind: "lost", hint: "see whether the server still runs; --timeout sets how long to wait for it"}
-	if errors.Is(e, wire.ErrNoAnswer) {
-		d.hint = "if the server is a program of the course, choose its task with --lab"
+	d := description{code: exitServer, kind: "lost", hint: "check that the server is still running; its log may say why the connection ended"}
+	if isTimeout(e.err) || errors.Is(e, wire.ErrSilent) {
+		d.hint = "check that the server is still running; --timeout sets how long to wait for it"
 	}
 	return d
 }
@@ -309,7 +309,7 @@ func (e *refusedError) hint() string {
 	case wire.CodeReadOnly:
 		return "the server's log and disk show why; if the disk failed, restart the server"
 	case wire.CodeDegraded:
-		return "the object store behind the server does not do its work: the server's log says why"
+		return "what the server keeps files in does not work at the moment: the server's log says why"
 	case wire.CodeTooLarge:
 		return "the server's --max-size and --max-message set the limits"
 	case wire.CodeProtocol:

@@ -216,7 +216,7 @@ func (p *pending) next(ctx context.Context) (reply, error) {
 		case <-t.C:
 			quiet := time.Since(time.Unix(0, c.heard.Load()))
 			if quiet >= c.timeout {
-				return reply{}, c.fail(ctx, errSilent)
+				return reply{}, c.fail(ctx, ErrSilent)
 			}
 			t.Reset(c.timeout - quiet)
 		}

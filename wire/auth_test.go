@@ -191,7 +191,7 @@ func TestClientsTokens(t *testing.T) {
 	}{
 		{tokenOf("alice"), "<nil>", "secret (read-only)"},
 		{tokenOf("mallory"), "this server takes nothing without a valid token (denied)", "this server takes nothing without a valid token (denied)"},
-		{"", "this server takes nothing without a valid token (denied)", "<nil>"},
+		{"", "this server takes nothing without a valid token (denied)", "this server takes nothing without a valid token (denied)"},
 	} {
 		for name, do := range map[string]func(c *wire.Client) error{
 			"say":    func(c *wire.Client) error { _, err := c.Say(bg, "hi"); return err },

@@ -254,14 +254,22 @@ func (s *Server) answer(text string) string {
 }
 
 // ping notes a connection that asked for nothing. A store that failed is told
-// here, where monitors look, unless anybody could listen or ask.
+// here, where monitors look. Where anything else would be refused, so is a ping:
+// a monitor must not be told that all is well. That costs its address nothing,
+// since balancers check in this way, too.
 func (c *conn) ping() error {
-	if c.srv.Authenticate != nil && c.identity == nil {
+	switch {
+	case c.exposed():
+		c.log.Info().Msg("ping in the clear")
+		c.tell(errTLSRequired, 0)
+		return nil
+	case c.srv.Authenticate != nil && (c.identity == nil || !c.identity.Valid()):
 		c.log.Info().Msg("ping without a token")
+		c.tell(errDenied, 0)
 		return nil
 	}
 	c.received(Event{Op: "ping"})
-	if err := c.srv.Store.Err(); err != nil && c.srv.Lab == 0 && !c.exposed() {
+	if err := c.srv.Store.Err(); err != nil && c.srv.Lab == 0 {
 		c.refuse(err, 0)
 	}
 	return nil

@@ -251,7 +251,8 @@
 // The first byte tells what a connection is:
 //
 //	none, then the end of the stream      a ping: the server ends its stream too. If
-//	                                      it cannot keep anything it says ERROR first
+//	                                      it cannot keep anything, or refuses all that
+//	                                      begins in this way, it says ERROR first
 //	01 and a length of at most 4096,      this protocol
 //	or 02 … 09
 //	01 and anything else                  the lab dialect
@@ -273,7 +274,7 @@
 // A server that has a certificate takes TLS 1.3 or later (RFC 8446) and nothing
 // in the clear: it answers ERROR with the code tls-required, or to texts of the
 // other dialects the bare bytes "ERROR: " and a reason, and keeps nothing. A ping
-// it only notes. A server without a certificate answers a TLS hello with ERROR,
+// is answered with that ERROR, too. A server without a certificate answers a TLS hello with ERROR,
 // code protocol, in the clear.
 //
 // The stream ends where the peer says so by close_notify. If TCP ends without
@@ -303,7 +304,8 @@
 // connection is refused as AUTH is with a token that is wrong or revoked: by ERROR
 // with the code denied and always the same text, or in the other dialects by
 // "ERROR: " and that text; and the connection ends. Nothing is kept and nothing is
-// told, not even how the store is: a stream that is empty is only noted. If a token
+// told, not even how the store is. A stream that is empty is refused likewise, so
+// that a monitor without a token is not told that all is well. If a token
 // is revoked, its connections end at their next message or in the middle of a
 // Data. A token may give the right to only some of texts, blobs and uploads, to
 // which folders belong; the others are refused with the code forbidden. Uploads of

@@ -98,6 +98,6 @@ var (
 	errFolders = &SourceError{errors.New("too many folders to tell the permissions of each")}
 	errName    = &SourceError{fmt.Errorf("name is not valid UTF-8, has a NUL byte or is longer than %d bytes", MaxName)}
 	errID      = &SourceError{fmt.Errorf("ID has a NUL byte or is longer than %d bytes, or the source cannot be rewound", MaxID)}
-	errSilent  = errors.New("the server did not answer in time")
+	ErrSilent  = errors.New("the server did not answer in time")
 	errReply   = errors.New("the server's answer makes no sense here")
 )

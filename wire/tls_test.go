@@ -165,9 +165,9 @@ func TestPlainRefused(t *testing.T) {
 			p := newPeer(t, near)
 			go p.listen()
 			must(t, p.CloseWrite())
-			p.hearBare("")
+			p.hear("ERROR|code=tls-required|")
 			p.wantClosed()
-			w.wantDid("ping")
+			w.wantDid()
 		})
 	})
 }
