@@ -37,7 +37,7 @@ func spelling(hash uint64) use { return use(hash) &^ (twice | others) }
 // announce says of an item that is about to be announced what it must not
 // replace. An item that is tried again is still one.
 func (c *coincidence) announce(it *item) wire.Replacement {
-	name := norm.NFC.String(it.announcement.Name)
+	name := it.announcement.Name
 	if name == "" {
 		return wire.ReplaceAny // the server makes one
 	}

@@ -20,7 +20,7 @@ func TestCoincidence(t *testing.T) {
 		{"a a a", []wire.Replacement{any, none, none}},
 		{"a A b B a A", []wire.Replacement{any, other, any, other, none, none}},
 		{"A a AA a", []wire.Replacement{any, other, any, none}},
-		{"d/é d/e\u0301", []wire.Replacement{any, none}},
+		{"d/é d/e\u0301", []wire.Replacement{any, other}}, // not the same to Linux
 		{"straße STRASSE strasse", []wire.Replacement{any, other, other}},
 		{"Docs/x docs/x", []wire.Replacement{any, other}},
 		{"a ~1", []wire.Replacement{any, any}},                   // tried again: it is the same file

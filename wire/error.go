@@ -91,6 +91,9 @@ var (
 	// answer.
 	ErrNoAnswer = errors.New("the server closed the connection without an answer")
 
+	// ErrSilent means that the server did not answer, nor said that it is at work.
+	ErrSilent = errors.New("the server did not answer in time")
+
 	// ErrKept means that the server claims to have kept contents, but not those
 	// that were sent.
 	ErrKept = errors.New("the server kept other bytes than were sent")
@@ -98,6 +101,5 @@ var (
 	errFolders = &SourceError{errors.New("too many folders to tell the permissions of each")}
 	errName    = &SourceError{fmt.Errorf("name is not valid UTF-8, has a NUL byte or is longer than %d bytes", MaxName)}
 	errID      = &SourceError{fmt.Errorf("ID has a NUL byte or is longer than %d bytes, or the source cannot be rewound", MaxID)}
-	ErrSilent  = errors.New("the server did not answer in time")
 	errReply   = errors.New("the server's answer makes no sense here")
 )

@@ -206,6 +206,7 @@ func (d dripTest) ping(ctx context.Context, a *abuse, s *server, n int) (took []
 		return nil, err
 	}
 	cmd := exec.CommandContext(ctx, a.labnet, "ping", "-a", s.addr, "--pin", pin, "--json", "-c", fmt.Sprint(n), "-i", "20ms")
+	cmd.Env = append(os.Environ(), "LABNET_TOKEN="+token)
 	out, err := cmd.Output()
 	if err != nil {
 		return nil, fmt.Errorf("labnet ping: %w\n%s", err, out)
