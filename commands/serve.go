@@ -51,6 +51,8 @@ func serveCommand(con *console) *cli.Command {
 		&cli.IntFlag{Name: "max-partials", Value: storage.DefaultMaxPartials, Usage: "keep at most `N` interrupted uploads"},
 		&cli.StringFlag{Name: "max-partial-size", Value: "1TiB", Usage: "keep at most `SIZE` of interrupted uploads"},
 		&cli.StringFlag{Name: "keep-free", Value: "64MiB", Usage: "refuse files that would leave less than `SIZE` free on the disk"},
+		&cli.StringFlag{Name: "file-mode", Usage: "give all files the permissions `MODE`, such as 0640, and folders those that fit, whatever senders say"},
+		&cli.StringFlag{Name: "group", Usage: "give all files and folders the group `GROUP`"},
 		&cli.StringFlag{Name: "store-memory", Value: "256MiB", Usage: "with an object store: hold at most `SIZE` of what is on its way there, or one part"},
 		&cli.StringFlag{Name: "reply", Value: wire.DefaultReply, Usage: "answer messages with `TEXT`, where {} stands for the message"},
 		&cli.StringFlag{Name: "lab", Usage: "speak only `TASK` of the course: 1 to 6 or extra"},
@@ -139,6 +141,9 @@ func serveOptionsOf(c *cli.Context) (o serveOptions, err error) {
 		return o, err
 	}
 	if o.keep.KeepFree, err = sizeOf(c, "keep-free"); err != nil {
+		return o, err
+	}
+	if err := o.ownershipOf(c); err != nil {
 		return o, err
 	}
 	if o.memory, err = sizeOf(c, "store-memory"); err != nil {

@@ -136,6 +136,7 @@ func openObjectStore(ctx context.Context, o serveOptions) (keptStore, error) {
 		MaxPartials:     o.keep.MaxPartials,
 		MaxPartialBytes: o.keep.MaxPartialBytes,
 		Memory:          o.memory,
+		FileMode:        o.keep.FileMode,
 	})
 	if err != nil {
 		return nil, &objectStoreError{l.String(), errors.Unwrap(err)}

@@ -47,6 +47,13 @@ type DirOptions struct {
 	// seen up to a second late. Zero stands for DefaultKeepFree, less than zero
 	// for none. Linux, macOS, FreeBSD and Windows tell what is free.
 	KeepFree int64
+	// FileMode holds the permissions of all files that are kept, whatever their
+	// senders say and the umask is, and folders have those and may be searched by
+	// those who may read. Zero leaves it to senders.
+	FileMode fs.FileMode
+	// Group is the group that files and folders are given; nil stands for the
+	// one that they have by themselves. If it cannot be given, OpenDir fails.
+	Group *int
 	// Note is told, once of each kind, what the filesystem does not do although
 	// files are kept without it, and why; nil tells nobody.
 	Note func(what string, err error)
@@ -77,11 +84,15 @@ type Dir struct {
 	maxPartials     int
 	maxPartialBytes int64
 	foreign         []string
+	keepFree        int64
+	fileMode        fs.FileMode
+	group           *int
 	notes           notes
 
 	publishing *nameLocks
 	folders    folders
 	space      space
+	places     places
 	batch      batch
 	// While so many files are in progress, those who join them have no name
 	// before their own; 0 for never.
@@ -141,12 +152,15 @@ func newDir(dir string, root *osFilesystem, filesystem filesystem, o DirOptions)
 		maxPartialBytes: cmp.Or(o.MaxPartialBytes, DefaultMaxPartialBytes),
 		foreign:         o.Foreign,
 		notes:           notes{tell: o.Note},
-		space:           space{keep: cmp.Or(o.KeepFree, DefaultKeepFree), free: filesystem.Free},
+		keepFree:        cmp.Or(o.KeepFree, DefaultKeepFree),
+		fileMode:        o.FileMode.Perm(),
+		group:           o.Group,
 		publishing:      newNameLocks(),
 		closing:         make(chan struct{}),
 		partials:        make(map[string]*partial),
 		left:            make(map[string]leftover),
 	}
+	d.space = space{keep: d.keepFree, free: func() (int64, error) { return filesystem.Free(".") }}
 	defer func() {
 		if err != nil {
 			if d.lock != nil {
@@ -165,7 +179,8 @@ func newDir(dir string, root *osFilesystem, filesystem filesystem, o DirOptions)
 	if err := root.probe(); err != nil {
 		return nil, err
 	}
-	if err := d.syncDir("."); err != nil {
+	d.findPlaces()
+	if err := cmp.Or(d.probeGroup(), d.syncDir(".")); err != nil {
 		return nil, err
 	}
 	d.batch.rounds.act = d.syncAll

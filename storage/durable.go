@@ -62,10 +62,11 @@ func (d *Dir) syncDir(name string) error {
 // file that waits for others needs no descriptor meanwhile. It reports whether p
 // has durably got the name that was asked for, too, as is cheapest for many at once.
 func (d *Dir) syncContents(ctx context.Context, p *partial) (named bool, err error) {
-	together := d.batch.enter(p.nameless) && p.size < large
+	together := d.batch.enter(p.nameless) && p.size < large && !p.place.elsewhere
 	defer d.batch.leave()
 	defer p.settle()
-	if !p.nameless {
+	// What nobody may read could not be opened again.
+	if !p.nameless && p.mode()&0o400 != 0 {
 		f := p.f
 		p.f = nil
 		if !together {
@@ -117,7 +118,7 @@ func (d *Dir) syncTogether(ctx context.Context, p *partial) (named bool, err err
 // syncName makes durable the name that p has just got and those of the folders
 // above it.
 func (d *Dir) syncName(p *partial, name string) error {
-	together := d.batch.enter(p.nameless)
+	together := d.batch.enter(p.nameless) && !p.place.elsewhere
 	defer d.batch.leave()
 	if !together {
 		if p.f != nil { // its first name: that it has one is in the file, too

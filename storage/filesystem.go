@@ -17,10 +17,16 @@ import (
 type filesystem interface {
 	Lstat(name string) (fs.FileInfo, error)
 	OpenFile(name string, flag int, perm fs.FileMode) (file, error)
-	// CreateNameless makes a file that has no name before its Link is called: if
-	// it is closed before, or the process dies, there is nothing left of it.
-	// Where that cannot be done it fails with errors.ErrUnsupported.
-	CreateNameless(perm fs.FileMode) (file, error)
+	// CreateNameless makes a file on the filesystem of a folder, which has no name
+	// before its Link is called: if it is closed before, or the process dies,
+	// there is nothing left of it. Where that cannot be done it fails with
+	// errors.ErrUnsupported.
+	CreateNameless(folder string, perm fs.FileMode) (file, error)
+	// Chmod may follow a symlink within the directory.
+	Chmod(name string, mode fs.FileMode) error
+	// Inspect tells of a folder, or of the deepest one above it if it is not
+	// there. Where nobody can tell it fails with errors.ErrUnsupported.
+	Inspect(folder string) (folderInfo, error)
 	// Chtimes sets the time of the last modification of a file in the hidden
 	// folder. It fails with errors.ErrUnsupported for a time that the system
 	// cannot be told.
@@ -33,9 +39,9 @@ type filesystem interface {
 	Move(oldname, newname string) error
 	Rename(oldname, newname string) error
 	Remove(name string) error
-	// Free returns how many bytes of the medium are free for this user. Where
-	// nobody can tell it fails with errors.ErrUnsupported.
-	Free() (int64, error)
+	// Free returns how many bytes are free for this user on the medium that a
+	// folder is on. Where nobody can tell it fails with errors.ErrUnsupported.
+	Free(folder string) (int64, error)
 	// SyncAll makes durable the contents and names of everything on the medium
 	// that was there when it was called.
 	SyncAll() error
@@ -44,10 +50,13 @@ type filesystem interface {
 // A file is an open file or directory of a filesystem.
 type file interface {
 	io.ReadWriteCloser
+	io.ReaderAt
 	Stat() (fs.FileInfo, error)
 	// Links returns how many names the file has.
 	Links() (uint64, error)
 	Chmod(mode fs.FileMode) error
+	// Chown gives the file another group, and another owner unless uid is -1.
+	Chown(uid, gid int) error
 	// SetModTime is Chtimes for a file of CreateNameless, which Link gives a name
 	// unless that is taken: then it fails with fs.ErrExist.
 	SetModTime(t time.Time) error
@@ -137,6 +146,8 @@ func (f *osFilesystem) OpenFile(name string, flag int, perm fs.FileMode) (file, 
 	}
 	return osFile{opened, f}, nil
 }
+
+func (f *osFilesystem) Chmod(name string, mode fs.FileMode) error { return f.root.Chmod(name, mode) }
 
 func (f *osFilesystem) Mkdir(name string, perm fs.FileMode) error { return f.root.Mkdir(name, perm) }
 

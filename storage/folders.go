@@ -97,7 +97,7 @@ func (d *Dir) checkCollision(p *partial) error {
 func (d *Dir) makeFolders(folders []string, modes []fs.FileMode, first int, wanted string) (made []string, err error) {
 	for i, folder := range folders {
 		mode := FolderMode(modes, i-first)
-		switch err := d.folders.make(d.fs, folder, mode, folder == wanted); {
+		switch err := d.folders.make(d.mkdir, folder, mode, folder == wanted); {
 		case err == nil:
 			made = append(made, folder)
 		case !errors.Is(err, fs.ErrExist):
@@ -176,10 +176,10 @@ func (s *folders) known(name string) bool {
 // make makes a folder and forgets the one that had its name before, both in
 // one step for those who call entry. One that exists and is wanted does not go
 // any more when its maker fails.
-func (s *folders) make(filesystem filesystem, name string, mode fs.FileMode, wanted bool) error {
+func (s *folders) make(mkdir func(string, fs.FileMode) error, name string, mode fs.FileMode, wanted bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	err := filesystem.Mkdir(name, mode)
+	err := mkdir(name, mode)
 	switch {
 	case err == nil:
 		delete(s.durable, name)

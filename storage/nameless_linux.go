@@ -46,7 +46,7 @@ func hasCapability(number uint) bool {
 }
 
 func (f *osFilesystem) tryNameless() error {
-	file, err := f.CreateNameless(0o600)
+	file, err := f.CreateNameless(hidden, 0o600)
 	if err != nil {
 		return err
 	}
@@ -61,11 +61,18 @@ func (f *osFilesystem) tryNameless() error {
 	return f.Remove(name)
 }
 
-func (f *osFilesystem) CreateNameless(perm fs.FileMode) (file, error) {
-	if f.nameless == never {
-		return nil, errors.ErrUnsupported
+func (f *osFilesystem) CreateNameless(folder string, perm fs.FileMode) (file, error) {
+	at := f.root
+	if folder == hidden {
+		at, folder = f.hidden, "."
+		if f.nameless == never {
+			return nil, errors.ErrUnsupported
+		}
 	}
-	opened, err := f.hidden.OpenFile(".", unix.O_TMPFILE|unix.O_RDWR|unix.O_NONBLOCK, perm)
+	opened, err := at.OpenFile(folder, unix.O_TMPFILE|unix.O_RDWR|unix.O_NONBLOCK, perm)
+	if errors.Is(err, unix.EISDIR) || errors.Is(err, unix.EINVAL) { // of a kernel or filesystem that knows no O_TMPFILE
+		err = errors.ErrUnsupported
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -24,6 +24,8 @@ type partial struct {
 	file       File
 	onConflict Conflict
 	path       string // its name while in progress
+	place      place  // set by begin
+	groupless  bool   // it could not be given its group
 	hash       hash.Hash
 
 	mu       sync.Mutex // against Dir.Close
@@ -121,7 +123,7 @@ func (p *partial) append(b []byte) (int, error) {
 		return 0, p.err
 	}
 	if p.file.Size < 0 {
-		if err := p.dir.space.claim(int64(len(b)), false); err != nil {
+		if err := p.place.space.claim(int64(len(b)), false); err != nil {
 			p.err = fmt.Errorf("write %q: %w", p.file.Name, err)
 			return 0, p.err
 		}
@@ -220,6 +222,9 @@ func (p *partial) keep(ctx context.Context, sum []byte) (name string, unchanged 
 		// and it is only possible while the file can be written to.
 		p.f.SetAttribute(attributePrefix+p.file.Digest.Name, hex.EncodeToString(sum))
 	}
+	if err := p.setGroup(); err != nil {
+		return "", false, err
+	}
 	if err := p.setMode(); err != nil {
 		return "", false, err
 	}
@@ -236,7 +241,14 @@ func (p *partial) keep(ctx context.Context, sum []byte) (name string, unchanged 
 
 // mode is the permissions of the published file.
 func (p *partial) mode() fs.FileMode {
-	return p.file.Permissions() &^ p.dir.umask
+	mode := p.file.Permissions() &^ p.dir.umask
+	if p.dir.fileMode != 0 {
+		mode = p.dir.fileMode
+	}
+	if p.groupless {
+		mode &^= 0o070
+	}
+	return mode
 }
 
 // createMode is the permissions with which a nameless file is created that is to
@@ -271,7 +283,7 @@ func (p *partial) setModTime() error {
 // they cannot be set nobody may do more than is meant.
 func (p *partial) setMode() error {
 	mode := p.mode()
-	if p.nameless && mode == createMode(mode) {
+	if p.nameless && mode == createMode(mode) && mode&p.dir.umask == 0 && !p.groupless {
 		return nil
 	}
 	return p.dir.tolerate("permissions cannot be set here: files are for the server's user only", p.f.Chmod(mode))

@@ -54,6 +54,10 @@ func (p *partial) publishAs(name string) (unchanged bool, err error) {
 	var made []string
 	for range maxTries {
 		unchanged, err = p.tryPublish(name)
+		if isElsewhere(err) && !p.place.elsewhere {
+			d.apart(name)
+			err = errElsewhere
+		}
 		if !errors.Is(err, fs.ErrNotExist) {
 			break
 		}
@@ -98,8 +102,7 @@ func (p *partial) tryPublish(name string) (unchanged bool, err error) {
 	return false, errTaken
 }
 
-// link gives p its name unless that is taken: then it fails with fs.ErrExist,
-// and what had no name has that of a partial from now on.
+// link gives p its name unless that is taken: then it fails with fs.ErrExist.
 func (p *partial) link(name string) error {
 	d := p.dir
 	if err := p.linkErr; err != nil {
@@ -107,14 +110,7 @@ func (p *partial) link(name string) error {
 		return err
 	}
 	if p.nameless {
-		err := p.f.Link(name)
-		if errors.Is(err, fs.ErrExist) {
-			if err := p.f.Link(p.path); err != nil {
-				return err
-			}
-			p.nameless = false
-		}
-		return err
+		return p.f.Link(name)
 	}
 	err := d.fs.Move(p.path, name)
 	p.moved = err == nil
@@ -135,12 +131,24 @@ func (p *partial) replace(name string) error {
 	if t := fi.Mode().Type(); t != 0 && t != fs.ModeSymlink {
 		return &NameError{Name: name, Reason: "it is neither a file nor a symlink here"}
 	}
-	old := path.Join(hidden, rand.Text()+".old")
-	if err := d.fs.Link(name, old); err != nil {
-		return err
+	from, old := p.path, path.Join(hidden, rand.Text()+".old")
+	if p.place.elsewhere { // where there is no hidden folder
+		both := path.Join(path.Dir(name), hidden+"-"+rand.Text())
+		from, old = both+".partial", both+".old"
 	}
-	err = d.fs.Rename(p.path, name)
-	if err == nil {
+	if p.nameless {
+		if err := p.f.Link(from); err != nil {
+			return err
+		}
+		p.nameless = p.place.elsewhere // or end removes that name
+	}
+	if err := d.fs.Link(name, old); err != nil {
+		return errors.Join(err, p.removeElsewhere(from))
+	}
+	err = d.fs.Rename(from, name)
+	if err != nil {
+		err = errors.Join(err, p.removeElsewhere(from))
+	} else {
 		p.moved = true
 		if err = d.syncName(p, name); err != nil {
 			return errors.Join(err, d.fs.Rename(old, name))
@@ -186,6 +194,14 @@ func spellings(s string) []string {
 	return []string{strings.Map(swap, s), norm.NFC.String(s), norm.NFD.String(s)}
 }
 
+// removeElsewhere removes a name that end knows nothing of.
+func (p *partial) removeElsewhere(name string) error {
+	if !p.place.elsewhere {
+		return nil
+	}
+	return p.dir.fs.Remove(name)
+}
+
 // syncIfSame reports whether the file of that name has the contents of p. If
 // so it makes them durable, since somebody else may have put them there.
 func (p *partial) syncIfSame(name string) (bool, error) {
@@ -198,12 +214,14 @@ func (p *partial) syncIfSame(name string) (bool, error) {
 	if fi.Size() != p.size {
 		return false, nil
 	}
-	f, err := d.fs.OpenFile(p.path, os.O_RDONLY, 0)
-	if err != nil {
-		return false, err
+	f := p.f
+	if f == nil {
+		if f, err = d.fs.OpenFile(p.path, os.O_RDONLY, 0); err != nil {
+			return false, err
+		}
+		defer f.Close()
 	}
-	defer f.Close()
-	if same, err := equal(old, f); !same || err != nil {
+	if same, err := equal(old, io.NewSectionReader(f, 0, p.size)); !same || err != nil {
 		return false, err
 	}
 	return true, d.sync(old)
@@ -225,6 +243,9 @@ func (d *Dir) openRegular(name string, flag int) (file, fs.FileInfo, error) {
 	}
 	f, err := d.fs.OpenFile(name, flag, 0)
 	if errors.Is(err, fs.ErrPermission) {
+		f, err = d.openUnreadable(name, flag, before)
+	}
+	if errors.Is(err, fs.ErrPermission) {
 		return nil, nil, nil
 	}
 	if err != nil {
@@ -237,6 +258,24 @@ func (d *Dir) openRegular(name string, flag int) (file, fs.FileInfo, error) {
 		return nil, nil, err
 	}
 	return f, opened, nil
+}
+
+// openUnreadable opens a file whose sender let not even its owner read it, who is
+// the user that the server runs as, and so may change that for a moment.
+func (d *Dir) openUnreadable(name string, flag int, fi fs.FileInfo) (file, error) {
+	mode := fi.Mode().Perm()
+	if mode&0o400 != 0 || d.fs.Chmod(name, mode|0o400) != nil {
+		return nil, fs.ErrPermission
+	}
+	f, err := d.fs.OpenFile(name, flag, 0)
+	if err != nil {
+		return nil, errors.Join(err, d.fs.Chmod(name, mode))
+	}
+	if err := f.Chmod(mode); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
 }
 
 // equal compares what is left in a and b.

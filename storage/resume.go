@@ -46,7 +46,8 @@ func (p *partial) begin(ctx context.Context) error {
 	if err := p.dir.checkCollision(p); err != nil {
 		return err
 	}
-	if p.file.ID != "" {
+	p.place = p.dir.placeOf(p.file.Name)
+	if p.file.ID != "" && !p.place.elsewhere {
 		if err := p.resume(ctx); err != nil {
 			return err
 		}
@@ -143,8 +144,11 @@ func (d *Dir) openLeft(name string) (file, fs.FileInfo, error) {
 
 func (p *partial) create() error {
 	p.fresh = true
+	if p.place.elsewhere {
+		return p.createElsewhere()
+	}
 	if p.nameless {
-		f, err := p.dir.fs.CreateNameless(createMode(p.mode()))
+		f, err := p.dir.fs.CreateNameless(hidden, createMode(p.mode()))
 		if !errors.Is(err, errors.ErrUnsupported) {
 			p.f = f
 			return err
@@ -220,7 +224,7 @@ func (p *partial) Suspend() error {
 	if p.ended {
 		return nil
 	}
-	return p.end(p.resumable() && p.err == nil && p.size > 0 && p.size <= p.dir.maxPartialBytes)
+	return p.end(p.resumable() && !p.place.elsewhere && p.err == nil && p.size > 0 && p.size <= p.dir.maxPartialBytes)
 }
 
 // Abort implements [Partial]. Its error means that the space is taken until

@@ -76,7 +76,7 @@ func (s *space) promise(n int64) {
 // of unknown size.
 func (p *partial) claim() error {
 	rest := max(0, p.file.Size-p.size)
-	err := p.dir.space.claim(rest, true)
+	err := p.place.space.claim(rest, true)
 	if err == nil {
 		p.promised = rest
 	}
@@ -86,13 +86,13 @@ func (p *partial) claim() error {
 // claimed ends the promise of up to n bytes: they are taken, or not needed.
 func (p *partial) claimed(n int64) {
 	if n = min(n, p.promised); n > 0 {
-		p.dir.space.promise(-n)
+		p.place.space.promise(-n)
 		p.promised -= n
 	}
 }
 
 // unclaimed promises n bytes more, which were just taken and are free again.
 func (p *partial) unclaimed(n int64) {
-	p.dir.space.promise(n)
+	p.place.space.promise(n)
 	p.promised += n
 }

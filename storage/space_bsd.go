@@ -10,9 +10,10 @@ import (
 )
 
 // Free is fstatfs.
-func (f *osFilesystem) Free() (int64, error) {
+func (f *osFilesystem) Free(folder string) (int64, error) {
 	var fs unix.Statfs_t
-	if err := unix.Fstatfs(int(f.root.dir.Fd()), &fs); err != nil {
+	err := f.in(folder, func(dir *os.File) error { return unix.Fstatfs(int(dir.Fd()), &fs) })
+	if err != nil {
 		return 0, os.NewSyscallError("fstatfs", err)
 	}
 	if fs.Blocks == 0 {

@@ -4,4 +4,4 @@ package storage
 
 import "errors"
 
-func (*osFilesystem) Free() (int64, error) { return 0, errors.ErrUnsupported }
+func (*osFilesystem) Free(string) (int64, error) { return 0, errors.ErrUnsupported }

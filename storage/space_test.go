@@ -24,7 +24,7 @@ type medium struct {
 	err       error
 }
 
-func (m *medium) Free() (int64, error) {
+func (m *medium) Free(string) (int64, error) {
 	m.looks++
 	return m.free, m.err
 }
@@ -231,7 +231,7 @@ func TestFree(t *testing.T) {
 	}
 	m.err = errors.ErrUnsupported
 	d.mustCreate(t, "f", 1).Abort()
-	if free, err := d.os.Free(); errors.Is(err, errors.ErrUnsupported) {
+	if free, err := d.os.Free("."); errors.Is(err, errors.ErrUnsupported) {
 		t.Log("here nobody can tell what is free")
 	} else if err != nil || free <= 0 {
 		t.Errorf("%d bytes are free, error %v", free, err)

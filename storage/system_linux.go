@@ -3,6 +3,7 @@ package storage
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path"
 	"time"
@@ -111,10 +112,42 @@ func canSyncAll(f *os.File) bool {
 	return false
 }
 
+// Inspect is statx, which tells a mount from others of the same filesystem.
+func (f *osFilesystem) Inspect(folder string) (folderInfo, error) {
+	for {
+		fd, err := f.root.beneath(folder, unix.O_DIRECTORY)
+		var info unix.Statx_t
+		if err == nil {
+			err = unix.Statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_BASIC_STATS|unix.STATX_MNT_ID, &info)
+			unix.Close(fd)
+		}
+		switch {
+		case err == unix.ENOENT && folder != ".":
+			folder = path.Dir(folder)
+			continue
+		case err != nil:
+			return f.inspect(folder)
+		case info.Mask&unix.STATX_MNT_ID == 0:
+			info.Mnt_id = 0
+		}
+		return folderInfo{
+			name:     folder,
+			device:   unix.Mkdev(info.Dev_major, info.Dev_minor),
+			mount:    info.Mnt_id,
+			group:    int(info.Gid),
+			inherits: info.Mode&unix.S_ISGID != 0,
+		}, nil
+	}
+}
+
+// filesGetGroupOf reports whether files that are made in a folder get its group.
+func filesGetGroupOf(fi fs.FileInfo) bool { return fi.Mode()&fs.ModeSetgid != 0 }
+
 // Free is fstatfs.
-func (f *osFilesystem) Free() (int64, error) {
+func (f *osFilesystem) Free(folder string) (int64, error) {
 	var fs unix.Statfs_t
-	if err := unix.Fstatfs(int(f.root.dir.Fd()), &fs); err != nil {
+	err := f.in(folder, func(dir *os.File) error { return unix.Fstatfs(int(dir.Fd()), &fs) })
+	if err != nil {
 		return 0, os.NewSyscallError("fstatfs", err)
 	}
 	if fs.Blocks == 0 { // some filesystems in user space do not count

@@ -15,7 +15,9 @@ const never nameless = 0
 
 func (*osFilesystem) findNameless() {}
 
-func (*osFilesystem) CreateNameless(fs.FileMode) (file, error) { return nil, errors.ErrUnsupported }
+func (*osFilesystem) CreateNameless(string, fs.FileMode) (file, error) {
+	return nil, errors.ErrUnsupported
+}
 
 func (osFile) SetModTime(time.Time) error { return errors.ErrUnsupported }
 

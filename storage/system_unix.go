@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path"
 	"syscall"
 )
 
@@ -39,6 +40,37 @@ func umask() fs.FileMode {
 	mask := syscall.Umask(0)
 	syscall.Umask(mask)
 	return fs.FileMode(mask)
+}
+
+// isElsewhere reports whether a file cannot be moved because it is on another
+// filesystem, another mount of the same, or counts for another project's quota.
+func isElsewhere(err error) bool { return errors.Is(err, syscall.EXDEV) }
+
+// in calls do with a folder, which is open.
+func (f *osFilesystem) in(folder string, do func(*os.File) error) error {
+	if folder == "." {
+		return do(f.root.dir)
+	}
+	dir, err := f.root.OpenFile(folder, dirAccess|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return do(dir)
+}
+
+// inspect is Inspect by what stat(2) tells.
+func (f *osFilesystem) inspect(folder string) (folderInfo, error) {
+	fi, err := f.root.Stat(folder)
+	for errors.Is(err, fs.ErrNotExist) && folder != "." {
+		folder = path.Dir(folder)
+		fi, err = f.root.Stat(folder)
+	}
+	if err != nil {
+		return folderInfo{}, err
+	}
+	stat := fi.Sys().(*syscall.Stat_t)
+	return folderInfo{name: folder, device: uint64(stat.Dev), group: int(stat.Gid), inherits: filesGetGroupOf(fi)}, nil
 }
 
 // links returns how many names f has.

@@ -70,7 +70,7 @@ func (f *osFilesystem) probe() error {
 }
 
 // Free is GetDiskFreeSpaceEx.
-func (f *osFilesystem) Free() (int64, error) {
+func (f *osFilesystem) Free(string) (int64, error) {
 	name, err := windows.UTF16PtrFromString(f.root.dir.Name())
 	if err != nil {
 		return 0, err
@@ -79,6 +79,13 @@ func (f *osFilesystem) Free() (int64, error) {
 	err = windows.GetDiskFreeSpaceEx(name, &free, nil, nil)
 	return int64(min(free, math.MaxInt64)), os.NewSyscallError("GetDiskFreeSpaceEx", err)
 }
+
+// Inspect tells nothing: who mounts a volume in a folder of the store is told so
+// when a file cannot be moved there.
+func (*osFilesystem) Inspect(string) (folderInfo, error) { return folderInfo{}, errors.ErrUnsupported }
+
+// isElsewhere reports whether a file cannot be moved because it is on another volume.
+func isElsewhere(err error) bool { return errors.Is(err, windows.ERROR_NOT_SAME_DEVICE) }
 
 // Chmod does nothing. All that Windows knows of these permissions is a flag that
 // says read-only, and nobody could flush or replace a file that has it.

@@ -113,11 +113,11 @@ func (w *watch) OpenFile(name string, flag int, perm fs.FileMode) (file, error) 
 	return &watchedFile{f, w, name}, nil
 }
 
-func (w *watch) CreateNameless(perm fs.FileMode) (file, error) {
+func (w *watch) CreateNameless(folder string, perm fs.FileMode) (file, error) {
 	if err := w.call("nameless"); err != nil {
 		return nil, err
 	}
-	f, err := w.filesystem.CreateNameless(perm)
+	f, err := w.filesystem.CreateNameless(folder, perm)
 	if err != nil {
 		return nil, err
 	}
@@ -190,6 +190,17 @@ func (f *watchedFile) Read(b []byte) (int, error) {
 		return 0, err
 	}
 	return f.file.Read(b)
+}
+
+func (f *watchedFile) ReadAt(b []byte, off int64) (int, error) {
+	name := f.name
+	if name == "P" { // another time than to resume it
+		name = "P again"
+	}
+	if err := f.watch.call("read", name); err != nil {
+		return 0, err
+	}
+	return f.file.ReadAt(b, off)
 }
 
 // Write, when it is to fail, writes a half, unless the process is dead.

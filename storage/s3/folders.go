@@ -26,7 +26,7 @@ func (s *Store) MakeFolder(ctx context.Context, name string, modes []fs.FileMode
 		return err
 	}
 	var meta map[string]string
-	if n := strings.Count(name, "/"); n < len(modes) && modes[n] != 0 {
+	if n := strings.Count(name, "/"); s.o.FileMode == 0 && n < len(modes) && modes[n] != 0 {
 		meta = map[string]string{metaMode: formatMode(0o040000, storage.FolderMode(modes, n))}
 	}
 	if err := s.makeFolder(ctx, name, meta); err != nil {

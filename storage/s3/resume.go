@@ -90,7 +90,9 @@ func (p *partial) metadata() map[string]string {
 	if t := p.file.ModTime; !t.IsZero() {
 		meta[metaTime] = formatTime(t)
 	}
-	if p.file.HasMode {
+	if mode := p.store.o.FileMode; mode != 0 {
+		meta[metaMode] = formatMode(0o100000, mode)
+	} else if p.file.HasMode {
 		meta[metaMode] = formatMode(0o100000, p.file.Mode) // of a regular file
 	}
 	return meta

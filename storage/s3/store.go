@@ -22,6 +22,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"net/http"
 	"slices"
@@ -58,6 +59,9 @@ type Options struct {
 	PartialTTL      time.Duration
 	MaxPartials     int
 	MaxPartialBytes int64
+	// FileMode is told of all files in place of the permissions that their senders
+	// announce; zero leaves it to them.
+	FileMode fs.FileMode
 	// Memory is how many bytes may wait to be sent to the object store, or one
 	// part more; senders wait for it. Zero stands for DefaultMemory. It is at
 	// least one part.
