@@ -29,9 +29,9 @@ func TestExposed(t *testing.T) {
 	for _, test := range []struct{ args, env, want string }{
 		{"-l 0.0.0.0:0", "", refused},
 		{"-l :0 --tls", "", tokenless},
-		{"-l [::]:0", "LABNET_TLS=1", tokenless},
+		{"-l [::]:0", "LABNET_SERVE_TLS=1", tokenless},
 		{"-l :0 --tls --tokens " + tokens, "", ""},
-		{"-l 0.0.0.0:0", "LABNET_TLS=1 LABNET_TOKENS=" + tokens, ""},
+		{"-l 0.0.0.0:0", "LABNET_SERVE_TLS=1 LABNET_TOKENS=" + tokens, ""},
 		{"-l :0 --insecure", "", warned},
 		{"-l :0 --tls --insecure", "", warned},
 		{"-l :0", "LABNET_INSECURE=1", warned},

@@ -1,12 +1,86 @@
 package commands
 
 import (
+	"flag"
 	"fmt"
+	"os"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 )
+
+// commandFirst returns the command that args, without the program's name, ask for,
+// and what else they hold in their order, or nil if they ask for none. Flags may
+// stand before the command.
+func commandFirst(app *cli.App, args []string) (*cli.Command, []string) {
+	if len(args) == 0 {
+		return nil, nil
+	}
+	switch args[0] {
+	case "--help", "-h":
+		return app.Command("help"), args[1:]
+	case "--version", "-V":
+		return app.Command("version"), args[1:]
+	}
+	for _, cmd := range app.Commands {
+		if i := skipFlags(cmd.Flags, args); i < len(args) && args[i] == cmd.Name {
+			return cmd, slices.Concat(args[:i], args[i+1:])
+		}
+	}
+	if args[0] == "-v" {
+		return app.Command("version"), args[1:]
+	}
+	return nil, nil
+}
+
+// skipFlags returns the index of the first argument that is none of flags.
+func skipFlags(flags []cli.Flag, args []string) int {
+	i := 0
+	for i < len(args) && len(args[i]) > 1 && args[i][0] == '-' {
+		last := args[i]
+		if parts := splitShort(flags, last); len(parts) > 1 {
+			last = parts[len(parts)-1]
+			if !strings.HasPrefix(last, "-") {
+				i++ // it has its value
+				continue
+			}
+		}
+		name, _, _ := strings.Cut(strings.TrimLeft(last, "-"), "=")
+		if flagNamed(flags, name) == nil {
+			break
+		}
+		if wantsValue(flags, last) {
+			i++
+		}
+		i++
+	}
+	return i
+}
+
+// splitShort splits what getopt(3) takes for several flags of one letter, or for
+// one with its value: "-qL" and "-c3".
+func splitShort(flags []cli.Flag, arg string) []string {
+	name, _, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+	if strings.HasPrefix(arg, "--") || flagNamed(flags, name) != nil {
+		return []string{arg}
+	}
+	var parts []string
+	for rest := arg[1:]; rest != ""; {
+		letter := "-" + rest[:1]
+		rest = rest[1:]
+		if flagNamed(flags, letter[1:]) == nil {
+			return []string{arg}
+		}
+		if parts = append(parts, letter); wantsValue(flags, letter) && rest != "" {
+			return append(parts, rest)
+		}
+	}
+	return parts
+}
 
 // gnuOrder moves the flags of a command before its arguments and marks the
 // border with "--", because the flag package takes what follows the first
@@ -17,6 +91,10 @@ func gnuOrder(flags []cli.Flag, args []string) []string {
 	for len(args) > 0 {
 		arg := args[0]
 		args = args[1:]
+		if len(arg) > 2 && arg[0] == '-' {
+			parts := splitShort(flags, arg)
+			arg, args = parts[0], slices.Concat(parts[1:], args)
+		}
 		switch {
 		case arg == "--":
 			operands = append(operands, args...)
@@ -71,13 +149,35 @@ func flagNamed(flags []cli.Flag, name string) cli.Flag {
 	return nil
 }
 
+// givenFlags returns the names of the flags that ordered arguments give.
+func givenFlags(flags []cli.Flag, ordered []string) map[string]bool {
+	given := make(map[string]bool)
+	for i := 0; i < len(ordered) && ordered[i] != "--"; i++ {
+		name, _, _ := strings.Cut(strings.TrimLeft(ordered[i], "-"), "=")
+		if f := flagNamed(flags, name); f != nil {
+			given[f.Names()[0]] = true
+		}
+		if wantsValue(flags, ordered[i]) {
+			i++
+		}
+	}
+	return given
+}
+
+// isGiven reports whether a flag is on the command line, and not only in the
+// environment.
+func isGiven(c *cli.Context, flag string) bool {
+	given, _ := c.App.Metadata["given"].(map[string]bool)
+	return given[flag]
+}
+
 // flagError says in other words what package flag and the library say of a
 // wrong flag.
-func flagError(flags []cli.Flag, err error) error {
+func flagError(app *cli.App, flags []cli.Flag, err error) error {
 	var value, name, kind, variable string
 	said := err.Error()
 	if name, ok := strings.CutPrefix(said, "flag provided but not defined: -"); ok {
-		return usageError("unknown flag %s", dashed(name))
+		return unknownFlag(app, flags, name)
 	}
 	if name, ok := strings.CutPrefix(said, "flag needs an argument: -"); ok {
 		return usageError("%s needs a value", dashed(name))
@@ -89,7 +189,7 @@ func flagError(flags []cli.Flag, err error) error {
 		}
 	}
 	if _, err := fmt.Sscanf(said, "could not parse %q as %s value from environment variable %q for flag %s", &value, &kind, &variable, &name); err == nil {
-		return usageError("%s in the environment: %q is not %s", variable, value, wanted(flagNamed(flags, strings.TrimSuffix(name, ":"))))
+		return usageError("%s: %q is not %s", variable, value, wanted(flagNamed(flags, strings.TrimSuffix(name, ":"))))
 	}
 	return usageError("%w", err)
 }
@@ -106,10 +206,75 @@ func wanted(f cli.Flag) string {
 	switch f.(type) {
 	case *cli.IntFlag:
 		return "a whole number, or is too large"
-	case *cli.DurationFlag:
+	case *timeFlag:
 		return "a time such as 30s or 2h"
 	case *cli.BoolFlag:
 		return "true or false"
 	}
 	return "a value of it"
+}
+
+// A timeFlag is a flag for a time, which is in seconds if it has no unit.
+type timeFlag struct{ cli.DurationFlag }
+
+func (f *timeFlag) Apply(set *flag.FlagSet) error {
+	value := spanValue(f.Value)
+	f.DefaultText = f.Value.String() // whatever the environment says
+	for _, variable := range f.EnvVars {
+		if text := os.Getenv(variable); text != "" {
+			if err := value.Set(text); err != nil {
+				return fmt.Errorf("could not parse %q as duration value from environment variable %q for flag %s: %w", text, variable, f.Name, err)
+			}
+			f.HasBeenSet = true
+			break
+		}
+	}
+	for _, name := range f.Names() {
+		set.Var(&value, name, f.Usage)
+	}
+	return nil
+}
+
+// A spanValue is the value of a timeFlag.
+type spanValue time.Duration
+
+func (v *spanValue) String() string { return time.Duration(*v).String() }
+
+func (v *spanValue) Set(text string) error {
+	d, err := parseSpan(text)
+	*v = spanValue(d)
+	return err
+}
+
+// parseSpan reads a time such as 30s, 1h30m or 2d; without a unit it is in seconds.
+func parseSpan(text string) (time.Duration, error) {
+	days, rest, found := strings.Cut(text, "d")
+	switch n, err := strconv.ParseFloat(days, 64); {
+	case err != nil || strings.Trim(days, "+-.0123456789") != "":
+	case !found:
+		return time.ParseDuration(text + "s")
+	case rest == "":
+		return time.ParseDuration(strconv.FormatFloat(24*n, 'f', -1, 64) + "h")
+	case n >= 0:
+		return time.ParseDuration(strconv.FormatFloat(24*n, 'f', -1, 64) + "h" + rest)
+	}
+	return time.ParseDuration(text)
+}
+
+// optionsIn finds the flags in an error.
+var optionsIn = regexp.MustCompile(`--[a-z][a-z-]*`)
+
+// nameVariables names, in an error about the command line, the variables of flags
+// that are not given there.
+func nameVariables(cmd *cli.Command, given map[string]bool, text string) string {
+	return optionsIn.ReplaceAllStringFunc(text, func(option string) string {
+		f := flagNamed(cmd.Flags, option[2:])
+		if f == nil || given[option[2:]] {
+			return option
+		}
+		if env := docOf(f).env; env != "" && os.Getenv(env) != "" {
+			return env
+		}
+		return option
+	})
 }

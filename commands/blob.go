@@ -3,6 +3,7 @@ package commands
 import (
 	"context"
 	"crypto/rand"
+	"fmt"
 	"io"
 	mathrand "math/rand/v2"
 	"strings"
@@ -35,7 +36,7 @@ func blobCommand(con *console) *cli.Command {
 			case count <= 0:
 				return usageError("--count must be more than zero")
 			case c.Args().Present():
-				return usageError("blob takes no arguments, but %q was given", c.Args().First())
+				return blobArgument(c.Args().First())
 			}
 			b := &blobber{con, session{clientOptions: o}, size}
 			defer b.close()
@@ -45,6 +46,17 @@ func blobCommand(con *console) *cli.Command {
 			return b.sendAll(c.Context, count)
 		}),
 	}
+}
+
+// blobArgument is the error about an argument of blob, which takes none.
+func blobArgument(arg string) error {
+	bad := &badUsage{err: fmt.Errorf("blob takes no arguments, but %q was given", arg)}
+	if _, err := parseSize(arg); err == nil {
+		bad.hint = didYouMean("--size " + printable(arg))
+	} else if _, _, err := serverAddress(arg, ""); err == nil {
+		bad.hint = didYouMean("--addr " + printable(arg))
+	}
+	return bad
 }
 
 // A blobber sends blobs of one size.

@@ -42,15 +42,21 @@ func clientFlags(own ...cli.Flag) []cli.Flag {
 // clientOptionsOf reads the flags that all clients have, and sets con by them.
 // The tasks of the course that the command belongs to are given.
 func clientOptionsOf(c *cli.Context, con *console, tasks ...wire.Lab) (clientOptions, error) {
-	o := clientOptions{addr: c.String("addr"), timeout: c.Duration("timeout")}
+	return clientOptionsFor(c, con, c.String("addr"), "--addr", tasks...)
+}
+
+// clientOptionsFor is clientOptionsOf for a server that the user names in what.
+func clientOptionsFor(c *cli.Context, con *console, server, what string, tasks ...wire.Lab) (clientOptions, error) {
+	o := clientOptions{timeout: c.Duration("timeout")}
 	con.json, con.quiet = c.Bool("json"), c.Bool("quiet")
 	if o.timeout <= 0 {
 		return o, usageError("--timeout must be more than zero")
 	}
-	host, err := checkAddress(o.addr, "--addr")
+	addr, host, err := serverAddress(server, what)
 	if err != nil {
 		return o, err
 	}
+	o.addr = addr
 	if o.tls, err = clientTLSOf(c, host); err != nil {
 		return o, err
 	}
@@ -71,19 +77,6 @@ func clientOptionsOf(c *cli.Context, con *console, tasks ...wire.Lab) (clientOpt
 		}
 	}
 	return o, usageError("task %s of the course has no %s; these have: %s", task, c.Command.Name, strings.Trim(fmt.Sprint(tasks), "[]"))
-}
-
-// checkAddress returns the host of an address, which may be "", that a flag gives.
-func checkAddress(addr, flag string) (host string, err error) {
-	hint := "for example " + flag + " 192.0.2.7:9000 or [2001:db8::7]:9000"
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil || port == "" {
-		return host, &badUsage{fmt.Errorf("address %q is not HOST:PORT", addr), hint}
-	}
-	if _, err := net.LookupPort("tcp", port); err != nil {
-		return host, &badUsage{fmt.Errorf("address %q: there is no port %q", addr, port), hint}
-	}
-	return host, nil
 }
 
 func parseLab(c *cli.Context) (wire.Lab, error) {

@@ -20,16 +20,13 @@ func Main(ctx context.Context, args []string) int { return run(ctx, newConsole()
 
 func run(ctx context.Context, con *console, args []string) int {
 	app := newApp(con)
-	if len(args) > 1 && (args[1] == "--help" || args[1] == "-h") {
-		args = slices.Concat(args[:1], []string{"help"}, args[2:])
-	}
-	for _, cmd := range app.Commands {
+	cmd, rest := commandFirst(app, args[1:])
+	if cmd != nil {
 		dropEmptyEnv(cmd.Flags)
-		if len(args) > 1 && args[1] == cmd.Name {
-			args = append([]string{args[0], cmd.Name}, gnuOrder(cmd.Flags, args[2:])...)
-			con.sum.Command, con.json = cmd.Name, givenJSON(cmd.Flags, args[2:])
-			break
-		}
+		ordered := gnuOrder(cmd.Flags, rest)
+		args = slices.Concat(args[:1], []string{cmd.Name}, ordered)
+		con.sum.Command, con.json = cmd.Name, givenJSON(cmd.Flags, ordered)
+		app.Metadata["given"] = givenFlags(cmd.Flags, ordered)
 	}
 	err := app.RunContext(ctx, args)
 	if why, ok := errors.AsType[interruption](err); ok {
@@ -39,8 +36,11 @@ func run(ctx context.Context, con *console, args []string) int {
 	if ctx.Err() != nil {
 		err = nil
 	}
-	if bad, ok := errors.AsType[*badUsage](err); ok && bad.hint == "" && con.sum.Command != "" && con.sum.Command != "help" {
-		bad.hint = "'labnet help " + con.sum.Command + "' shows its flags"
+	if bad, ok := errors.AsType[*badUsage](err); ok && cmd != nil {
+		if bad.hint == "" && cmd.Name != "help" {
+			bad.hint = "'labnet help " + cmd.Name + "' shows its flags"
+		}
+		bad.err = errors.New(nameVariables(cmd, givenFlags(cmd.Flags, args[2:]), bad.Error()))
 	}
 	return con.end(err)
 }
@@ -48,17 +48,18 @@ func run(ctx context.Context, con *console, args []string) int {
 func newApp(con *console) *cli.App {
 	cli.HelpFlag = nil // withHelp gives each command another
 	app := &cli.App{
-		Name:     "labnet",
-		Usage:    "send messages, blobs and files over TCP, and keep them",
-		Version:  version(),
-		HideHelp: true, // there is another
+		Name:        "labnet",
+		Usage:       "send messages, blobs and files over TCP, and keep them",
+		Metadata:    make(map[string]any),
+		HideHelp:    true, // there is another, and a version
+		HideVersion: true,
 		Commands: []*cli.Command{
 			serveCommand(con), pingCommand(con), sayCommand(con), blobCommand(con), uploadCommand(con),
 			completionCommand(), helpCommand(), versionCommand(con),
 		},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
-				return usageError("unknown command %q", c.Args().First())
+				return unknownCommand(c.App, c.Args().Slice())
 			}
 			return usageError("no command given")
 		},
@@ -69,12 +70,19 @@ func newApp(con *console) *cli.App {
 	}
 	for _, cmd := range app.Commands {
 		withHelp(cmd)
+		for i, f := range cmd.Flags {
+			if f, ok := f.(*cli.DurationFlag); ok {
+				cmd.Flags[i] = &timeFlag{*f}
+			}
+		}
 		cmd.OnUsageError = wrongUsage
 	}
 	return app
 }
 
-func wrongUsage(c *cli.Context, err error, _ bool) error { return flagError(c.Command.Flags, err) }
+func wrongUsage(c *cli.Context, err error, _ bool) error {
+	return flagError(c.App, c.Command.Flags, err)
+}
 
 // dropEmptyEnv makes an empty environment variable count as unset.
 func dropEmptyEnv(flags []cli.Flag) {

@@ -1,7 +1,9 @@
 package commands
 
 import (
+	"cmp"
 	"io"
+	"path"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -22,15 +24,20 @@ func completionCommand() *cli.Command {
 		ArgsUsage:   "bash | zsh | fish",
 		Description: "The script knows commands, flags and some of their values, and never runs labnet. Packages have it installed already.",
 		Action: func(c *cli.Context) error {
+			typed := path.Base(c.Args().First()) // of $SHELL
+			var names []string
 			for _, shell := range shells {
-				if c.Args().Len() == 1 && c.Args().First() == shell.name {
+				names = append(names, shell.name)
+				if c.Args().Len() == 1 && typed == shell.name {
 					_, err := io.WriteString(c.App.Writer, shell.script(c.App))
 					return err
 				}
 			}
 			const hint = "put 'source <(labnet completion bash)' into ~/.bashrc; 'labnet help completion' shows it for each shell"
 			err := usageError("choose a shell: bash, zsh or fish").(*badUsage)
-			err.hint = hint
+			if err.hint = hint; c.Args().Len() == 1 {
+				err.hint = cmp.Or(didYouMean(nearest(typed, names)), hint)
+			}
 			return err
 		},
 	}

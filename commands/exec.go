@@ -49,9 +49,9 @@ func execFlags() []cli.Flag {
 
 func execOptionsOf(c *cli.Context) (o execOptions, err error) {
 	o = execOptions{on: strings.Split(c.String("exec-on"), ","), jobs: c.Int("exec-jobs"), timeout: c.Duration("exec-timeout")}
-	for _, op := range o.on {
-		if !slices.Contains(receiptOps, op) {
-			return o, usageError("--exec-on: %q is none of %s", op, strings.Join(receiptOps, ", "))
+	for i, op := range o.on {
+		if o.on[i], err = choose("--exec-on", op, receiptOps); err != nil {
+			return o, err
 		}
 	}
 	if o.jobs <= 0 || o.timeout <= 0 {

@@ -28,7 +28,7 @@ func helpCommand() *cli.Command {
 			case name == "":
 				return writeHelp(c.App)
 			case c.App.Command(name) == nil:
-				return usageError("unknown command %q", name)
+				return unknownCommand(c.App, c.Args().Slice())
 			default:
 				return writeCommandHelp(c.App.Writer, c.App.Command(name))
 			}
@@ -199,13 +199,18 @@ func (f flagDoc) spelling() string {
 	return strings.TrimRight(short+f.long+" "+f.value, " ")
 }
 
+// regular reports whether the environment variable is named like the flag.
+func (f flagDoc) regular() bool {
+	return f.env == "LABNET_"+strings.ToUpper(strings.ReplaceAll(f.long[2:], "-", "_"))
+}
+
 // text is what is said of the flag.
 func (f flagDoc) text(withEnv bool) string {
 	var more []string
 	if f.fallback != "" {
 		more = append(more, f.fallback)
 	}
-	if f.env != "" && withEnv {
+	if f.env != "" && (withEnv || !f.regular()) {
 		more = append(more, "$"+f.env)
 	}
 	if len(more) == 0 {

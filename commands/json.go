@@ -19,7 +19,7 @@ type object struct {
 	Op   string `json:"op"`   // "ping", "say", "blob", "upload", "folder" or "skip"
 	Time string `json:"time"` // when its outcome was known
 
-	Addr   string `json:"addr,omitempty"`   // of the server, as the user named it
+	Addr   string `json:"addr,omitempty"`   // of the server: the host as the user named it, and the port
 	Remote string `json:"remote,omitempty"` // of the client, as the server sees it
 	Lab    bool   `json:"lab,omitempty"`    // came in the lab dialect
 	User   string `json:"user,omitempty"`   // whose token the client has shown

@@ -3,12 +3,10 @@ package commands
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -70,7 +68,7 @@ func manual(app *cli.App, date string) string {
 	}
 	section("DESCRIPTION")
 	text("labnet is one program that receives and sends. When it says that a file is uploaded, the server has compared a checksum of the whole file with the sender's and has forced the file and its name to the disk. Until then nothing appears under the file's name, and nothing is ever overwritten unless the server is told so.")
-	paragraph("Flags may stand before or after other arguments; \x01--\x02 ends them. Results go to standard output, and everything else to standard error.")
+	paragraph("Flags may stand before or after other arguments; \x01--\x02 ends them. A TIME is such as 30s, 5m or 2d, and in seconds without a unit; a SIZE is such as 500MB or 2GiB, and in bytes without one. HOST:PORT may lack the port, which is 9000 then. Results go to standard output, and everything else to standard error.")
 	section("COMMANDS")
 	for _, cmd := range app.Commands {
 		fmt.Fprintf(&b, ".SS labnet %s\n", cmd.Name)
@@ -104,16 +102,12 @@ func manual(app *cli.App, date string) string {
 	paragraph("When a signal stops it, labnet dies of that signal, so that Ctrl-C stops a loop of a shell.")
 	section("ENVIRONMENT")
 	text("A flag wins over its variable. An empty variable is as good as none.")
-	env := make(map[string][]string)
-	for _, cmd := range app.Commands {
-		for _, f := range flagsOf(cmd) {
-			if f.env != "" && !slices.Contains(env[f.env], f.long) {
-				env[f.env] = append(env[f.env], f.long)
-			}
+	paragraph("Each flag of serve has a variable that only serve reads: \x01LABNET_\x02 and the flag's name in capitals, with _ for \x01-\x02, such as \x01LABNET_ON_CONFLICT\x02 for \x01--on-conflict\x02. " + irregular(app.Command("serve")))
+	paragraph("These are read by clients, and the last one by serve:")
+	for _, f := range flagsOf(app.Command("say")) {
+		if f.env != "" {
+			entry(bold(f.env), "stands for "+f.long+".")
 		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(env)) {
-		entry(bold(name), "stands for "+strings.Join(env[name], ", ")+".")
 	}
 	entry(bold(tokenEnv), "is the token that clients show, unless --token-file names another.")
 	entry(bold("NO_COLOR"), "if it is not empty, the log of serve has no colours.")
@@ -131,6 +125,17 @@ func manual(app *cli.App, date string) string {
 	section("SEE ALSO")
 	b.WriteString(".BR nc (1),\n.BR rsync (1),\n.BR systemd.socket (5)\n")
 	return b.String()
+}
+
+// irregular tells of the variables that are not named like their flags.
+func irregular(cmd *cli.Command) string {
+	var b strings.Builder
+	for _, f := range flagsOf(cmd) {
+		if f.env != "" && !f.regular() {
+			fmt.Fprintf(&b, "For \x01%s\x02, which clients have too, it is \x01%s\x02. ", f.long, f.env)
+		}
+	}
+	return strings.TrimSpace(b.String())
 }
 
 // manFlag is how a flag is written, in letters of its kind.

@@ -26,20 +26,28 @@ func pingCommand(con *console) *cli.Command {
 	return &cli.Command{
 		Name:        "ping",
 		Usage:       "ask whether a server answers",
-		Description: "Without -c, every line of standard input (Enter) is a ping.",
+		ArgsUsage:   "[SERVER]",
+		Description: "SERVER is as for --addr. Without -c, every line of standard input (Enter) is a ping.",
 		Flags: clientFlags(
 			&cli.IntFlag{Name: "count", Aliases: []string{"c"}, Usage: "stop after `N` pings"},
 			&cli.DurationFlag{Name: "interval", Aliases: []string{"i"}, Value: time.Second, Usage: "wait `TIME` between pings"},
 		),
 		Action: finishing(func(c *cli.Context) error {
 			o := pingOptions{count: c.Int("count"), interval: c.Duration("interval")}
+			server, what := c.String("addr"), "--addr"
+			switch {
+			case c.Args().Len() > 1:
+				return usageError("ping takes one server, but %q was given, too", c.Args().Get(1))
+			case c.Args().Present() && isGiven(c, "addr"):
+				return usageError("the server is given twice: --addr %s and %s", printable(server), printable(c.Args().First()))
+			case c.Args().Present():
+				server, what = c.Args().First(), "server"
+			}
 			var err error
-			o.clientOptions, err = clientOptionsOf(c, con, wire.Lab1, wire.Lab2)
+			o.clientOptions, err = clientOptionsFor(c, con, server, what, wire.Lab1, wire.Lab2)
 			switch {
 			case err != nil:
 				return err
-			case c.Args().Present():
-				return usageError("ping takes no arguments, but %q was given: name a server with --addr", c.Args().First())
 			case c.IsSet("count") && o.count <= 0:
 				return usageError("--count must be more than zero")
 			case o.interval < 0:
@@ -117,6 +125,9 @@ func ping(ctx context.Context, con *console, o pingOptions) error {
 	if len(times) == 0 {
 		code = describe(lastErr).code
 	}
+	if sent == 1 {
+		return &undone{"", code} // all is said
+	}
 	return &undone{fmt.Sprintf("%d of %d pings failed", sent-len(times), sent), code}
 }
 
@@ -155,7 +166,7 @@ func summarize(con *console, sent int, times []float64) {
 	}
 	s := &pingSummary{Loss: float64(sent-n) / float64(sent)}
 	con.sum.pingSummary = s
-	text := fmt.Sprintf("%d sent, %d replies, %s%% lost", sent, n, percent(s.Loss))
+	text := fmt.Sprintf("%d sent, %s, %s%% lost", sent, counted(n, "reply", "replies"), percent(s.Loss))
 	if n > 0 {
 		slices.Sort(times)
 		// The 99th percentile is the least time that 99% of the replies need at most.

@@ -29,7 +29,7 @@ func TestPingSummary(t *testing.T) {
 	}{
 		{"none", 0, nil, "", ""},
 		{"all lost", 3, nil, "3 sent, 0 replies, 100% lost\n", `{"loss":1}`},
-		{"one", 1, upTo(1), "1 sent, 1 replies, 0% lost; min/median/p99/max 1.00/1.00/1.00/1.00 ms\n",
+		{"one", 1, upTo(1), "1 sent, 1 reply, 0% lost; min/median/p99/max 1.00/1.00/1.00/1.00 ms\n",
 			`{"loss":0,"min_seconds":0.001,"median_seconds":0.001,"p99_seconds":0.001,"max_seconds":0.001}`},
 		{"too few for a histogram", 19, upTo(19), "19 sent, 19 replies, 0% lost; min/median/p99/max 1.00/10.00/19.00/19.00 ms\n", ""},
 		{"one late", 20, late, "20 sent, 20 replies, 0% lost; min/median/p99/max 0.10/0.10/1000.00/1000.00 ms\n" +

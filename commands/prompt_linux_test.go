@@ -141,7 +141,7 @@ func TestPromptDies(t *testing.T) {
 				if status := cmd.ProcessState.Sys().(syscall.WaitStatus); !status.Signaled() || status.Signal() != signal {
 					t.Errorf("ended with %v\n%s", cmd.ProcessState, screen)
 				}
-				if name == "ping" && !strings.Contains(results.String(), "1 sent, 1 replies") {
+				if name == "ping" && !strings.Contains(results.String(), "1 sent, 1 reply") {
 					t.Errorf("no summary in %s", results)
 				}
 			})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -75,7 +76,7 @@ func serveCommand(con *console) *cli.Command {
 		Flags: flags,
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
-				return usageError("serve takes no arguments, but %q was given", c.Args().First())
+				return serveArgument(c.Args().First())
 			}
 			con.json = c.Bool("json")
 			o, err := serveOptionsOf(c)
@@ -87,9 +88,33 @@ func serveCommand(con *console) *cli.Command {
 	}
 }
 
-// nameEnv gives a flag its environment variable.
+// serveArgument is the error about an argument of serve, which takes none: a folder
+// would be made where none was meant.
+func serveArgument(arg string) error {
+	bad := &badUsage{err: fmt.Errorf("serve takes no arguments, but %q was given", arg)}
+	_, likely := likelyServer(arg)
+	switch {
+	case arg == "help":
+		bad.hint = didYouMean("'labnet help serve'")
+	case likely || isNumber(arg) || strings.HasPrefix(arg, ":"):
+		bad.hint = didYouMean("--listen " + printable(arg))
+	default:
+		bad.hint = didYouMean("--store " + printable(arg))
+	}
+	return bad
+}
+
+// nameEnv gives a flag of serve its environment variable, which is none that
+// clients read: serve may be started where those are set.
 func nameEnv(f cli.Flag) {
-	env := []string{"LABNET_" + strings.ToUpper(strings.ReplaceAll(f.Names()[0], "-", "_"))}
+	name := strings.ToUpper(strings.ReplaceAll(f.Names()[0], "-", "_"))
+	env := []string{"LABNET_" + name}
+	for _, of := range clientFlags() {
+		if slices.Equal(of.(cli.DocGenerationFlag).GetEnvVars(), env) {
+			env = []string{"LABNET_SERVE_" + name}
+			break
+		}
+	}
 	switch f := f.(type) {
 	case *cli.StringFlag:
 		f.EnvVars = env
@@ -104,14 +129,13 @@ func nameEnv(f cli.Flag) {
 
 func serveOptionsOf(c *cli.Context) (o serveOptions, err error) {
 	o = serveOptions{
-		listen:   c.String("listen"),
 		addrFile: c.String("addr-file"),
 		store:    c.String("store"),
 		reply:    c.String("reply"),
 		drain:    c.Duration("drain"),
 		open:     c.Bool("no-sandbox"),
 	}
-	if _, err := checkAddress(o.listen, "--listen"); err != nil {
+	if o.listen, err = listenAddress(c.String("listen")); err != nil {
 		return o, err
 	}
 	o.keep.Foreign = []string{identityName}
@@ -125,8 +149,12 @@ func serveOptionsOf(c *cli.Context) (o serveOptions, err error) {
 	if o.exec, err = execOptionsOf(c); err != nil {
 		return o, err
 	}
-	if o.keep.OnConflict, err = storage.ParseConflict(c.String("on-conflict")); err != nil {
-		return o, usageError("--on-conflict: %w", err)
+	conflict, err := chosen(c, "on-conflict")
+	if err != nil {
+		return o, err
+	}
+	if o.keep.OnConflict, err = storage.ParseConflict(conflict); err != nil {
+		return o, err
 	}
 	if o.keep.Names, err = storage.ParseNames(c.String("names")); err != nil {
 		return o, usageError("--names: %w", err)
@@ -163,10 +191,12 @@ func serveOptionsOf(c *cli.Context) (o serveOptions, err error) {
 	if o.access, err = accessOptionsOf(c, o.tls.on); err != nil {
 		return o, err
 	}
-	if o.level, err = zerolog.ParseLevel(c.String("log-level")); err != nil {
-		return o, usageError("--log-level: %q is none of debug, info, warn and error", c.String("log-level"))
+	level, err := chosen(c, "log-level")
+	if err != nil {
+		return o, err
 	}
-	return o, nil
+	o.level, err = zerolog.ParseLevel(level)
+	return o, err
 }
 
 // sizeOf reads a flag that is a size, and not zero.

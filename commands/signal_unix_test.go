@@ -26,7 +26,7 @@ func TestPingSignals(t *testing.T) {
 			t.Fatalf("%q, %v in place of a reply", lines.Text(), lines.Err())
 		}
 		cmd.Process.Signal(signal)
-		if !lines.Scan() || !strings.HasPrefix(lines.Text(), "1 sent, 1 replies") {
+		if !lines.Scan() || !strings.HasPrefix(lines.Text(), "1 sent, 1 reply") {
 			t.Errorf("%s: %q in place of the summary", signal, lines.Text())
 		}
 		cmd.Wait()

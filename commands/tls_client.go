@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -34,7 +35,7 @@ func clientTLSOf(c *cli.Context, host string) (*tls.Config, error) {
 		return nil, nil
 	}
 	if c.IsSet("lab") {
-		return nil, usageError("the tasks of the course know no TLS: --lab goes without --tls and --pin, LABNET_TLS and LABNET_PIN")
+		return nil, usageError("the tasks of the course know no TLS: --lab goes without --tls and --pin")
 	}
 	config := &tls.Config{
 		ServerName: host,
@@ -47,7 +48,7 @@ func clientTLSOf(c *cli.Context, host string) (*tls.Config, error) {
 	}
 	want, err := parseFingerprint(pin)
 	if err != nil {
-		return nil, &badUsage{fmt.Errorf("--pin: %w", err), "the server tells its fingerprint when it starts"}
+		return nil, &badUsage{fmt.Errorf("--pin: %w", err), "the server logs its fingerprint when it starts"}
 	}
 	config.InsecureSkipVerify = true // of names, dates and issuers: the key alone decides
 	config.VerifyConnection = func(state tls.ConnectionState) error { return checkPin(want, state.PeerCertificates[0]) }
@@ -80,13 +81,28 @@ func fingerprint(cert *x509.Certificate) string {
 	return fingerprintPrefix + hex.EncodeToString(sum[:])
 }
 
+// parseFingerprint reads a fingerprint in each of the ways that programs write the
+// SHA-256 of a key: in hexadecimal as fingerprint does, with colons as openssl, in
+// base64 as curl's --pinnedpubkey.
 func parseFingerprint(s string) ([]byte, error) {
-	digits, ok := strings.CutPrefix(s, fingerprintPrefix)
-	sum, err := hex.DecodeString(digits)
-	if !ok || err != nil || len(sum) != sha256.Size {
-		return nil, fmt.Errorf("%q is not sha256: and 64 hexadecimal digits", s)
+	digits := strings.TrimSpace(s)
+	if n := len(fingerprintPrefix); len(digits) >= n && strings.EqualFold(digits[:n], fingerprintPrefix) {
+		digits = digits[n:]
 	}
-	return sum, nil
+	if encoded, ok := strings.CutPrefix(digits, "sha256//"); ok {
+		if sum, err := base64.StdEncoding.DecodeString(encoded); err == nil && len(sum) == sha256.Size {
+			return sum, nil
+		}
+	}
+	digits = strings.ReplaceAll(digits, ":", "")
+	sum, err := hex.DecodeString(digits)
+	switch {
+	case err == nil && len(sum) == sha256.Size:
+		return sum, nil
+	case digits != "" && strings.Trim(strings.ToLower(digits), "0123456789abcdef") == "":
+		return nil, fmt.Errorf("%q has %s, not 64", s, counted(len(digits), "hexadecimal digit", "hexadecimal digits"))
+	}
+	return nil, fmt.Errorf("%q is not a fingerprint: 64 hexadecimal digits", s)
 }
 
 // An insecure connection is one that is not encrypted as one of the two sides

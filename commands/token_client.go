@@ -25,6 +25,7 @@ func clientTokenFlags() []cli.Flag {
 // clientTokenOf returns the token that a client shows, or "" if it has none.
 func clientTokenOf(c *cli.Context, encrypted bool) (string, error) {
 	file, token := c.String("token-file"), os.Getenv(tokenEnv)
+	source := tokenEnv
 	switch {
 	case file == "" && token == "":
 		return "", nil
@@ -37,10 +38,10 @@ func clientTokenOf(c *cli.Context, encrypted bool) (string, error) {
 		if err != nil {
 			return "", &itemError{"--token-file " + file, err}
 		}
-		token = strings.TrimRight(string(text), "\r\n")
+		token, source = strings.TrimRight(string(text), "\r\n"), "--token-file "+printable(file)
 	}
 	if len(token) < wire.MinToken || len(token) > wire.MaxToken || strings.ContainsFunc(token, notInToken) {
-		return "", &badUsage{fmt.Errorf("what is given as a token is none: that is %d to %d characters of ASCII without spaces", wire.MinToken, wire.MaxToken), "make one with 'openssl rand -hex 32'"}
+		return "", &badUsage{fmt.Errorf("%s: not a valid token: it must be %d to %d ASCII characters without spaces", source, wire.MinToken, wire.MaxToken), "make one with 'openssl rand -hex 32'"}
 	}
 	return token, nil
 }

@@ -46,10 +46,11 @@ func uploadCommand(con *console) *cli.Command {
 			if o.retrier, err = retrierOf(c); err != nil {
 				return err
 			}
-			var known bool
-			if o.digest, known = wire.DigestByName(c.String("digest")); !known {
-				return usageError("--digest: %q is neither crc64nvme nor sha256", c.String("digest"))
+			digest, err := chosen(c, "digest")
+			if err != nil {
+				return err
 			}
+			o.digest, _ = wire.DigestByName(digest)
 			u := &uploader{con: con, session: session{clientOptions: client}, uploadOptions: o}
 			defer u.close()
 			args := c.Args().Slice()
@@ -57,6 +58,9 @@ func uploadCommand(con *console) *cli.Command {
 			case len(args) > 1 && o.name != "":
 				return usageError("--name goes with a single file or folder")
 			case len(args) > 0:
+				if err := checkNotServer(args); err != nil {
+					return err
+				}
 				return u.uploadAll(c.Context, args)
 			case con.interactive():
 				return u.ask(c.Context)

@@ -21,6 +21,8 @@ _labnet() {
     1,serve,--max-partials) words='' ;;
     1,serve,--max-partial-size) words='' ;;
     1,serve,--keep-free) words='' ;;
+    1,serve,--file-mode) words='' ;;
+    1,serve,--group) words='' ;;
     1,serve,--store-memory) words='' ;;
     1,serve,--reply) words='' ;;
     1,serve,--lab) words='1 2 3 4 5 6 extra' ;;
@@ -46,7 +48,7 @@ _labnet() {
     1,serve,--exec-on) words='' ;;
     1,serve,--exec-jobs) words='' ;;
     1,serve,--exec-timeout) words='' ;;
-    1,serve,*) flags='--listen --store --on-conflict --names --partial-ttl --max-partials --max-partial-size --keep-free --store-memory --reply --lab --drain --addr-file --log-level --json --max-conns --max-conns-per-ip --max-unauthenticated --max-uploads --max-message --max-size --min-rate --auth-timeout --header-timeout --idle-timeout --progress-timeout --tls --identity --cert --key --tokens --insecure --exec --exec-on --exec-jobs --exec-timeout --no-sandbox --help' words='' ;;
+    1,serve,*) flags='--listen --store --on-conflict --names --partial-ttl --max-partials --max-partial-size --keep-free --file-mode --group --store-memory --reply --lab --drain --addr-file --log-level --json --max-conns --max-conns-per-ip --max-unauthenticated --max-uploads --max-message --max-size --min-rate --auth-timeout --header-timeout --idle-timeout --progress-timeout --tls --identity --cert --key --tokens --insecure --exec --exec-on --exec-jobs --exec-timeout --no-sandbox --help' words='' ;;
     1,ping,-c | 1,ping,--count) words='' ;;
     1,ping,-i | 1,ping,--interval) words='' ;;
     1,ping,--pin) words='' ;;

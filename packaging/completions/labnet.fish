@@ -25,6 +25,8 @@ complete -c labnet -n '__labnet_is serve' -l partial-ttl -x -d 'keep interrupted
 complete -c labnet -n '__labnet_is serve' -l max-partials -x -d 'keep at most N interrupted uploads'
 complete -c labnet -n '__labnet_is serve' -l max-partial-size -x -d 'keep at most SIZE of interrupted uploads'
 complete -c labnet -n '__labnet_is serve' -l keep-free -x -d 'refuse files that would leave less than SIZE free on the disk'
+complete -c labnet -n '__labnet_is serve' -l file-mode -x -d 'give all files the permissions MODE, such as 0640, and folders those that fit, whatever senders say'
+complete -c labnet -n '__labnet_is serve' -l group -x -d 'give all files and folders the group GROUP'
 complete -c labnet -n '__labnet_is serve' -l store-memory -x -d 'with an object store: hold at most SIZE of what is on its way there, or one part'
 complete -c labnet -n '__labnet_is serve' -l reply -x -d 'answer messages with TEXT, where {} stands for the message'
 complete -c labnet -n '__labnet_is serve' -l lab -x -a '1 2 3 4 5 6 extra' -d 'speak only TASK of the course: 1 to 6 or extra'
