@@ -1,13 +1,9 @@
 package commands
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"net/netip"
-	"os"
-	"slices"
 	"strings"
 )
 
@@ -54,7 +50,7 @@ func listenAddress(text string) (string, error) {
 }
 
 func noPort(text, what, port string) error {
-	return &badUsage{fmt.Errorf("%s %q: there is no port %q", what, text, port), addressHint(what)}
+	return &badUsage{fmt.Errorf("%s %q: %q is not a port", what, text, port), addressHint(what)}
 }
 
 func addressHint(what string) string {
@@ -82,7 +78,10 @@ func splitAddress(text, what string) (host, port string, err error) {
 		}
 	}
 	if _, host, found := strings.Cut(s, "@"); found {
-		return wrong("an address has no user name", didYouMean(host))
+		return wrong("an address does not contain a user name", didYouMean(host))
+	}
+	if host, _, found := strings.Cut(s, "/"); found && host != "" {
+		return wrong("an address does not contain a path", didYouMean(host))
 	}
 	if words := strings.Fields(s); len(words) == 2 && isNumber(words[1]) { // as for nc
 		return wrong("not an address", didYouMean(net.JoinHostPort(words[0], words[1])))
@@ -105,7 +104,7 @@ func splitAddress(text, what string) (host, port string, err error) {
 		whole, part := isIPv6(s), isIPv6(s[:i]) && isNumber(s[i+1:])
 		switch {
 		case whole && part && len(s)-i > 4: // 1000 and more is rather a port
-			return wrong("not clear where the host ends", didYouMean("["+s[:i]+"]:"+s[i+1:], "["+s+"]:"+defaultPort))
+			return wrong("unclear where the port begins", didYouMean("["+s[:i]+"]:"+s[i+1:], "["+s+"]:"+defaultPort))
 		case whole:
 			host = s
 		case part:
@@ -116,7 +115,7 @@ func splitAddress(text, what string) (host, port string, err error) {
 	default:
 		host, port, _ = strings.Cut(s, ":")
 	}
-	if strings.ContainsAny(host, " \t/\\?#\"'") {
+	if host != "" && printable(host) != host || strings.ContainsAny(host, " /\\?#\"'") {
 		return wrong("not an address", addressHint(what))
 	}
 	if port == "" {
@@ -175,14 +174,12 @@ func isHostName(s string) bool {
 
 // checkNotServer fails if the first or the last of the files to upload is a server.
 func checkNotServer(files []string) error {
-	for _, i := range []int{len(files) - 1, 0} {
-		addr, likely := likelyServer(files[i])
-		if _, err := os.Lstat(files[i]); likely && errors.Is(err, fs.ErrNotExist) {
-			meant := slices.Concat([]string{"upload", "-a", addr}, files[:i], files[i+1:])
-			if len(meant) > 6 {
-				meant = append(meant[:6], "…")
-			}
-			return &badUsage{fmt.Errorf("%s: no such file, and it looks like a server", printable(files[i])), meantCommand(meant...)}
+	if len(files) == 0 {
+		return nil
+	}
+	for _, file := range []string{files[len(files)-1], files[0]} {
+		if addr, likely := likelyServer(file); likely && !isFile(file) {
+			return &badUsage{fmt.Errorf("%s: no such file; it looks like a server's address", printable(file)), didYouMean("-a " + shellWords([]string{addr}))}
 		}
 	}
 	return nil

@@ -64,6 +64,10 @@ func TestAddresses(t *testing.T) {
 		{"nas:9000/inbox", "", ""},
 		{"alice@nas", "", ""},
 		{"a b", "", ""},
+		{"a\tb", "", ""},
+		{"nas\x1b[31m", "", ""},
+		{"\u202enas", "", ""},
+		{"nas/", "", ""},
 		{"nas 9000", "", ""},
 		{"[::1", "", ""},
 		{"[::1]9000", "", ""},
@@ -212,7 +216,7 @@ func TestFlagOrder(t *testing.T) {
 	for line, want := range map[string]string{
 		"-a nas upload x": "upload -a nas x", "-anas -q upload -L x": "upload -anas -q -L x", "--addr=nas ping": "ping --addr=nas",
 		"-v": "version", "upload -v": "upload -v", "--store x serve -l 1": "serve --store x -l 1", "--help upload": "help upload",
-		"--store x upload y": "", "x upload": "", "": "", "-- upload": "", "- upload": "", "-a": "",
+		"--store x upload y": "upload --store x y", "-x upload y": "", "x upload": "", "": "", "-- upload": "", "- upload": "", "-a": "",
 	} {
 		cmd, rest := commandFirst(app, strings.Fields(line))
 		got := ""
@@ -229,13 +233,14 @@ func TestFlagOrder(t *testing.T) {
 func TestTimes(t *testing.T) {
 	for text, want := range map[string]time.Duration{
 		"30": 30 * time.Second, "0.2": 200 * time.Millisecond, "-5": -5 * time.Second, "0": 0, "30s": 30 * time.Second, "1h30m": 90 * time.Minute,
+		"30 s": 30 * time.Second, "1h 30m": 90 * time.Minute, "2 d": 48 * time.Hour, " 5 ": 5 * time.Second,
 		"2d": 48 * time.Hour, "1d12h": 36 * time.Hour, "0.5d": 12 * time.Hour, "5ms": 5 * time.Millisecond,
 	} {
 		if got, err := parseSpan(text); err != nil || got != want {
 			t.Errorf("%q: %s, %v, want %s", text, got, err, want)
 		}
 	}
-	for _, text := range []string{"", "s", "soon", "1e3", "NaN", "Inf", "0x10", "1d2", "d", "1_000", "-1d5h", "1 s", "99999999d", "99999999999999999999"} {
+	for _, text := range []string{"", "s", "soon", "1e3", "NaN", "Inf", "0x10", "1d2", "d", "1_000", "-1d5h", "30sec", "99999999d", "99999999999999999999"} {
 		if got, err := parseSpan(text); err == nil {
 			t.Errorf("%q is taken for %s", text, got)
 		}

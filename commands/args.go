@@ -34,7 +34,18 @@ func commandFirst(app *cli.App, args []string) (*cli.Command, []string) {
 	if args[0] == "-v" {
 		return app.Command("version"), args[1:]
 	}
+	if i := skipFlags(allFlags(app), args); i < len(args) { // behind a flag of another command
+		return app.Command(args[i]), slices.Concat(args[:i], args[i+1:])
+	}
 	return nil, nil
+}
+
+// allFlags returns the flags of all commands.
+func allFlags(app *cli.App) (flags []cli.Flag) {
+	for _, cmd := range app.Commands {
+		flags = append(flags, cmd.Flags...)
+	}
+	return flags
 }
 
 // skipFlags returns the index of the first argument that is none of flags.
@@ -167,8 +178,16 @@ func givenFlags(flags []cli.Flag, ordered []string) map[string]bool {
 // isGiven reports whether a flag is on the command line, and not only in the
 // environment.
 func isGiven(c *cli.Context, flag string) bool {
-	given, _ := c.App.Metadata["given"].(map[string]bool)
-	return given[flag]
+	ordered, _ := c.App.Metadata["ordered"].([]string)
+	return givenFlags(c.Command.Flags, ordered)[flag]
+}
+
+// sourceOf names what set a flag: the flag itself, or its variable.
+func sourceOf(c *cli.Context, flag string) string {
+	if env := docOf(flagNamed(c.Command.Flags, flag)).env; env != "" && !isGiven(c, flag) && os.Getenv(env) != "" {
+		return env
+	}
+	return "--" + flag
 }
 
 // flagError says in other words what package flag and the library say of a
@@ -177,7 +196,8 @@ func flagError(app *cli.App, flags []cli.Flag, err error) error {
 	var value, name, kind, variable string
 	said := err.Error()
 	if name, ok := strings.CutPrefix(said, "flag provided but not defined: -"); ok {
-		return unknownFlag(app, flags, name)
+		ordered, _ := app.Metadata["ordered"].([]string)
+		return unknownFlag(app, flags, asTyped(flags, ordered, name))
 	}
 	if name, ok := strings.CutPrefix(said, "flag needs an argument: -"); ok {
 		return usageError("%s needs a value", dashed(name))
@@ -185,11 +205,11 @@ func flagError(app *cli.App, flags []cli.Flag, err error) error {
 	for _, form := range []string{"invalid value %q for flag -%s", "invalid boolean value %q for -%s"} {
 		if _, err := fmt.Sscanf(said, form, &value, &name); err == nil {
 			name = strings.TrimSuffix(name, ":")
-			return usageError("%s: %q is not %s", dashed(name), value, wanted(flagNamed(flags, name)))
+			return wrongValue(dashed(name), value, flagNamed(flags, name))
 		}
 	}
 	if _, err := fmt.Sscanf(said, "could not parse %q as %s value from environment variable %q for flag %s", &value, &kind, &variable, &name); err == nil {
-		return usageError("%s: %q is not %s", variable, value, wanted(flagNamed(flags, strings.TrimSuffix(name, ":"))))
+		return wrongValue(variable, value, flagNamed(flags, strings.TrimSuffix(name, ":")))
 	}
 	return usageError("%w", err)
 }
@@ -201,17 +221,35 @@ func dashed(name string) string {
 	return "--" + name
 }
 
-// wanted describes the values of a flag.
-func wanted(f cli.Flag) string {
+// asTyped returns how ordered arguments give a flag without a value, whose name is
+// known.
+func asTyped(flags []cli.Flag, ordered []string, name string) string {
+	for i := 0; i < len(ordered) && ordered[i] != "--"; i++ {
+		typed, _, _ := strings.Cut(ordered[i], "=")
+		if strings.TrimLeft(typed, "-") == name {
+			return typed
+		}
+		if wantsValue(flags, ordered[i]) {
+			i++
+		}
+	}
+	return dashed(name)
+}
+
+// wrongValue is the error about a value that the flag f cannot have, given in what.
+func wrongValue(what, value string, f cli.Flag) error {
 	switch f.(type) {
 	case *cli.IntFlag:
-		return "a whole number, or is too large"
+		if isNumber(strings.TrimLeft(value, "+-")) {
+			return usageError("%s: %s is too large", what, value)
+		}
+		return usageError("%s: %q is not a whole number", what, value)
 	case *timeFlag:
-		return "a time such as 30s or 2h"
+		return &badUsage{fmt.Errorf("%s: %q is not a time such as 30s or 2h", what, value), didYouMean(likelySpan(value))}
 	case *cli.BoolFlag:
-		return "true or false"
+		return usageError("%s: %q is not true or false", what, value)
 	}
-	return "a value of it"
+	return usageError("%s: %q is not a valid value", what, value)
 }
 
 // A timeFlag is a flag for a time, which is in seconds if it has no unit.
@@ -248,6 +286,7 @@ func (v *spanValue) Set(text string) error {
 
 // parseSpan reads a time such as 30s, 1h30m or 2d; without a unit it is in seconds.
 func parseSpan(text string) (time.Duration, error) {
+	text = strings.ReplaceAll(text, " ", "")
 	days, rest, found := strings.Cut(text, "d")
 	switch n, err := strconv.ParseFloat(days, 64); {
 	case err != nil || strings.Trim(days, "+-.0123456789") != "":
@@ -259,6 +298,24 @@ func parseSpan(text string) (time.Duration, error) {
 		return time.ParseDuration(strconv.FormatFloat(24*n, 'f', -1, 64) + "h" + rest)
 	}
 	return time.ParseDuration(text)
+}
+
+// unitWords are units of time as people write them, and as parseSpan reads them.
+var unitWords = map[string]string{
+	"ms": "ms", "msec": "ms", "msecs": "ms", "millisecond": "ms", "milliseconds": "ms",
+	"s": "s", "sec": "s", "secs": "s", "second": "s", "seconds": "s", "m": "m", "min": "m", "mins": "m", "minute": "m", "minutes": "m",
+	"h": "h", "hr": "h", "hrs": "h", "hour": "h", "hours": "h", "d": "d", "day": "d", "days": "d",
+}
+
+// likelySpan returns the time that may have been meant by one with another word for
+// its unit, or "".
+func likelySpan(text string) string {
+	text = fold(text)
+	unit := strings.TrimLeft(text, "0123456789.")
+	if number := text[:len(text)-len(unit)]; number != "" && unitWords[unit] != "" {
+		return number + unitWords[unit]
+	}
+	return ""
 }
 
 // optionsIn finds the flags in an error.

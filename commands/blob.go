@@ -32,11 +32,11 @@ func blobCommand(con *console) *cli.Command {
 			count := c.Int("count")
 			switch {
 			case err != nil:
-				return usageError("--size: %q is not a size such as 64KiB or 2GB", c.String("size"))
+				return usageError("--size: %w", err)
 			case count <= 0:
 				return usageError("--count must be more than zero")
 			case c.Args().Present():
-				return blobArgument(c.Args().First())
+				return blobArgument(c)
 			}
 			b := &blobber{con, session{clientOptions: o}, size}
 			defer b.close()
@@ -48,13 +48,18 @@ func blobCommand(con *console) *cli.Command {
 	}
 }
 
-// blobArgument is the error about an argument of blob, which takes none.
-func blobArgument(arg string) error {
-	bad := &badUsage{err: fmt.Errorf("blob takes no arguments, but %q was given", arg)}
-	if _, err := parseSize(arg); err == nil {
-		bad.hint = didYouMean("--size " + printable(arg))
-	} else if _, _, err := serverAddress(arg, ""); err == nil {
-		bad.hint = didYouMean("--addr " + printable(arg))
+// blobArgument is the error about arguments of blob, which takes none.
+func blobArgument(c *cli.Context) error {
+	args := c.Args().Slice()
+	bad := &badUsage{err: fmt.Errorf("blob takes no arguments, but %q was given", args[0])}
+	size := strings.Join(args, "") // such as 10 MB
+	if isGiven(c, "size") {
+		size = c.String("size") + size
+	}
+	if _, err := parseSize(size); err == nil {
+		bad.hint = didYouMean("--size " + size)
+	} else if addr, likely := likelyServer(args[0]); likely {
+		bad.hint = didYouMean("--addr " + addr)
 	}
 	return bad
 }

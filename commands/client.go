@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strings"
 	"syscall"
 	"time"
 
@@ -70,13 +69,15 @@ func clientOptionsFor(c *cli.Context, con *console, server, what string, tasks .
 	if err != nil {
 		return o, err
 	}
+	var words []string
 	for _, t := range tasks {
 		if task == t {
 			o.lab = task
 			return o, nil
 		}
+		words = append(words, t.String())
 	}
-	return o, usageError("task %s of the course has no %s; these have: %s", task, c.Command.Name, strings.Trim(fmt.Sprint(tasks), "[]"))
+	return o, usageError("--lab: task %s of the course has no %s; choose %s", task, c.Command.Name, oneOf(words))
 }
 
 func parseLab(c *cli.Context) (wire.Lab, error) {

@@ -21,14 +21,14 @@ func Main(ctx context.Context, args []string) int { return run(ctx, newConsole()
 func run(ctx context.Context, con *console, args []string) int {
 	app := newApp(con)
 	cmd, rest := commandFirst(app, args[1:])
-	if cmd != nil {
-		dropEmptyEnv(cmd.Flags)
-		ordered := gnuOrder(cmd.Flags, rest)
-		args = slices.Concat(args[:1], []string{cmd.Name}, ordered)
-		con.sum.Command, con.json = cmd.Name, givenJSON(cmd.Flags, ordered)
-		app.Metadata["given"] = givenFlags(cmd.Flags, ordered)
+	if cmd == nil {
+		return con.end(noCommand(app, args[1:]))
 	}
-	err := app.RunContext(ctx, args)
+	dropEmptyEnv(cmd.Flags)
+	ordered := gnuOrder(cmd.Flags, rest)
+	con.sum.Command, con.json = cmd.Name, givenJSON(cmd.Flags, ordered)
+	app.Metadata["ordered"] = ordered
+	err := app.RunContext(ctx, slices.Concat(args[:1], []string{cmd.Name}, ordered))
 	if why, ok := errors.AsType[interruption](err); ok {
 		con.end(err)
 		dieOf(why.signal)
@@ -36,11 +36,11 @@ func run(ctx context.Context, con *console, args []string) int {
 	if ctx.Err() != nil {
 		err = nil
 	}
-	if bad, ok := errors.AsType[*badUsage](err); ok && cmd != nil {
+	if bad, ok := errors.AsType[*badUsage](err); ok {
 		if bad.hint == "" && cmd.Name != "help" {
 			bad.hint = "'labnet help " + cmd.Name + "' shows its flags"
 		}
-		bad.err = errors.New(nameVariables(cmd, givenFlags(cmd.Flags, args[2:]), bad.Error()))
+		bad.err = errors.New(nameVariables(cmd, givenFlags(cmd.Flags, ordered), bad.Error()))
 	}
 	return con.end(err)
 }
@@ -57,13 +57,6 @@ func newApp(con *console) *cli.App {
 			serveCommand(con), pingCommand(con), sayCommand(con), blobCommand(con), uploadCommand(con),
 			completionCommand(), helpCommand(), versionCommand(con),
 		},
-		Action: func(c *cli.Context) error {
-			if c.Args().Present() {
-				return unknownCommand(c.App, c.Args().Slice())
-			}
-			return usageError("no command given")
-		},
-		OnUsageError:   wrongUsage,
 		ExitErrHandler: func(*cli.Context, error) {}, // Main alone maps errors to exit codes
 		Writer:         con,
 		ErrWriter:      con.err,

@@ -54,8 +54,11 @@ func execOptionsOf(c *cli.Context) (o execOptions, err error) {
 			return o, err
 		}
 	}
-	if o.jobs <= 0 || o.timeout <= 0 {
-		return o, usageError("--exec-jobs and --exec-timeout must be more than zero")
+	switch {
+	case o.jobs <= 0:
+		return o, usageError("--exec-jobs must be more than zero")
+	case o.timeout <= 0:
+		return o, usageError("--exec-timeout must be more than zero")
 	}
 	if c.IsSet("exec") {
 		o.argv, err = splitCommand(c.String("exec"))

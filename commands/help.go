@@ -25,6 +25,8 @@ func helpCommand() *cli.Command {
 		ArgsUsage: "[COMMAND]",
 		Action: func(c *cli.Context) error {
 			switch name := c.Args().First(); {
+			case c.Args().Len() > 1:
+				return usageError("help takes one command, but %q and %q were given", name, c.Args().Get(1))
 			case name == "":
 				return writeHelp(c.App)
 			case c.App.Command(name) == nil:
@@ -89,7 +91,7 @@ func writeCommandHelp(w io.Writer, cmd *cli.Command) error {
 	}
 	if everyEnv {
 		b.WriteString("\n")
-		writeWrapped(&b, 0, "Each of these has an environment variable, such as "+groups[0].flags[0].env+".")
+		writeWrapped(&b, 0, "Each of these flags has an environment variable, such as "+groups[0].flags[0].env+" for "+groups[0].flags[0].long+". Clients ignore these variables.")
 	}
 	_, err := w.Write(b.Bytes())
 	return err

@@ -115,7 +115,7 @@ func TestFlagDocs(t *testing.T) {
 			flagDoc{long: "--follow", short: "-L", says: "follow"}},
 		{&cli.DurationFlag{Name: "ttl", Value: storage.DefaultPartialTTL, EnvVars: []string{"LABNET_TTL"}},
 			flagDoc{long: "--ttl", value: "WORD", fallback: "24h", env: "LABNET_TTL"}},
-		{&cli.DurationFlag{Name: "for", Value: defaultRetryFor}, flagDoc{long: "--for", value: "WORD", fallback: "1m"}},
+		{&cli.DurationFlag{Name: "for", Value: 60e9}, flagDoc{long: "--for", value: "WORD", fallback: "1m"}},
 		{&cli.DurationFlag{Name: "for", Value: 90e9}, flagDoc{long: "--for", value: "WORD", fallback: "1m30s"}},
 		{&cli.IntFlag{Name: "count"}, flagDoc{long: "--count", value: "WORD"}},
 	}

@@ -70,7 +70,10 @@ func (e *listenError) Unwrap() error { return e.err }
 func (e *listenError) describe() description {
 	d := describe(e.err)
 	d.message = e.Error()
+	var unknown *net.DNSError
 	switch {
+	case errors.As(e.err, &unknown):
+		d.hint = "choose an address of this machine with --listen, such as 127.0.0.1:9000, or :9000 for all of them"
 	case errors.Is(e.err, syscall.EADDRINUSE):
 		d.kind, d.hint = "address-in-use", "another server may be running: choose another port with --listen"
 	case errors.Is(e.err, syscall.EADDRNOTAVAIL):

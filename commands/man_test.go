@@ -68,7 +68,7 @@ func manual(app *cli.App, date string) string {
 	}
 	section("DESCRIPTION")
 	text("labnet is one program that receives and sends. When it says that a file is uploaded, the server has compared a checksum of the whole file with the sender's and has forced the file and its name to the disk. Until then nothing appears under the file's name, and nothing is ever overwritten unless the server is told so.")
-	paragraph("Flags may stand before or after other arguments; \x01--\x02 ends them. A TIME is such as 30s, 5m or 2d, and in seconds without a unit; a SIZE is such as 500MB or 2GiB, and in bytes without one. HOST:PORT may lack the port, which is 9000 then. Results go to standard output, and everything else to standard error.")
+	paragraph("Flags may stand before or after other arguments; \x01--\x02 ends them. A TIME is written as in 30s, 5m or 2d; without a unit it is in seconds. A SIZE is written as in 500MB or 2GiB, where k, M, G and T are powers of 1000, and Ki, Mi, Gi and Ti of 1024, with or without the B; without a unit it is in bytes. HOST:PORT may lack the port, which is then 9000. Results go to standard output, and everything else to standard error.")
 	section("COMMANDS")
 	for _, cmd := range app.Commands {
 		fmt.Fprintf(&b, ".SS labnet %s\n", cmd.Name)
@@ -101,16 +101,16 @@ func manual(app *cli.App, date string) string {
 	}
 	paragraph("When a signal stops it, labnet dies of that signal, so that Ctrl-C stops a loop of a shell.")
 	section("ENVIRONMENT")
-	text("A flag wins over its variable. An empty variable is as good as none.")
-	paragraph("Each flag of serve has a variable that only serve reads: \x01LABNET_\x02 and the flag's name in capitals, with _ for \x01-\x02, such as \x01LABNET_ON_CONFLICT\x02 for \x01--on-conflict\x02. " + irregular(app.Command("serve")))
-	paragraph("These are read by clients, and the last one by serve:")
+	text("A flag takes precedence over its variable. An empty variable counts as unset. Clients ignore the variables of serve and serve ignores those of clients, so both may be set in one environment.")
+	paragraph("Clients (ping, say, blob and upload) read these; their other flags have no variable:")
 	for _, f := range flagsOf(app.Command("say")) {
 		if f.env != "" {
-			entry(bold(f.env), "stands for "+f.long+".")
+			entry(bold(f.env), f.long+": "+f.says)
 		}
 	}
-	entry(bold(tokenEnv), "is the token that clients show, unless --token-file names another.")
-	entry(bold("NO_COLOR"), "if it is not empty, the log of serve has no colours.")
+	entry(bold(tokenEnv), "the token to show the server; a file of it takes precedence")
+	paragraph("serve reads a variable for each of its flags: \x01LABNET_\x02 and the flag's name in capitals, with _ for \x01-\x02, such as \x01LABNET_ON_CONFLICT\x02 for \x01--on-conflict\x02. " + irregular(app.Command("serve")) + " It also reads:")
+	entry(bold("NO_COLOR"), "if not empty, the log has no colours")
 	section("FILES")
 	entry(italic("received"), "is where serve keeps files, in the folder where it is started, unless --store names another.")
 	entry(italic("received/.labnet"), "has what was interrupted, and the lock by which one server at a time uses the folder.")
@@ -132,7 +132,7 @@ func irregular(cmd *cli.Command) string {
 	var b strings.Builder
 	for _, f := range flagsOf(cmd) {
 		if f.env != "" && !f.regular() {
-			fmt.Fprintf(&b, "For \x01%s\x02, which clients have too, it is \x01%s\x02. ", f.long, f.env)
+			fmt.Fprintf(&b, "The variable of \x01%s\x02, which clients have too, is \x01%s\x02. ", f.long, f.env)
 		}
 	}
 	return strings.TrimSpace(b.String())

@@ -1,7 +1,9 @@
 package commands
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -89,9 +91,23 @@ func choose(what, typed string, words []string) (string, error) {
 			return word, nil
 		}
 	}
+	meant := nearest(typed, words)
+	if other := otherWords[fold(typed)]; meant == "" && slices.Contains(words, other) {
+		meant = other
+	}
+	return "", &badUsage{fmt.Errorf("%s: %q is not %s", what, typed, oneOf(words)), didYouMean(meant)}
+}
+
+// oneOf lists words of which one is to be chosen.
+func oneOf(words []string) string {
 	last := len(words) - 1
-	list := strings.Join(words[:last], ", ") + " or " + words[last]
-	return "", &badUsage{fmt.Errorf("%s: %q is not %s", what, typed, list), didYouMean(nearest(typed, words))}
+	return strings.Join(words[:last], ", ") + " or " + words[last]
+}
+
+// otherWords are what values like ours are called elsewhere.
+var otherWords = map[string]string{
+	"overwrite": "replace", "clobber": "replace", "skip": "refuse", "fail": "refuse", "deny": "refuse", "backup": "rename",
+	"verbose": "debug", "trace": "debug", "quiet": "warn", "off": "error", "fatal": "error",
 }
 
 // otherCommands are what commands like ours are called elsewhere.
@@ -99,24 +115,75 @@ var otherCommands = map[string]string{
 	"send": "upload", "put": "upload", "push": "upload", "cp": "upload", "copy": "upload", "up": "upload",
 	"message": "say", "msg": "say", "tell": "say", "echo": "say",
 	"receive": "serve", "recv": "serve", "listen": "serve", "start": "serve", "daemon": "serve",
+	"complete": "completion", "usage": "help", "man": "help",
+}
+
+// noCommand is the error about arguments that name no command where one is needed.
+func noCommand(app *cli.App, args []string) error {
+	all := allFlags(app)
+	first := skipFlags(all, args)
+	if first < len(args) && args[first] == "--" {
+		first++
+	}
+	switch {
+	case first < len(args) && len(args[first]) > 1 && args[first][0] == '-':
+		typed, _, _ := strings.Cut(args[first], "=")
+		return unknownFlag(app, all, typed)
+	case first < len(args):
+		return unknownCommand(app, args[first:])
+	}
+	bad := &badUsage{err: errors.New("no command given")}
+	for _, arg := range args {
+		name, _, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+		if bad.hint = ofOneCommand(app, name); bad.hint != "" {
+			break
+		}
+	}
+	return bad
 }
 
 // unknownCommand is the error about words that do not begin with a command.
 func unknownCommand(app *cli.App, words []string) error {
 	typed := words[0]
 	hint := ""
-	if command := otherCommands[strings.ToLower(typed)]; command != "" {
+	if command := nearest(typed, commandNames(app)); command != "" && !isFile(typed) {
 		hint = meantCommand(command)
-	} else if _, err := os.Lstat(typed); err == nil {
-		hint = meantCommand("upload", typed)
-	} else if command := nearest(typed, commandNames(app)); command != "" {
+	} else if command := otherCommand(typed); command != "" && !isFile(typed) {
 		hint = meantCommand(command)
-	} else if len(words) > 1 && app.Command(words[1]) != nil {
+	} else if isFile(typed) {
+		hint = meantCommand(uploadOf(words)...)
+	} else if cmd, rest := commandFirst(app, words[1:]); cmd != nil {
 		if _, _, err := serverAddress(typed, ""); err == nil {
-			hint = meantCommand(slices.Concat([]string{words[1], "-a", typed}, words[2:])...)
+			hint = meantCommand(slices.Concat([]string{cmd.Name, "-a", typed}, rest)...)
 		}
+	} else if addr, likely := likelyServer(typed); likely && len(words) == 1 {
+		hint = meantCommand("ping", addr)
 	}
 	return &badUsage{fmt.Errorf("unknown command %q", typed), hint}
+}
+
+// otherCommand returns the command that is called like typed elsewhere, or "".
+func otherCommand(typed string) string {
+	if command := otherCommands[strings.ToLower(typed)]; command != "" || len(typed) < 5 {
+		return command
+	}
+	return otherCommands[nearest(typed, slices.Sorted(maps.Keys(otherCommands)))]
+}
+
+// isFile reports whether there is a file or folder of a name.
+func isFile(name string) bool {
+	_, err := os.Lstat(name)
+	return err == nil
+}
+
+// uploadOf is the command line that uploads files, of which the last may be a
+// server.
+func uploadOf(files []string) []string {
+	last := len(files) - 1
+	if addr, likely := likelyServer(files[last]); likely && !isFile(files[last]) {
+		return slices.Concat([]string{"upload", "-a", addr}, files[:last])
+	}
+	return slices.Concat([]string{"upload"}, files)
 }
 
 // meantCommand is a hint at a command line that may have been meant.
@@ -145,46 +212,71 @@ var otherFlags = map[string][]string{
 	"addr": {"listen"}, "listen": {"addr"}, "l": {"addr"}, "a": {"listen"},
 	"address": {"addr", "listen"}, "host": {"addr", "listen"}, "server": {"addr"}, "bind": {"listen"},
 	"dir": {"store"}, "directory": {"store"}, "folder": {"store"}, "output": {"store"}, "root": {"store"}, "d": {"store"},
-	"as": {"name"}, "silent": {"quiet"}, "wait": {"timeout"}, "token": {"token-file"}, "fingerprint": {"pin"},
+	"as": {"name"}, "silent": {"quiet", "log-level"}, "quiet": {"log-level"}, "q": {"log-level"}, "verbose": {"log-level"}, "v": {"log-level"},
+	"wait": {"timeout"}, "token": {"token-file"}, "fingerprint": {"pin"},
 	"checksum": {"digest"}, "hash": {"digest"}, "dereference": {"follow"},
 }
 
-// unknownFlag is the error about a flag, without dashes, that a command does not
-// have.
-func unknownFlag(app *cli.App, flags []cli.Flag, name string) error {
-	bad := &badUsage{err: fmt.Errorf("unknown flag %s", dashed(name))}
+// unknownFlag is the error about a flag, as it was typed, that a command with some
+// flags does not have.
+func unknownFlag(app *cli.App, flags []cli.Flag, typed string) error {
+	bad := &badUsage{err: fmt.Errorf("unknown flag %s", printable(typed))}
+	name := strings.TrimLeft(typed, "-")
+	if !strings.HasPrefix(typed, "--") && len(name) > 1 && flagNamed(flags, name[:1]) != nil {
+		for _, letter := range name {
+			if flagNamed(flags, string(letter)) == nil {
+				bad.err = fmt.Errorf("unknown flag %s in %s", printable("-"+string(letter)), printable(typed))
+				break
+			}
+		}
+	}
 	var long []string
 	for _, f := range flags {
 		long = append(long, f.Names()[0])
 	}
-	if upload := flagNamed(flags, "follow") != nil; upload && (name == "r" || name == "R" || name == "recursive") {
-		bad.hint = "leave it out: folders are always sent whole"
-		return bad
+	bad.hint = flagHint(app, flags, long, name)
+	return bad
+}
+
+// flagHint says what a user may have meant by a flag that there is not.
+func flagHint(app *cli.App, flags []cli.Flag, long []string, name string) string {
+	if name == "version" || name == "V" {
+		return "'labnet version' shows the version"
+	}
+	if slices.Contains(long, "follow") && (name == "r" || name == "R" || name == "recursive") {
+		return "leave it out: folders are always sent whole"
 	}
 	for _, address := range []string{"addr", "listen"} {
 		if slices.Contains(long, address) && (name == "port" || name == "p") {
-			bad.hint = didYouMean("--" + address + " HOST:PORT")
-			return bad
+			return didYouMean("--" + address + " HOST:PORT")
+		}
+	}
+	if word, no := strings.CutPrefix(name, "no-"); no {
+		if _, on := flagNamed(flags, word).(*cli.BoolFlag); on {
+			return didYouMean("--" + word + "=false")
 		}
 	}
 	for _, other := range otherFlags[name] {
 		if slices.Contains(long, other) {
-			bad.hint = didYouMean("--" + other)
-			return bad
+			return didYouMean("--" + other)
 		}
 	}
 	if meant := nearest(name, long); meant != "" {
-		bad.hint = didYouMean("--" + meant)
-		return bad
+		return didYouMean("--" + meant)
 	}
+	return ofOneCommand(app, name)
+}
+
+// ofOneCommand is a hint at the only command that has a flag, or "".
+func ofOneCommand(app *cli.App, name string) string {
 	var have []string
 	for _, cmd := range app.Commands {
 		if flagNamed(cmd.Flags, name) != nil {
 			have = append(have, cmd.Name)
 		}
 	}
-	if len(have) == 1 {
-		bad.hint = dashed(name) + " is a flag of 'labnet " + have[0] + "'"
+	if len(have) != 1 {
+		return ""
 	}
-	return bad
+	return dashed(name) + " is a flag of 'labnet " + have[0] + "'"
 }

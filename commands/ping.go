@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net"
 	"slices"
 	"strconv"
 	"time"
@@ -27,7 +28,7 @@ func pingCommand(con *console) *cli.Command {
 		Name:        "ping",
 		Usage:       "ask whether a server answers",
 		ArgsUsage:   "[SERVER]",
-		Description: "SERVER is as for --addr. Without -c, every line of standard input (Enter) is a ping.",
+		Description: "SERVER may be given in place of --addr. Without -c, every line of standard input (Enter) is a ping.",
 		Flags: clientFlags(
 			&cli.IntFlag{Name: "count", Aliases: []string{"c"}, Usage: "stop after `N` pings"},
 			&cli.DurationFlag{Name: "interval", Aliases: []string{"i"}, Value: time.Second, Usage: "wait `TIME` between pings"},
@@ -37,9 +38,9 @@ func pingCommand(con *console) *cli.Command {
 			server, what := c.String("addr"), "--addr"
 			switch {
 			case c.Args().Len() > 1:
-				return usageError("ping takes one server, but %q was given, too", c.Args().Get(1))
+				return secondServer(c.Args().Slice())
 			case c.Args().Present() && isGiven(c, "addr"):
-				return usageError("the server is given twice: --addr %s and %s", printable(server), printable(c.Args().First()))
+				return usageError("ping takes one server, but --addr %s and %q were given", printable(server), c.Args().First())
 			case c.Args().Present():
 				server, what = c.Args().First(), "server"
 			}
@@ -56,6 +57,17 @@ func pingCommand(con *console) *cli.Command {
 			return ping(c.Context, con, o)
 		}),
 	}
+}
+
+// secondServer is the error about several servers to ping.
+func secondServer(args []string) error {
+	bad := &badUsage{err: fmt.Errorf("ping takes one server, but %q and %q were given", args[0], args[1])}
+	if len(args) == 2 && isNumber(args[1]) {
+		if host, _, err := splitAddress(args[0], ""); err == nil { // as for nc
+			bad.hint = didYouMean(net.JoinHostPort(host, args[1]))
+		}
+	}
+	return bad
 }
 
 // A pingSummary is what a summary has of pings.

@@ -46,8 +46,11 @@ func retryFlags() []cli.Flag {
 func retrierOf(c *cli.Context) (retrier, error) {
 	capped := c.IsSet("retries")
 	r := retrier{c.Duration("retry-for"), c.Int("retries"), capped, capped || c.IsSet("retry-for")}
-	if r.max < 0 || r.limit < 0 {
-		return r, usageError("--retries and --retry-for must not be negative")
+	switch {
+	case c.Duration("retry-for") < 0:
+		return r, usageError("--retry-for must not be negative")
+	case c.Int("retries") < 0:
+		return r, usageError("--retries must not be negative")
 	}
 	return r, nil
 }

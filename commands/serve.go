@@ -97,9 +97,9 @@ func serveArgument(arg string) error {
 	case arg == "help":
 		bad.hint = didYouMean("'labnet help serve'")
 	case likely || isNumber(arg) || strings.HasPrefix(arg, ":"):
-		bad.hint = didYouMean("--listen " + printable(arg))
+		bad.hint = didYouMean("--listen " + shellWords([]string{arg}))
 	default:
-		bad.hint = didYouMean("--store " + printable(arg))
+		bad.hint = didYouMean("--store " + shellWords([]string{arg}))
 	}
 	return bad
 }
@@ -140,10 +140,12 @@ func serveOptionsOf(c *cli.Context) (o serveOptions, err error) {
 	}
 	o.keep.Foreign = []string{identityName}
 	o.keep.PartialTTL, o.keep.MaxPartials = c.Duration("partial-ttl"), c.Int("max-partials")
-	if o.keep.PartialTTL <= 0 || o.keep.MaxPartials <= 0 {
-		return o, usageError("--partial-ttl and --max-partials must be more than zero")
-	}
-	if o.drain <= 0 {
+	switch {
+	case o.keep.PartialTTL <= 0:
+		return o, usageError("--partial-ttl must be more than zero")
+	case o.keep.MaxPartials <= 0:
+		return o, usageError("--max-partials must be more than zero")
+	case o.drain <= 0:
 		return o, usageError("--drain must be more than zero")
 	}
 	if o.exec, err = execOptionsOf(c); err != nil {
@@ -156,8 +158,12 @@ func serveOptionsOf(c *cli.Context) (o serveOptions, err error) {
 	if o.keep.OnConflict, err = storage.ParseConflict(conflict); err != nil {
 		return o, err
 	}
-	if o.keep.Names, err = storage.ParseNames(c.String("names")); err != nil {
-		return o, usageError("--names: %w", err)
+	names, err := chosen(c, "names")
+	if err != nil {
+		return o, err
+	}
+	if o.keep.Names, err = storage.ParseNames(names); err != nil {
+		return o, err
 	}
 	if o.limits, err = limitsOf(c); err != nil {
 		return o, err
@@ -202,19 +208,26 @@ func serveOptionsOf(c *cli.Context) (o serveOptions, err error) {
 // sizeOf reads a flag that is a size, and not zero.
 func sizeOf(c *cli.Context, flag string) (int64, error) {
 	n, err := parseSize(c.String(flag))
-	if err != nil || n == 0 {
-		return 0, usageError("--%s: %q is not a size such as 500MB or 2GiB", flag, c.String(flag))
+	switch {
+	case err != nil:
+		return 0, usageError("--%s: %w", flag, err)
+	case n == 0:
+		return 0, usageError("--%s must be more than zero", flag)
 	}
 	return n, nil
 }
 
-// parseSize reads a number of bytes, with or without a unit.
+// parseSize reads a number of bytes, with or without a unit. It wants no commas: to
+// some they part thousands, and to others they begin a fraction.
 func parseSize(s string) (int64, error) {
 	n, err := humanize.ParseBytes(s)
-	if err == nil && int64(n) < 0 {
-		err = fmt.Errorf("size %q is too large", s)
+	switch {
+	case err != nil && !strings.Contains(err.Error(), "too large"), strings.Contains(s, ","):
+		return 0, fmt.Errorf("%q is not a size such as 500MB or 2GiB", s)
+	case err != nil || int64(n) < 0:
+		return 0, fmt.Errorf("%s is too large", s)
 	}
-	return int64(n), err
+	return int64(n), nil
 }
 
 // serve receives until ctx ends or a signal stops it, which it returns then.

@@ -49,13 +49,13 @@ func tlsOptionsOf(c *cli.Context) (tlsOptions, error) {
 	o := tlsOptions{c.Bool("tls"), c.String("identity"), c.String("cert"), c.String("key")}
 	switch {
 	case (o.cert == "") != (o.key == ""):
-		return o, usageError("--cert and --key go together")
+		return o, usageError("--cert and --key must be given together")
 	case o.cert != "" && o.identity != "":
-		return o, usageError("--identity is in place of --cert and --key")
+		return o, usageError("--identity cannot be used with --cert and --key")
 	}
 	o.on = o.on || o.identity != "" || o.cert != ""
 	if o.on && c.String("lab") != "" {
-		return o, usageError("the tasks of the course know no TLS: --lab goes without --tls, --identity and --cert")
+		return o, usageError("the course's tasks have no TLS: --lab cannot be used with --tls, --identity or --cert")
 	}
 	return o, nil
 }

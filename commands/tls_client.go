@@ -35,7 +35,7 @@ func clientTLSOf(c *cli.Context, host string) (*tls.Config, error) {
 		return nil, nil
 	}
 	if c.IsSet("lab") {
-		return nil, usageError("the tasks of the course know no TLS: --lab goes without --tls and --pin")
+		return nil, usageError("the course's tasks have no TLS: --lab cannot be used with --tls or --pin")
 	}
 	config := &tls.Config{
 		ServerName: host,

@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -26,19 +25,22 @@ func clientTokenFlags() []cli.Flag {
 func clientTokenOf(c *cli.Context, encrypted bool) (string, error) {
 	file, token := c.String("token-file"), os.Getenv(tokenEnv)
 	source := tokenEnv
+	if file != "" {
+		source = sourceOf(c, "token-file")
+	}
 	switch {
 	case file == "" && token == "":
 		return "", nil
 	case c.IsSet("lab"):
-		return "", usageError("the tasks of the course know no tokens: --lab goes without --token-file and %s", tokenEnv)
+		return "", usageError("the course's tasks have no tokens: --lab cannot be used with %s", source)
 	case !encrypted:
-		return "", &badUsage{errors.New("a token is sent inside TLS only"), "give the server's fingerprint with --pin, or --tls if this system trusts its certificate"}
+		return "", &badUsage{fmt.Errorf("%s: a token is sent only over TLS", source), "give the server's fingerprint with --pin, or --tls if this system trusts its certificate"}
 	case file != "":
 		text, err := readSecret(file, "token")
 		if err != nil {
-			return "", &itemError{"--token-file " + file, err}
+			return "", &itemError{source + " " + file, err}
 		}
-		token, source = strings.TrimRight(string(text), "\r\n"), "--token-file "+printable(file)
+		token, source = strings.TrimRight(string(text), "\r\n"), source+" "+printable(file)
 	}
 	if len(token) < wire.MinToken || len(token) > wire.MaxToken || strings.ContainsFunc(token, notInToken) {
 		return "", &badUsage{fmt.Errorf("%s: not a valid token: it must be %d to %d ASCII characters without spaces", source, wire.MinToken, wire.MaxToken), "make one with 'openssl rand -hex 32'"}

@@ -54,13 +54,13 @@ func uploadCommand(con *console) *cli.Command {
 			u := &uploader{con: con, session: session{clientOptions: client}, uploadOptions: o}
 			defer u.close()
 			args := c.Args().Slice()
+			if err := checkNotServer(args); err != nil {
+				return err
+			}
 			switch {
 			case len(args) > 1 && o.name != "":
 				return usageError("--name goes with a single file or folder")
 			case len(args) > 0:
-				if err := checkNotServer(args); err != nil {
-					return err
-				}
 				return u.uploadAll(c.Context, args)
 			case con.interactive():
 				return u.ask(c.Context)

@@ -22,7 +22,7 @@ import (
 var badValues = map[string]string{
 	"LABNET_ADDR": "nas:http99", "LABNET_PIN": "short", "LABNET_TOKEN_FILE": "",
 
-	"LABNET_LISTEN": "nas:http99", "LABNET_STORE": "", "LABNET_ON_CONFLICT": "maybe", "LABNET_MAX_PARTIAL_SIZE": "much",
+	"LABNET_LISTEN": "nas:http99", "LABNET_STORE": "", "LABNET_ON_CONFLICT": "maybe", "LABNET_NAMES": "any", "LABNET_MAX_PARTIAL_SIZE": "much",
 	"LABNET_KEEP_FREE": "much", "LABNET_STORE_MEMORY": "much", "LABNET_REPLY": "", "LABNET_LAB": "9", "LABNET_ADDR_FILE": "",
 	"LABNET_LOG_LEVEL": "loud", "LABNET_MAX_MESSAGE": "much", "LABNET_MAX_SIZE": "much", "LABNET_MIN_RATE": "much",
 	"LABNET_IDENTITY": "", "LABNET_CERT": "", "LABNET_KEY": "", "LABNET_TOKENS": "",
@@ -48,17 +48,27 @@ func variables(t *testing.T) map[string]variable {
 	return all
 }
 
-// badValue is a wrong value, or "" if there is none.
-func (v variable) badValue(t *testing.T, name string) string {
+// badValues are values that it cannot have.
+func (v variable) badValues(t *testing.T, name string) []string {
 	t.Helper()
-	if _, text := v.flag.(*cli.StringFlag); !text {
-		return "bad"
+	switch v.flag.(type) {
+	case *cli.BoolFlag:
+		return []string{"bad"}
+	case *cli.StringFlag:
+	default:
+		return []string{"bad", "-1"}
 	}
-	bad, known := badValues[name]
-	if !known {
+	switch bad, known := badValues[name]; {
+	case !known:
 		t.Errorf("%s is not in badValues", name)
+		return nil
+	case bad == "":
+		return nil
+	case bad == "much": // a size
+		return []string{bad, "0", "1,5GB", "9EiB"}
+	default:
+		return []string{bad}
 	}
-	return bad
 }
 
 // runSeen runs labnet without an input, and returns its exit code and what it told.
@@ -112,16 +122,47 @@ func TestVariables(t *testing.T) {
 					t.Errorf("%s=%s: got %v, %v, want %v", name, value, got, err, want)
 				}
 
-				bad := v.badValue(t, name)
-				if bad == "" {
-					return
-				}
-				t.Setenv(name, bad)
-				code, told := runSeen(t, append([]string{command}, arguments[command]...)...)
-				if code != exitUsage || !strings.HasPrefix(told, "labnet: error: "+name) {
-					t.Errorf("%s=%s: exit %d, %s", name, bad, code, told)
+				for _, bad := range v.badValues(t, name) {
+					t.Setenv(name, bad)
+					code, told := runSeen(t, append([]string{command}, arguments[command]...)...)
+					if code != exitUsage || !strings.HasPrefix(told, "labnet: error: "+name+" ") && !strings.HasPrefix(told, "labnet: error: "+name+":") {
+						t.Errorf("%s=%s: exit %d, %s", name, bad, code, told)
+					}
 				}
 			})
+		}
+	}
+}
+
+// TestWhichFlagsHaveVariables: each flag of serve has one, because services and
+// containers are set up by variables. Of clients, those have one that say where the
+// server is and how to reach it. What one run is to do, and what programs read of
+// it, must not depend on what an environment happens to hold.
+func TestWhichFlagsHaveVariables(t *testing.T) {
+	want := map[string]bool{"--addr": true, "--timeout": true, "--tls": true, "--pin": true, "--token-file": true}
+	for _, cmd := range newApp(&console{}).Commands {
+		for _, f := range flagsOf(cmd) {
+			wanted := cmd.Name == "serve" || flagNamed(cmd.Flags, "addr") != nil && want[f.long]
+			if f.long != "--help" && wanted != (f.env != "") {
+				t.Errorf("%s %s: its variable is %q", cmd.Name, f.long, f.env)
+			}
+		}
+	}
+}
+
+// TestReadmeFlags: README's table has the flags of all clients, and their variables.
+func TestReadmeFlags(t *testing.T) {
+	text, err := os.ReadFile("../README.md")
+	must(t, err)
+	_, table, _ := strings.Cut(string(text), "### All clients")
+	_, table, _ = strings.Cut(table, "|---|")
+	table, _, _ = strings.Cut(table, "\n\n")
+	for _, f := range clientFlags() {
+		doc := docOf(f)
+		for _, word := range append(doc.spellings(), doc.env) {
+			if !regexp.MustCompile("`"+regexp.QuoteMeta(word)+"[` ]").MatchString(table) && word != "" {
+				t.Errorf("README's table does not have %s", word)
+			}
 		}
 	}
 }

@@ -33,7 +33,7 @@ func ParseLab(s string) (Lab, error) {
 			return l, nil
 		}
 	}
-	return 0, fmt.Errorf("no task %q: it is 1 to 6 or extra", s)
+	return 0, fmt.Errorf("%q is not a task of the course (1 to 6 or extra)", s)
 }
 
 func (l Lab) String() string {
