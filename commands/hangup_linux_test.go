@@ -211,3 +211,16 @@ func TestLogReaderEnds(t *testing.T) {
 		t.Errorf("it ended with %v", cmd.ProcessState)
 	}
 }
+
+// awaitText waits until a text is in a file.
+func awaitText(t *testing.T, name, text string) {
+	t.Helper()
+	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+		if got, err := os.ReadFile(name); err == nil && strings.Contains(string(got), text) {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("no %q in %s", text, name)
+		}
+	}
+}

@@ -108,16 +108,3 @@ func awaitFile(t *testing.T, name string) string {
 	t.Fatal("no " + name)
 	return ""
 }
-
-// awaitText waits until a text is in a file.
-func awaitText(t *testing.T, name, text string) {
-	t.Helper()
-	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
-		if got, err := os.ReadFile(name); err == nil && strings.Contains(string(got), text) {
-			return
-		}
-		if time.Now().After(end) {
-			t.Fatalf("no %q in %s", text, name)
-		}
-	}
-}

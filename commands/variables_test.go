@@ -26,6 +26,7 @@ var badValues = map[string]string{
 	"LABNET_KEEP_FREE": "much", "LABNET_STORE_MEMORY": "much", "LABNET_REPLY": "", "LABNET_LAB": "9", "LABNET_ADDR_FILE": "",
 	"LABNET_LOG_LEVEL": "loud", "LABNET_MAX_MESSAGE": "much", "LABNET_MAX_SIZE": "much", "LABNET_MIN_RATE": "much",
 	"LABNET_IDENTITY": "", "LABNET_CERT": "", "LABNET_KEY": "", "LABNET_TOKENS": "",
+	"LABNET_FILE_MODE": "rwx", "LABNET_GROUP": "no such group",
 	"LABNET_EXEC": "echo 'x", "LABNET_EXEC_ON": "mail",
 }
 
@@ -205,10 +206,10 @@ func TestVariablesApart(t *testing.T) {
 
 // fullFacts is a receipt that has all there can be.
 func fullFacts() object {
-	text, size := "text", int64(1)
+	text, size, seconds := "text", int64(1), 1.0
 	return object{
 		Op: "upload", Time: "now", Remote: "r", Lab: true, User: "u", Name: "n", Path: "p", CRC64NVME: "c", SHA256: "s",
-		Unchanged: true, Size: &size, Text: &text,
+		Unchanged: true, Size: &size, Text: &text, Seconds: &seconds, Resumed: 1,
 	}
 }
 
