@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -109,6 +110,16 @@ func (b *blobber) ask(ctx context.Context) error {
 
 func (b *blobber) sendAll(ctx context.Context, count int) error {
 	var t tally
+	of := b.con.totals("blob")
+	err := b.sendEach(ctx, &t, count)
+	if count > 1 {
+		of.tell(err != nil, t.failed)
+	}
+	return cmp.Or(err, t.err("blobs not sent"))
+}
+
+// sendEach sends so many blobs. It returns an error if no other can be sent either.
+func (b *blobber) sendEach(ctx context.Context, t *tally, count int) error {
 	defer b.con.progress("blobs", count)()
 	for range count {
 		if err := t.count(ctx, b.con, b.sent(), b.send(ctx)); err != nil {
@@ -116,7 +127,7 @@ func (b *blobber) sendAll(ctx context.Context, count int) error {
 		}
 		b.con.meter.tell()
 	}
-	return t.err("blobs not sent")
+	return nil
 }
 
 // sent is the outcome of one blob.

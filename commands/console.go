@@ -41,6 +41,9 @@ type console struct {
 
 	results   []byte // not written yet
 	gathering bool   // results, until flush is called
+
+	hints   map[string]bool // that were shown
+	printed int             // lines that a person may have seen
 }
 
 func newConsole() *console {
@@ -50,9 +53,19 @@ func newConsole() *console {
 // result prints that a thing was done: a line for people, an object for
 // programs.
 func (c *console) result(o object, format string, args ...any) {
-	c.count(&c.sum.Done)
-	c.object(o)
+	c.done(o)
 	c.say(format, args...)
+}
+
+// done is result without a line for people.
+func (c *console) done(o object) {
+	c.mu.Lock()
+	c.sum.Done++
+	if c.sum.fileTotals != nil {
+		c.sum.add(o)
+	}
+	c.mu.Unlock()
+	c.object(o)
 }
 
 // failure prints for programs that a thing was not done, because of err. People
@@ -66,12 +79,16 @@ func (c *console) failure(o object, err error) {
 	c.object(o)
 }
 
-// skip tells that a file is left out, and why.
-func (c *console) skip(o object, why string) {
+// skip tells that a file is left out, why, and what to do about it, if that is
+// not "".
+func (c *console) skip(o object, why, hint string) {
 	c.count(&c.sum.Skipped)
-	o.Op, o.Reason = "skip", why
+	o.Op, o.Reason, o.Hint = "skip", why, hint
 	c.object(o)
 	c.note("%s: %s", printable(o.File), why)
+	if !c.quiet {
+		c.hint(hint)
+	}
 }
 
 func (c *console) count(n *int) {
@@ -160,6 +177,13 @@ func (c *console) end(err error) int {
 	return code
 }
 
+// linesSoFar returns how many lines a person has seen.
+func (c *console) linesSoFar() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.printed
+}
+
 // note tells the user something that is neither result nor error, unless only
 // errors are wanted.
 func (c *console) note(format string, args ...any) {
@@ -182,14 +206,37 @@ func (c *console) fail(err error) int {
 	if d.message != "" {
 		c.tell("error: %s", d.message)
 	}
-	if d.hint != "" {
-		c.tell("hint: %s", d.hint)
-	}
+	c.hint(d.hint)
 	return d.code
+}
+
+// hint prints a hint, unless it is "" or was shown before.
+func (c *console) hint(hint string) {
+	c.mu.Lock()
+	shown := hint == "" || c.hints[hint]
+	if !shown {
+		if c.hints == nil {
+			c.hints = map[string]bool{}
+		}
+		c.hints[hint] = true
+	}
+	c.mu.Unlock()
+	if !shown {
+		c.tell("hint: %s", hint)
+	}
 }
 
 // interactive reports whether a person types the input.
 func (c *console) interactive() bool { return isatty.IsTerminal(c.in.Fd()) }
+
+// isTerminal reports whether a person sees what is written to w.
+func isTerminal(w io.Writer) bool {
+	if f, ok := w.(*os.File); ok {
+		return isatty.IsTerminal(f.Fd())
+	}
+	t, ok := w.(interface{ IsTerminal() bool }) // in tests
+	return ok && t.IsTerminal()
+}
 
 // printable returns a name as it is, or quoted where it holds characters that
 // do not show or that change how others show.

@@ -105,6 +105,7 @@ var mistakes = []struct {
 		typed("upload --retry-for -1 x"),
 		typed("upload --retry-for soon x"),
 		typed("upload --name x a b"),
+		typed("upload -q -v x"),
 		typed("upload --digest md5 x"),
 		typed("upload --digest sha257 x"),
 		typed("upload --json=maybe x"),

@@ -15,7 +15,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/dustin/go-humanize"
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/labnet/labnet/wire"
@@ -50,6 +49,8 @@ type item struct {
 	folder bool    // an empty one
 	stream *stream // if it is one: it can be read once
 	note   string  // why it is not sent, if that is no error
+	hint   string  // what to do about that, or ""
+	nested bool    // in a folder that the user named
 	// The permissions of the folders that lead to name, outermost first, as in
 	// wire.Announcement.
 	folders []fs.FileMode
@@ -257,10 +258,16 @@ func (u *uploader) object(it *item) object {
 // ends all.
 func (u *uploader) labSend(ctx context.Context, it *item, names *coincidence) error {
 	if it.note != "" {
-		u.con.skip(u.object(it), it.note)
+		u.skip(it)
 		return nil
 	}
 	return u.count(ctx, it, u.labUpload(ctx, it, names))
+}
+
+// skip tells that an item is not sent.
+func (u *uploader) skip(it *item) {
+	u.nested = u.nested || it.nested
+	u.con.skip(u.object(it), it.note, it.hint)
 }
 
 func (u *uploader) labUpload(ctx context.Context, it *item, names *coincidence) error {
@@ -285,7 +292,7 @@ func (u *uploader) labUpload(ctx context.Context, it *item, names *coincidence) 
 	}
 	done := u.object(it)
 	done.Name, done.Size, done.Unconfirmed = a.Name, &a.Size, true
-	u.con.sent(done, it.file, "", unconfirmed, time.Since(it.start))
+	u.sent(it, done, "", unconfirmed, false)
 	return nil
 }
 
@@ -294,26 +301,46 @@ func (u *uploader) print(it *item, saved wire.Saved) {
 	done := u.object(it)
 	if it.folder {
 		done.Name = saved.Name
-		u.con.result(done, "%s  empty folder", printable(it.file+string(os.PathSeparator)))
+		if u.brief && it.nested {
+			u.con.done(done)
+		} else {
+			u.con.result(done, "%s  empty folder", printable(it.file+string(os.PathSeparator)))
+		}
 		return
 	}
 	digest, sum := it.announcement.Digest.Name, saved.Hex()
 	done.Name, done.Size, done.Resumed, done.Unchanged = saved.Name, &saved.Size, saved.Resumed, saved.Unchanged
 	done = done.summed(digest, sum)
-	u.con.sent(done, it.file, digest+":"+sum, remark(it.announcement, saved), time.Since(it.start))
+	remark, remarkable := remarkOn(it.announcement, saved)
+	u.sent(it, done, digest+":"+sum, remark, remarkable)
 }
 
-// remark says what is special about a file that was kept, or "".
-func remark(a wire.Announcement, saved wire.Saved) string {
-	switch {
-	case saved.Unchanged:
-		return "unchanged"
-	case saved.Name != a.Name:
-		return "kept as " + printable(saved.Name)
-	case saved.Resumed > 0:
-		return "resumed at " + humanize.IBytes(uint64(saved.Resumed))
+// sent prints that a file was sent. If it is remarkable, it has a line in any case.
+func (u *uploader) sent(it *item, done object, digest, remark string, remarkable bool) {
+	took := time.Since(it.start)
+	if u.brief && it.nested && !remarkable {
+		u.con.done(done)
+		return
 	}
-	return ""
+	u.con.sent(done, it.file, digest, remark, took)
+}
+
+// remarkOn says what is special about a file that was kept, and whether that needs a
+// look: of unchanged files there may be many, and the totals count them.
+func remarkOn(a wire.Announcement, saved wire.Saved) (remark string, remarkable bool) {
+	renamed := saved.Name != a.Name
+	resumed := saved.Resumed > 0 && !saved.Unchanged
+	var all []string
+	if saved.Unchanged {
+		all = append(all, "unchanged")
+	}
+	if resumed {
+		all = append(all, "resumed at "+amount(saved.Resumed))
+	}
+	if renamed {
+		all = append(all, "kept as "+printable(saved.Name))
+	}
+	return strings.Join(all, ", "), resumed || renamed
 }
 
 // A steadyFile reads a file, and fails in place of its end if it was written

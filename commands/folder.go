@@ -48,7 +48,10 @@ func (u *uploader) argument(arg string, yield func(*item) bool) bool {
 		return yield(&item{file: arg, err: err})
 	case info.IsDir():
 		modes := make([]fs.FileMode, strings.Count(name, "/")) // of those that --name adds nothing is known
-		return u.folder(arg, name, []fs.FileInfo{info}, modes, yield)
+		return u.folder(arg, name, []fs.FileInfo{info}, modes, func(it *item) bool {
+			it.nested = it.file != arg
+			return yield(it)
+		})
 	case info.Mode().IsRegular():
 		return yield(&item{file: arg, name: name})
 	case info.Mode()&fs.ModeNamedPipe != 0: // such as bash's <(command)
@@ -118,7 +121,7 @@ func (u *uploader) lookAt(it *item, entry fs.DirEntry) fs.FileInfo {
 	var info fs.FileInfo
 	if kind&fs.ModeSymlink != 0 {
 		if !u.follow {
-			it.note = "symbolic link, skipped: -L follows it"
+			it.note, it.hint = "symbolic link, skipped", "-L follows symbolic links"
 			return nil
 		}
 		if info, it.err = os.Stat(it.file); it.err != nil {

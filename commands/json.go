@@ -63,9 +63,40 @@ type summary struct {
 	Failed  int     `json:"failed"`
 	Skipped int     `json:"skipped,omitempty"`
 	Seconds float64 `json:"seconds"`
+	*fileTotals
 	*pingSummary
 	problem     // what ended the run
 	Exit    int `json:"exit"` // what the shell's $? is
+}
+
+// fileTotals are about the files and blobs that were sent, in the summary of
+// commands that send some.
+type fileTotals struct {
+	Files     int   `json:"files"`
+	Bytes     int64 `json:"bytes"`
+	Unchanged int   `json:"unchanged_files"` // of Files
+
+	folders int   // empty ones
+	sent    int64 // of Bytes, those that no earlier try had brought
+
+	unconfirmed bool // by the server, whether they were kept
+}
+
+// add counts what was sent, or an empty folder.
+func (t *fileTotals) add(o object) {
+	if o.Op == "folder" {
+		t.folders++
+	}
+	if o.Size == nil {
+		return
+	}
+	t.Files++
+	t.Bytes += *o.Size
+	t.sent += *o.Size - o.Resumed
+	if o.Unchanged {
+		t.Unchanged++
+	}
+	t.unconfirmed = t.unconfirmed || o.Unconfirmed
 }
 
 // problemOf describes an error for programs.

@@ -71,7 +71,7 @@ func (m mistake) make(t *testing.T) (seen string) {
 
 // logged is the log; volatile is what else differs from run to run.
 var logged = regexp.MustCompile(`(?m)^\{"level".*\n`)
-var volatile = regexp.MustCompile(`key is sha256:\w+|"(time|seconds)":[^,}]*[,}]|\d+\.\ds  [\d.]+ .?i?B/s`)
+var volatile = regexp.MustCompile(`key is sha256:\w+|"(time|seconds)":[^,}]*[,}]|[\d.]+m?s(  |, )[\d.]+ .?i?B/s`)
 
 // shown is how arguments look in a shell.
 func shown(args []string) string {

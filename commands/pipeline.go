@@ -48,9 +48,9 @@ type pipeline struct {
 	err      error   // why nothing can
 }
 
-// sendAll sends items, in more than one try if need be. It returns an error
+// sendEach sends items, in more than one try if need be. It returns an error
 // only if no other can be sent either.
-func (u *uploader) sendAll(ctx context.Context, items iter.Seq[*item]) error {
+func (u *uploader) sendEach(ctx context.Context, items iter.Seq[*item]) error {
 	defer u.con.progress("files", 0)()
 	if u.lab != 0 {
 		var names coincidence
@@ -377,7 +377,7 @@ func (p *pipeline) sendFirst(ctx context.Context) {
 func (p *pipeline) tell(ctx context.Context, it *item) {
 	if it.note != "" {
 		p.con.meter.tell()
-		p.con.skip(p.object(it), it.note)
+		p.skip(it)
 		return
 	}
 	var saved wire.Saved

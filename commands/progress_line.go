@@ -3,9 +3,8 @@ package commands
 import (
 	"io"
 	"os"
+	"strings"
 	"time"
-
-	"github.com/mattn/go-isatty"
 )
 
 const (
@@ -120,6 +119,7 @@ func (c *console) erase(forever bool) {
 // progress, if any is shown, below them.
 func (c *console) write(w io.Writer, lines string) error {
 	l := &c.status
+	c.printed += strings.Count(lines, "\n")
 	switch {
 	case l.drawn == "":
 	case w == c.err || sameFile(w, c.err):
@@ -141,7 +141,7 @@ func sameFile(a, b io.Writer) bool {
 // mayShow reports whether what is written to w may come to a terminal.
 func mayShow(w io.Writer) bool {
 	info := stat(w)
-	return info != nil && (info.Mode()&(os.ModeNamedPipe|os.ModeSocket) != 0 || isatty.IsTerminal(w.(*os.File).Fd()))
+	return info != nil && (info.Mode()&(os.ModeNamedPipe|os.ModeSocket) != 0 || isTerminal(w))
 }
 
 func stat(w io.Writer) os.FileInfo {

@@ -40,6 +40,9 @@ func (s *Screen) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// IsTerminal is what tells a console so.
+func (s *Screen) IsTerminal() bool { return true }
+
 // AfterWrite sets what is called after each write, with what it was.
 func (s *Screen) AfterWrite(f func(string)) {
 	s.mu.Lock()

@@ -140,6 +140,9 @@ func (p *patience) say(con *console, now time.Time, what string, remaining time.
 	p.silence *= 2
 	switch {
 	case p.tries > 1:
+		if remaining > 90*time.Second {
+			remaining = remaining.Round(time.Minute)
+		}
 		con.note("%s; still trying, for up to %s more", what, about(remaining))
 	case p.capped:
 		con.note("%s; trying again, up to %s within %s", what, numberOf(p.max, "time"), about(remaining))

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -24,6 +25,7 @@ type machine struct {
 	store wire.Store
 	// accepted, if not nil, is what becomes of connections in place of a server.
 	accepted func(net.Conn)
+	refusal  error // of every file
 
 	mu      sync.Mutex
 	down    bool
@@ -47,13 +49,20 @@ func (m *machine) up() {
 // crash takes it down at once.
 func (m *machine) crash() {
 	m.mu.Lock()
-	defer m.mu.Unlock()
 	m.down = true
 	for _, c := range m.open {
 		c.Close()
 	}
 	m.open = nil
-	m.server.Close()
+	server := m.server
+	m.mu.Unlock()
+	server.Close() // waits for what it is doing
+}
+
+func (m *machine) isUp() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return !m.down
 }
 
 func (m *machine) dial(context.Context) (net.Conn, error) {
@@ -64,6 +73,10 @@ func (m *machine) dial(context.Context) (net.Conn, error) {
 		return nil, &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
 	}
 	near, far := net.Pipe()
+	near = resettable{near}
+	if m.accepted != nil {
+		near = halfClosing{near}
+	}
 	m.open = append(m.open, near)
 	if m.accepted != nil {
 		go m.accepted(far)
@@ -90,6 +103,31 @@ func (p *pipes) Accept() (net.Conn, error) {
 
 func (p *pipes) Close() error   { p.once.Do(func() { close(p.closed) }); return nil }
 func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
+
+// A resettable connection fails as others do once it is closed at the other side.
+type resettable struct{ net.Conn }
+
+func (c resettable) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	return n, reset(err)
+}
+
+func (c resettable) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	return n, reset(err)
+}
+
+func reset(err error) error {
+	if err == io.ErrClosedPipe {
+		return &net.OpError{Op: "read", Err: os.NewSyscallError("read", syscall.ECONNRESET)}
+	}
+	return err
+}
+
+// A halfClosing connection lets the other side end it.
+type halfClosing struct{ net.Conn }
+
+func (halfClosing) CloseWrite() error { return nil }
 
 type piped struct{ net.Conn }
 
@@ -160,6 +198,10 @@ func TestRetriesOutlastReboot(t *testing.T) {
 				}
 				return
 			}
+			if total := lines[len(lines)-1]; !strings.HasPrefix(total, fmt.Sprintf("labnet: %d files, ", files)) {
+				t.Errorf("told at the end: %q", total)
+			}
+			lines = lines[:len(lines)-1]
 			if len(lines) != 3 || !strings.HasPrefix(lines[0], "labnet: lost nas:9000: ") || !strings.HasSuffix(lines[0], "; trying again for up to 5m") {
 				t.Errorf("told:\n%s", told)
 			}

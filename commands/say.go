@@ -131,7 +131,7 @@ func (s *speaker) say(ctx context.Context, text string) error {
 // check returns a text as it can be sent.
 func (s *speaker) check(text string) (string, error) {
 	if cut := wire.TruncateText(text, wire.MaxString); len(cut) < len(text) {
-		s.con.note("message cut to %d bytes: it holds at most %d", len(cut), wire.MaxString)
+		s.con.tell("message cut to %d bytes: it holds at most %d", len(cut), wire.MaxString)
 		text = cut
 	}
 	switch {

@@ -3,6 +3,7 @@ package commands
 import (
 	"context"
 	"errors"
+	"iter"
 
 	"github.com/urfave/cli/v2"
 
@@ -16,6 +17,7 @@ type uploadOptions struct {
 	follow  bool
 	noTimes bool
 	noPerms bool
+	verbose bool
 	retrier
 }
 
@@ -31,6 +33,7 @@ func uploadCommand(con *console) *cli.Command {
 			&cli.BoolFlag{Name: "follow", Aliases: []string{"L"}, Usage: "follow symbolic links inside folders"},
 			&cli.BoolFlag{Name: "no-times", Usage: "do not keep modification times"},
 			&cli.BoolFlag{Name: "no-perms", Usage: "do not keep permissions"},
+			&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "on a terminal, list every file of a folder"},
 		)...),
 		Action: stoppable(con, func(c *cli.Context) error {
 			client, err := clientOptionsOf(c, con, wire.Lab6, wire.LabExtra)
@@ -42,6 +45,7 @@ func uploadCommand(con *console) *cli.Command {
 				follow:  c.Bool("follow"),
 				noTimes: c.Bool("no-times"),
 				noPerms: c.Bool("no-perms"),
+				verbose: c.Bool("verbose"),
 			}
 			if o.retrier, err = retrierOf(c); err != nil {
 				return err
@@ -58,6 +62,8 @@ func uploadCommand(con *console) *cli.Command {
 				return err
 			}
 			switch {
+			case o.verbose && con.quiet:
+				return usageError("--verbose cannot be used with --quiet")
 			case len(args) > 1 && o.name != "":
 				return usageError("--name goes with a single file or folder")
 			case len(args) > 0:
@@ -76,6 +82,9 @@ type uploader struct {
 	session
 	uploadOptions
 	tally tally
+
+	brief  bool // no lines about unremarkable files of folders
+	nested bool // some of what was sent was in a folder
 }
 
 func (u *uploader) uploadAll(ctx context.Context, args []string) error {
@@ -103,8 +112,23 @@ func (u *uploader) ask(ctx context.Context) error {
 	}
 }
 
+// sendAll sends items, and sums up if they are several. It returns an error only if
+// no other can be sent either.
+func (u *uploader) sendAll(ctx context.Context, items iter.Seq[*item]) error {
+	u.brief = !u.verbose && !u.con.json && isTerminal(u.con.out)
+	u.tally.recap, u.nested = recap{}, false
+	of := u.con.totals("file")
+	err := u.sendEach(ctx, items)
+	u.tally.recap.tell(u.con)
+	if u.nested || of.outcomes() > 1 {
+		of.tell(err != nil, u.tally.recap.failed)
+	}
+	return err
+}
+
 // count notes the outcome of one item. Its error ends all.
 func (u *uploader) count(ctx context.Context, it *item, err error) error {
+	u.nested = u.nested || it.nested
 	if err != nil {
 		err = &itemError{it.file, err}
 	}
