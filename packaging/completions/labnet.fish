@@ -95,6 +95,7 @@ complete -c labnet -n '__labnet_is upload' -l digest -x -a 'crc64nvme sha256' -d
 complete -c labnet -n '__labnet_is upload' -s L -l follow -d 'follow symbolic links inside folders'
 complete -c labnet -n '__labnet_is upload' -l no-times -d 'do not keep modification times'
 complete -c labnet -n '__labnet_is upload' -l no-perms -d 'do not keep permissions'
+complete -c labnet -n '__labnet_is upload' -s v -l verbose -d 'on a terminal, list every file of a folder'
 complete -c labnet -n '__labnet_is upload' -l tls -d 'encrypt, and trust a certificate that this system trusts'
 complete -c labnet -n '__labnet_is upload' -l pin -x -d 'encrypt, and trust only the key with this FINGERPRINT'
 complete -c labnet -n '__labnet_is upload' -l token-file -r -F -d 'show the server the token in FILE, or that in $LABNET_TOKEN'
