@@ -2,9 +2,12 @@ package commands
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"unicode/utf8"
+
+	"github.com/clipperhouse/displaywidth"
 )
 
 // A Screen is a terminal as far as progress needs one: it wraps, returns,
@@ -80,6 +83,18 @@ func (s *Screen) write(text string) {
 }
 
 func (s *Screen) sequence(q string) {
+	n, _ := strconv.Atoi(q[2 : len(q)-1])
+	switch q[len(q)-1] {
+	case 'A':
+		s.y = max(0, s.y-max(1, n))
+		return
+	case 'C':
+		s.x = min(s.width-1, s.x+max(1, n))
+		return
+	case 'D':
+		s.x = max(0, s.x-max(1, n))
+		return
+	}
 	switch q {
 	case "\x1b[J":
 		s.rows = s.rows[:s.y+1]
@@ -103,7 +118,7 @@ func (s *Screen) down() {
 }
 
 func (s *Screen) put(r rune) {
-	wide := columnsOfRune(r)
+	wide := displaywidth.Rune(r) // many terminals know no characters of several code points
 	row := &s.rows[s.y]
 	if wide == 0 {
 		row.cells[s.x-1] += string(r)
@@ -172,6 +187,13 @@ func (s *Screen) Width() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.width
+}
+
+// Cursor is where it is.
+func (s *Screen) Cursor() (row, column int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.y, s.x
 }
 
 // Lines returns what is to be seen, without spaces at the end of lines and

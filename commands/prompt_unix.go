@@ -3,6 +3,7 @@
 package commands
 
 import (
+	"bufio"
 	"io"
 	"os"
 	"os/signal"
@@ -10,18 +11,16 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
-	"golang.org/x/term"
 )
 
 // A terminalEditor is the editor where the terminal itself can only erase.
 type terminalEditor struct {
-	con      *console
-	fd       int
-	line     *term.Terminal
-	columns  func() int
-	complete completer
-	signals  chan os.Signal
-	resumed  chan struct{} // holds one if the process goes on in the foreground
+	con     *console
+	fd      int
+	line    *lineEditor
+	columns func() int
+	signals chan os.Signal
+	resumed chan struct{} // holds one if the process goes on in the foreground
 
 	mu   sync.Mutex
 	kept *unix.Termios // how the terminal was, if it is in our mode
@@ -38,25 +37,33 @@ func newEditor(c *console, complete completer) editor {
 		return nil
 	}
 	e := &terminalEditor{
-		con:      c,
-		fd:       int(c.in.Fd()),
-		columns:  columns,
-		complete: complete,
-		signals:  make(chan os.Signal, 8),
-		resumed:  make(chan struct{}, 1),
+		con:     c,
+		fd:      int(c.in.Fd()),
+		columns: columns,
+		signals: make(chan os.Signal, 8),
+		resumed: make(chan struct{}, 1),
 	}
-	e.line = term.NewTerminal(struct {
-		io.Reader
-		io.Writer
-	}{keys{c.in}, c.err}, "")
-	e.line.AutoCompleteCallback = e.key
-	e.line.History = history{e.line.History}
+	e.line = &lineEditor{
+		in:       bufio.NewReader(keys{c.in}),
+		out:      c.err,
+		size:     e.size,
+		complete: complete,
+		suspend:  e.suspend,
+	}
 	return e
+}
+
+// size returns that of the terminal: no columns while it is another process's.
+func (e *terminalEditor) size() (columns, rows int) {
+	size, err := unix.IoctlGetWinsize(e.fd, unix.TIOCGWINSZ)
+	if err != nil || size.Row == 0 { // it does not know
+		return e.columns(), 24
+	}
+	return e.columns(), int(size.Row)
 }
 
 func (e *terminalEditor) start() <-chan os.Signal {
 	signal.Notify(e.signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGCONT, syscall.SIGWINCH)
-	e.resize()
 	e.enter()
 	return e.signals
 }
@@ -68,8 +75,7 @@ func (e *terminalEditor) stop() {
 
 func (e *terminalEditor) read(prompt string) entered {
 	defer e.leave() // if it panics
-	e.line.SetPrompt(prompt)
-	line, err := e.line.ReadLine()
+	line, err := e.line.read(prompt)
 	return entered{line, err}
 }
 
@@ -81,15 +87,15 @@ func (e *terminalEditor) handle(s os.Signal) error {
 			return nil
 		}
 		e.enter()
-		e.line.Write(nil) // shows the line again
+		e.line.redraw()
 		select {
 		case e.resumed <- struct{}{}:
 		default:
 		}
 	case syscall.SIGWINCH:
-		e.resize()
+		e.line.change(e.line.draw)
 	case syscall.SIGINT:
-		io.WriteString(e.con.err, "^C") // as the terminal does
+		e.line.leave("^C") // as the terminal does
 		return interruption{s}
 	default:
 		return interruption{s}
@@ -97,14 +103,8 @@ func (e *terminalEditor) handle(s os.Signal) error {
 	return nil
 }
 
-func (e *terminalEditor) resize() {
-	if n := e.columns(); n > 0 {
-		e.line.SetSize(n, 0)
-	}
-}
-
 // enter makes the terminal hand over each key and echo none. Signals still come
-// from it, to the whole process group. But the one that stops it is left to key:
+// from it, to the whole process group. But the one that stops it is left to suspend:
 // Go does not give that back to the system once it has been caught.
 func (e *terminalEditor) enter() {
 	e.mu.Lock()
@@ -134,18 +134,21 @@ func (e *terminalEditor) leave() {
 
 // suspends reports whether a key stops the process, where a shell can let it go
 // on: none can in the group of the session's leader.
-func (e *terminalEditor) suspends(key rune) bool {
+func (e *terminalEditor) suspends(key byte) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	session, err := unix.Getsid(0)
-	return e.kept != nil && key == rune(e.kept.Cc[unix.VSUSP]) && err == nil && session != unix.Getpgrp()
+	return e.kept != nil && key == byte(e.kept.Cc[unix.VSUSP]) && err == nil && session != unix.Getpgrp()
 }
 
-// suspend stops the process, and all of its group as the terminal would, until
-// it is in the foreground again. Before, it must not touch the terminal: it would
-// be stopped for that too, also when it is to die.
-func (e *terminalEditor) suspend() {
-	io.WriteString(e.con.err, "^Z")
+// suspend stops the process if a key is for that, and all of its group as the
+// terminal would, until it is in the foreground again. Before, it must not touch
+// the terminal: it would be stopped for that too, also when it is to die.
+func (e *terminalEditor) suspend(key byte) bool {
+	if !e.suspends(key) {
+		return false
+	}
+	e.line.leave("^Z")
 	e.leave()
 	select {
 	case <-e.resumed: // after a stop by another
@@ -153,43 +156,11 @@ func (e *terminalEditor) suspend() {
 	}
 	unix.Kill(0, unix.SIGTSTP)
 	<-e.resumed
+	return true
 }
 
-// key does what e.line does not do about a key.
-func (e *terminalEditor) key(line string, at int, key rune) (string, int, bool) {
-	insert := "\t" // as it is, if it was pasted
-	switch {
-	case e.suspends(key):
-		e.suspend()
-		fallthrough
-	case key != '\t':
-		return "", 0, false
-	case e.complete != nil:
-		var choices string
-		if insert, choices = e.complete(line[:at]); choices != "" {
-			io.WriteString(e.line, choices)
-		}
-	}
-	return line[:at] + insert + line[at:], at + len(insert), true
-}
-
-// keys reads keys one by one, so that those after the last line are left to
+// keys reads keys byte by byte, so that those after the last line are left to
 // whoever reads next.
 type keys struct{ io.Reader }
 
-func (k keys) Read(p []byte) (int, error) {
-	n, err := k.Reader.Read(p[:1])
-	if n == 1 && p[0] == 0 {
-		p[0] = 'D' & 0x1f // what Linux makes of a Ctrl-D typed before the prompt
-	}
-	return n, err
-}
-
-// A history is one as shells have: of lines that are not empty, and differ.
-type history struct{ term.History }
-
-func (h history) Add(line string) {
-	if line != "" && (h.Len() == 0 || h.At(0) != line) {
-		h.History.Add(line)
-	}
-}
+func (k keys) Read(p []byte) (int, error) { return k.Reader.Read(p[:1]) }

@@ -21,6 +21,8 @@ type uploadOptions struct {
 	retrier
 }
 
+const oneName = "--name goes with a single file or folder"
+
 func uploadCommand(con *console) *cli.Command {
 	return &cli.Command{
 		Name:        "upload",
@@ -65,7 +67,7 @@ func uploadCommand(con *console) *cli.Command {
 			case o.verbose && con.quiet:
 				return usageError("--verbose cannot be used with --quiet")
 			case len(args) > 1 && o.name != "":
-				return usageError("--name goes with a single file or folder")
+				return usageError(oneName)
 			case len(args) > 0:
 				return u.uploadAll(c.Context, args)
 			case con.interactive():
@@ -99,14 +101,19 @@ func (u *uploader) ask(ctx context.Context) error {
 	lines := u.con.lines(completeFile)
 	defer lines.stop()
 	for {
-		name, err := lines.next(ctx, "file: ")
+		line, err := lines.next(ctx, "file: ")
 		if err != nil {
 			return u.tally.end(err, "files not uploaded")
 		}
-		if name == "" {
+		names := fileNames(line)
+		switch {
+		case len(names) == 0:
+			continue
+		case len(names) > 1 && u.name != "":
+			u.con.tell("error: %s", oneName)
 			continue
 		}
-		if err := u.sendAll(ctx, u.items([]string{name})); err != nil {
+		if err := u.sendAll(ctx, u.items(names)); err != nil {
 			return err
 		}
 	}
