@@ -104,6 +104,8 @@ func refusal(err error) error {
 		code, text = wire.CodeInUse, storage.ErrInUse.Error()
 	case errors.Is(err, storage.ErrSuperseded):
 		code, text = wire.CodeSuperseded, storage.ErrSuperseded.Error()
+	case errors.Is(err, storage.ErrGone):
+		code, text = wire.CodeDegraded, storage.ErrGone.Error()
 	case errors.Is(err, storage.ErrDegraded):
 		code, text = wire.CodeDegraded, storage.ErrDegraded.Error()
 	case errors.Is(err, storage.ErrNoSpace):

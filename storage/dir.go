@@ -98,7 +98,8 @@ type Dir struct {
 	// before their own; 0 for never.
 	namelessFrom int
 
-	failure atomic.Pointer[error]
+	failure  atomic.Pointer[error]
+	presence presence
 
 	closing chan struct{} // closed by Close, under mu
 	expirer sync.WaitGroup
@@ -170,6 +171,9 @@ func newDir(dir string, root *osFilesystem, filesystem filesystem, o DirOptions)
 		}
 	}()
 	if d.lock, err = lockStore(root.hidden.Root); err != nil {
+		return nil, err
+	}
+	if err := d.findPresence(); err != nil {
 		return nil, err
 	}
 	if err := d.readLeftovers(time.Now()); err != nil {
@@ -250,7 +254,7 @@ func (d *Dir) Create(ctx context.Context, f File) (Partial, error) {
 	}
 	if err := p.begin(ctx); err != nil {
 		p.end(!p.fresh)
-		return nil, fmt.Errorf("create %q: %w", p.file.Name, explain(p.file.Name, err))
+		return nil, fmt.Errorf("create %q: %w", p.file.Name, d.explain(p.file.Name, err))
 	}
 	return p, nil
 }
@@ -298,8 +302,12 @@ func (d *Dir) isClosed() bool {
 	}
 }
 
-// Err implements [Store].
-func (d *Dir) Err() error {
+// Err implements [Store]. It reports up to a second late that the directory was
+// removed or replaced; nothing is published there from the first moment on.
+func (d *Dir) Err() error { return cmp.Or(d.failed(), d.lookedFor()) }
+
+// failed returns what fail was told first.
+func (d *Dir) failed() error {
 	if err := d.failure.Load(); err != nil {
 		return *err
 	}

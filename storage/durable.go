@@ -25,7 +25,7 @@ func (d *Dir) fail(err error) error {
 
 // sync makes durable what is in f, if the store has not failed before.
 func (d *Dir) sync(f file) error {
-	if err := d.Err(); err != nil {
+	if err := d.failed(); err != nil {
 		return err
 	}
 	if err := f.Sync(); err != nil {

@@ -17,7 +17,7 @@ func (d *Dir) MakeFolder(ctx context.Context, name string, modes []fs.FileMode) 
 		return err
 	}
 	if err := d.makeFolder(name, modes); err != nil {
-		return fmt.Errorf("make folder %q: %w", name, explain(name, err))
+		return fmt.Errorf("make folder %q: %w", name, d.explain(name, err))
 	}
 	return nil
 }
@@ -25,6 +25,9 @@ func (d *Dir) MakeFolder(ctx context.Context, name string, modes []fs.FileMode) 
 func (d *Dir) makeFolder(name string, modes []fs.FileMode) error {
 	if d.isClosed() {
 		return errClosed
+	}
+	if err := d.atPath(); err != nil {
+		return err
 	}
 	if err := d.space.claim(0, false); err != nil {
 		return err

@@ -143,7 +143,7 @@ func (p *partial) append(b []byte) (int, error) {
 		err = p.writeOut()
 	}
 	if err != nil {
-		p.err = fmt.Errorf("write %q: %w", p.file.Name, explain(p.file.Name, err))
+		p.err = fmt.Errorf("write %q: %w", p.file.Name, p.dir.explain(p.file.Name, err))
 	}
 	return n, p.err
 }
@@ -181,7 +181,7 @@ func (p *partial) Commit(ctx context.Context, want Sum) (Receipt, error) {
 	}
 	name, unchanged, err := p.keep(ctx, sum)
 	if err != nil {
-		return Receipt{}, fmt.Errorf("commit %q: %w", p.file.Name, explain(p.file.Name, err))
+		return Receipt{}, fmt.Errorf("commit %q: %w", p.file.Name, p.dir.explain(p.file.Name, err))
 	}
 	return Receipt{
 		Name:      name,
@@ -296,10 +296,13 @@ func (p *partial) settle() {
 }
 
 // explain puts an error of the filesystem in terms of the contract. What made
-// the store fail is no longer the fault of one file.
-func explain(name string, err error) error {
+// the store fail is no longer the fault of one file, nor is that the store is gone.
+func (d *Dir) explain(name string, err error) error {
 	if errors.Is(err, ErrFailed) {
 		return err
+	}
+	if gone := d.look(); gone != nil {
+		return gone
 	}
 	for _, refused := range refusedNames {
 		if errors.Is(err, refused.err) {

@@ -109,6 +109,9 @@ func (p *partial) link(name string) error {
 		p.linkErr = nil
 		return err
 	}
+	if err := d.atPath(); err != nil {
+		return err
+	}
 	if p.nameless {
 		return p.f.Link(name)
 	}

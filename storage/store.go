@@ -237,9 +237,12 @@ var (
 	// ErrFailed means that the store could not make data durable and accepts
 	// nothing until it is opened anew.
 	ErrFailed = errors.New("the store failed and is read-only")
-	// ErrDegraded means that what the store keeps files in (an object store
-	// elsewhere) does not do its work now. The same may soon succeed.
+	// ErrDegraded means that what the store keeps files in does not do its work
+	// now. The same may soon succeed.
 	ErrDegraded = errors.New("the store is degraded and keeps nothing at the moment")
+	// ErrGone means that the directory at the store's path is not the one that was
+	// opened. It is an ErrDegraded: moving the directory back mends it.
+	ErrGone = fmt.Errorf("%w: its folder was removed or replaced; restart the server", ErrDegraded)
 	// ErrSuperseded means that an upload of the same ID has begun at another
 	// server, which goes on with what this one had stored.
 	ErrSuperseded = errors.New("another server receives this upload now")

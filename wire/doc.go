@@ -238,7 +238,8 @@
 //	superseded   ends   another connection announced the same id
 //	no-space            the store is full
 //	read-only           the store failed and keeps nothing more
-//	degraded     later  what the store keeps things in does not work now
+//	degraded     later  what the store keeps things in does not work now, or
+//	                    was removed
 //	timeout      ends   nothing came for too long; later
 //	too-slow     ends   too few bytes came for too long; later
 //	busy         ends   too many connections, or too many errors of this client
