@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/text/unicode/norm"
 
+	"github.com/labnet/labnet/storage"
 	"github.com/labnet/labnet/wire"
 )
 
@@ -155,10 +156,13 @@ func (it *item) look() error {
 	return err
 }
 
-// openFile opens a file to read it. O_NONBLOCK keeps a FIFO in its place from
-// blocking, and spares package os four calls that try out its poller.
+// openFile opens a file to read it, and waits while another program has a lease on
+// it. O_NONBLOCK keeps a FIFO in its place from blocking, and spares package os four
+// calls that try out its poller.
 func openFile(name string) (*os.File, error) {
-	return os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	return storage.OpenUnleased(
+		func() (*os.File, error) { return os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) },
+		func() (fs.FileInfo, error) { return os.Stat(name) })
 }
 
 // open opens a regular file, which must still be the one that was looked at.

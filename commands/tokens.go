@@ -8,11 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"runtime"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/labnet/labnet/storage"
@@ -88,7 +86,7 @@ var (
 // readUsers reads a tokens file. Everybody may read it, since nobody can find the
 // tokens by their hashes, but only its owner may write to it.
 func readUsers(file string) (*users, error) {
-	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	f, err := openFile(file)
 	if err != nil {
 		return nil, err
 	}

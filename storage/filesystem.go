@@ -140,7 +140,9 @@ func (f *osFilesystem) Lstat(name string) (fs.FileInfo, error) {
 // spares four fcntl calls that try out its poller.
 func (f *osFilesystem) OpenFile(name string, flag int, perm fs.FileMode) (file, error) {
 	at, name := f.at(name)
-	opened, err := at.OpenFile(name, flag|syscall.O_NONBLOCK, perm)
+	opened, err := OpenUnleased(
+		func() (*os.File, error) { return at.OpenFile(name, flag|syscall.O_NONBLOCK, perm) },
+		func() (fs.FileInfo, error) { return at.Stat(name) })
 	if err != nil {
 		return nil, err
 	}

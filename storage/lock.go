@@ -39,7 +39,11 @@ func openLock(folder *os.Root, flag int) (*os.File, error) {
 	if err == nil && !fi.Mode().IsRegular() {
 		return nil, errNoLock
 	}
-	f, err := folder.OpenFile(lockName, flag|os.O_CREATE|syscall.O_NONBLOCK, 0o600)
+	f, err := OpenUnleased(
+		func() (*os.File, error) {
+			return folder.OpenFile(lockName, flag|os.O_CREATE|syscall.O_NONBLOCK, 0o600)
+		},
+		func() (fs.FileInfo, error) { return folder.Lstat(lockName) })
 	if err != nil {
 		return nil, err
 	}

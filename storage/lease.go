@@ -1,0 +1,36 @@
+package storage
+
+import (
+	"errors"
+	"io/fs"
+	"syscall"
+	"time"
+)
+
+const (
+	// leaseLimit is longer than systems let a lease last once somebody wants the
+	// file: 45 s by default on Linux (/proc/sys/fs/lease-break-time).
+	leaseLimit = 5 * time.Minute
+	// The pauses between tries grow from the first to the last.
+	firstLeasePause = time.Millisecond
+	lastLeasePause  = 100 * time.Millisecond
+)
+
+// OpenUnleased calls open, which opens a file with O_NONBLOCK, and waits while another
+// program holds a lease on that file, as Samba does for its clients (oplocks): the
+// system has the program give it up in time. Without O_NONBLOCK the system would wait
+// by itself, but a FIFO that took the file's place would block for ever. So it waits
+// for regular files only, as stat tells.
+func OpenUnleased[F any](open func() (F, error), stat func() (fs.FileInfo, error)) (F, error) {
+	f, err := open()
+	pause := firstLeasePause
+	for waited := time.Duration(0); errors.Is(err, syscall.EWOULDBLOCK) && waited < leaseLimit; waited += pause {
+		if fi, failed := stat(); failed != nil || !fi.Mode().IsRegular() {
+			break
+		}
+		time.Sleep(pause)
+		pause = min(2*pause, lastLeasePause)
+		f, err = open()
+	}
+	return f, err
+}
