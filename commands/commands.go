@@ -53,6 +53,8 @@ func newApp(con *console) *cli.App {
 		Metadata:    make(map[string]any),
 		HideHelp:    true, // there is another, and a version
 		HideVersion: true,
+
+		DisableSliceFlagSeparator: true, // a pattern may have commas
 		Commands: []*cli.Command{
 			serveCommand(con), pingCommand(con), sayCommand(con), blobCommand(con), uploadCommand(con),
 			completionCommand(), helpCommand(), versionCommand(con),

@@ -80,11 +80,14 @@ func (c *console) failure(o object, err error) {
 }
 
 // skip tells that a file is left out, why, and what to do about it, if that is
-// not "".
-func (c *console) skip(o object, why, hint string) {
+// not ""; programs only, if it was asked for.
+func (c *console) skip(o object, why, hint string, askedFor bool) {
 	c.count(&c.sum.Skipped)
 	o.Op, o.Reason, o.Hint = "skip", why, hint
 	c.object(o)
+	if askedFor {
+		return
+	}
 	c.note("%s: %s", printable(o.File), why)
 	if !c.quiet {
 		c.hint(hint)

@@ -45,13 +45,14 @@ const (
 
 // An item is one thing that upload was told to send.
 type item struct {
-	file   string  // as the user knows it
-	name   string  // for the server
-	folder bool    // an empty one
-	stream *stream // if it is one: it can be read once
-	note   string  // why it is not sent, if that is no error
-	hint   string  // what to do about that, or ""
-	nested bool    // in a folder that the user named
+	file     string  // as the user knows it
+	name     string  // for the server
+	folder   bool    // an empty one
+	stream   *stream // if it is one: it can be read once
+	note     string  // why it is not sent, if that is no error
+	hint     string  // what to do about that, or ""
+	nested   bool    // in a folder that the user named
+	excluded bool    // the user has said so, and need not be told
 	// The permissions of the folders that lead to name, outermost first, as in
 	// wire.Announcement.
 	folders []fs.FileMode
@@ -268,10 +269,10 @@ func (u *uploader) labSend(ctx context.Context, it *item, names *coincidence) er
 	return u.count(ctx, it, u.labUpload(ctx, it, names))
 }
 
-// skip tells that an item is not sent.
+// skip tells that an item is left out.
 func (u *uploader) skip(it *item) {
 	u.nested = u.nested || it.nested
-	u.con.skip(u.object(it), it.note, it.hint)
+	u.con.skip(u.object(it), it.note, it.hint, it.excluded)
 }
 
 func (u *uploader) labUpload(ctx context.Context, it *item, names *coincidence) error {

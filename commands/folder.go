@@ -35,20 +35,27 @@ func (u *uploader) items(args []string) iter.Seq[*item] {
 // argument yields what one argument names, as the functions below do until
 // yield returns false.
 func (u *uploader) argument(arg string, yield func(*item) bool) bool {
-	if arg == "-" {
-		return yield(&item{file: arg, name: u.name, stream: u.con.stream(u.con.in)})
-	}
 	name := u.name
-	if name == "" {
+	if name == "" && arg != "-" {
 		name = baseName(arg)
 	}
+	if u.into != "" {
+		name = u.into + "/" + name
+	}
+	if arg == "-" {
+		return yield(&item{file: arg, name: name, stream: u.con.stream(u.con.in)})
+	}
 	info, err := os.Stat(arg)
-	switch {
-	case err != nil:
+	if err != nil {
 		return yield(&item{file: arg, err: err})
+	}
+	if by, excluded := u.exclude.excludesArgument(arg, info.IsDir()); excluded {
+		return yield(excludedBy(arg, by))
+	}
+	switch {
 	case info.IsDir():
 		modes := make([]fs.FileMode, strings.Count(name, "/")) // of those that --name adds nothing is known
-		return u.folder(arg, name, []fs.FileInfo{info}, modes, func(it *item) bool {
+		return u.folder(arg, "", name, []fs.FileInfo{info}, modes, func(it *item) bool {
 			it.nested = it.file != arg
 			return yield(it)
 		})
@@ -71,18 +78,22 @@ func baseName(arg string) string {
 }
 
 // folder yields what is in dir and below it, and dir itself if that is nothing.
-// It knows the folders above, dir included, and the permissions of those that
-// lead to name.
-func (u *uploader) folder(dir, name string, above []fs.FileInfo, modes []fs.FileMode, yield func(*item) bool) bool {
+// From the argument on, dir is called inside. It knows the folders above, dir
+// included, and the permissions of those that lead to name.
+func (u *uploader) folder(dir, inside, name string, above []fs.FileInfo, modes []fs.FileMode, yield func(*item) bool) bool {
 	modes = append(slices.Clip(modes), folderMode(above[len(above)-1]))
 	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return yield(&item{file: dir, err: err})
+	if err != nil && !yield(&item{file: dir, err: err}) {
+		return false
 	}
-	empty := true
+	empty := err == nil
 	for _, entry := range entries {
 		it := &item{file: filepath.Join(dir, entry.Name()), name: path.Join(name, entry.Name()), folders: modes}
 		info := u.lookAt(it, entry)
+		below := path.Join(inside, entry.Name())
+		if by, excluded := u.exclude.excludes(below, info != nil && info.IsDir()); excluded {
+			it, info = excludedBy(it.file, by), nil
+		}
 		empty = empty && it.note != ""
 		if info == nil || !info.IsDir() {
 			if !yield(it) {
@@ -97,11 +108,16 @@ func (u *uploader) folder(dir, name string, above []fs.FileInfo, modes []fs.File
 			}
 			continue
 		}
-		if !u.folder(it.file, it.name, append(above, info), modes, yield) {
+		if !u.folder(it.file, below, it.name, append(above, info), modes, yield) {
 			return false
 		}
 	}
 	return !empty || yield(&item{file: dir, name: name, folder: true, folders: modes})
+}
+
+// excludedBy is an item that is left out because of a pattern.
+func excludedBy(file, pattern string) *item {
+	return &item{file: file, note: "excluded by " + pattern, excluded: true}
 }
 
 // folderMode is what a server is told of the permissions of a folder; zero, that

@@ -36,6 +36,8 @@ var examples = map[string][]example{
 	"upload": {
 		{"labnet upload report.pdf photos/", "a folder keeps its structure"},
 		{"labnet upload --name january.pdf report.pdf", ""},
+		{"labnet upload --into inbox *.pdf", "into a folder at the server"},
+		{"labnet upload --exclude '*.o' --exclude /build/ src", ""},
 		{"labnet upload -- -x.txt", "a file whose name begins with -"},
 		{"pg_dump shop | labnet upload --name shop.sql -", ""},
 		{"labnet upload", "asks for files (Tab completes), until Ctrl-D"},

@@ -4,6 +4,10 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -13,6 +17,8 @@ import (
 // uploadOptions are the flags of upload.
 type uploadOptions struct {
 	name    string // for a single argument; "" takes its own
+	into    string // the folder at the server; "" is the top
+	exclude exclusion
 	digest  wire.Digest
 	follow  bool
 	noTimes bool
@@ -21,7 +27,7 @@ type uploadOptions struct {
 	retrier
 }
 
-const oneName = "--name goes with a single file or folder"
+var errOneName = &badUsage{errors.New("--name goes with a single file or folder"), "--into FOLDER, or a name that ends in /, is a folder for all of them"}
 
 func uploadCommand(con *console) *cli.Command {
 	return &cli.Command{
@@ -30,7 +36,10 @@ func uploadCommand(con *console) *cli.Command {
 		ArgsUsage:   "[FILE | FOLDER | -]…",
 		Description: "With -, standard input is the file. Without arguments on a terminal, asks for names.",
 		Flags: clientFlags(append(retryFlags(),
-			&cli.StringFlag{Name: "name", Usage: "keep it as `NAME` at the server"},
+			&cli.StringFlag{Name: "name", Usage: "keep it as `NAME` at the server; with a / at the end, as --into does"},
+			&cli.StringFlag{Name: "into", Usage: "keep all in the folder `PATH` at the server"},
+			&cli.StringSliceFlag{Name: "exclude", Usage: "leave out what `PATTERN` matches, as in .gitignore; may be repeated"},
+			&cli.StringSliceFlag{Name: "exclude-from", Usage: "leave out what the patterns in `FILE` match, a line each"},
 			&cli.StringFlag{Name: "digest", Value: wire.Digests()[0].Name, Usage: "verify by `NAME`: crc64nvme or sha256"},
 			&cli.BoolFlag{Name: "follow", Aliases: []string{"L"}, Usage: "follow symbolic links inside folders"},
 			&cli.BoolFlag{Name: "no-times", Usage: "do not keep modification times"},
@@ -42,12 +51,18 @@ func uploadCommand(con *console) *cli.Command {
 			if err != nil {
 				return err
 			}
+			args := c.Args().Slice()
 			o := uploadOptions{
-				name:    c.String("name"),
 				follow:  c.Bool("follow"),
 				noTimes: c.Bool("no-times"),
 				noPerms: c.Bool("no-perms"),
 				verbose: c.Bool("verbose"),
+			}
+			if o.into, o.name, err = destinationOf(c, args); err != nil {
+				return err
+			}
+			if o.exclude, err = readExclusion(c.StringSlice("exclude-from"), c.StringSlice("exclude")); err != nil {
+				return err
 			}
 			if o.retrier, err = retrierOf(c); err != nil {
 				return err
@@ -59,15 +74,12 @@ func uploadCommand(con *console) *cli.Command {
 			o.digest, _ = wire.DigestByName(digest)
 			u := &uploader{con: con, session: session{clientOptions: client}, uploadOptions: o}
 			defer u.close()
-			args := c.Args().Slice()
 			if err := checkNotServer(args); err != nil {
 				return err
 			}
 			switch {
 			case o.verbose && con.quiet:
 				return usageError("--verbose cannot be used with --quiet")
-			case len(args) > 1 && o.name != "":
-				return usageError(oneName)
 			case len(args) > 0:
 				return u.uploadAll(c.Context, args)
 			case con.interactive():
@@ -76,6 +88,35 @@ func uploadCommand(con *console) *cli.Command {
 			return &badUsage{errors.New("no file given"), "name files or folders, or - for standard input"}
 		}),
 	}
+}
+
+// destinationOf reads where at the server the arguments are kept: in which folder,
+// and under which name if not their own. A name that ends in a slash is one of a
+// folder, as for cp.
+func destinationOf(c *cli.Context, args []string) (into, name string, err error) {
+	name = filepath.ToSlash(c.String("name"))
+	if c.IsSet("into") {
+		into = filepath.ToSlash(c.String("into"))
+		if strings.Trim(into, "/") == "" {
+			return "", "", usageError("--into needs a folder at the server, such as inbox")
+		}
+	}
+	if folder, ok := strings.CutSuffix(name, "/"); ok {
+		into, name = path.Join(into, folder), ""
+		if into == "" {
+			return "", "", usageError("--name %q names nothing", c.String("name"))
+		}
+	}
+	if into = path.Clean(into); into == "." {
+		into = ""
+	}
+	switch {
+	case len(args) > 1 && name != "":
+		err = errOneName
+	case into != "" && name == "" && slices.Contains(args, "-"):
+		err = usageError("standard input needs a name in %q: give --name, too", into)
+	}
+	return into, name, err
 }
 
 // An uploader uploads files over one session.
@@ -110,7 +151,7 @@ func (u *uploader) ask(ctx context.Context) error {
 		case len(names) == 0:
 			continue
 		case len(names) > 1 && u.name != "":
-			u.con.tell("error: %s", oneName)
+			u.con.tell("error: %s", errOneName)
 			continue
 		}
 		if err := u.sendAll(ctx, u.items(names)); err != nil {

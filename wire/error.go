@@ -99,7 +99,7 @@ var (
 	ErrKept = errors.New("the server kept other bytes than were sent")
 
 	errFolders = &SourceError{errors.New("too many folders to tell the permissions of each")}
-	errName    = &SourceError{fmt.Errorf("name is not valid UTF-8, has a NUL byte or is longer than %d bytes", MaxName)}
+	errName    = &SourceError{fmt.Errorf("name is not valid UTF-8, has a NUL byte, is that of a folder or is longer than %d bytes", MaxName)}
 	errID      = &SourceError{fmt.Errorf("ID has a NUL byte or is longer than %d bytes, or the source cannot be rewound", MaxID)}
 	errReply   = errors.New("the server's answer makes no sense here")
 )

@@ -32,6 +32,9 @@ func (c *Client) Announce(ctx context.Context, a Announcement) (*Transfer, error
 	if len(a.ID) > MaxID || IsControl(a.ID) || !utf8.ValidString(a.ID) {
 		return nil, errID
 	}
+	if strings.HasSuffix(a.Name, "/") { // which would ask for a folder
+		return nil, errName
+	}
 	return c.announce(ctx, &Transfer{Announcement: a}, a.control())
 }
 

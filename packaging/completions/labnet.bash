@@ -74,13 +74,16 @@ _labnet() {
     1,upload,--retry-for) words='' ;;
     1,upload,--retries) words='' ;;
     1,upload,--name) words='' ;;
+    1,upload,--into) words='' ;;
+    1,upload,--exclude) words='' ;;
+    1,upload,--exclude-from) files=default ;;
     1,upload,--digest) words='crc64nvme sha256' ;;
     1,upload,--pin) words='' ;;
     1,upload,--token-file) files=default ;;
     1,upload,-a | 1,upload,--addr) words='' ;;
     1,upload,--timeout) words='' ;;
     1,upload,--lab) words='1 2 3 4 5 6 extra' ;;
-    1,upload,*) flags='--retry-for --retries --name --digest --follow --no-times --no-perms --verbose --tls --pin --token-file --addr --timeout --lab --quiet --json --help' files=default ;;
+    1,upload,*) flags='--retry-for --retries --name --into --exclude --exclude-from --digest --follow --no-times --no-perms --verbose --tls --pin --token-file --addr --timeout --lab --quiet --json --help' files=default ;;
     1,completion,*) flags='--help' words='bash zsh fish' ;;
     1,help,*) flags='--help' words='serve ping say blob upload completion help version' ;;
     1,version,*) flags='--json --help' words='' ;;
