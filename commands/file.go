@@ -62,6 +62,9 @@ type item struct {
 	info         fs.FileInfo
 	contents     *contents // of a file that was read ahead
 	err          error     // why it cannot be sent
+	// unsized means that the system does not tell the file's length, although nobody
+	// writes to it: the size is 0 in /proc, and that of a page in /sys.
+	unsized bool
 
 	// What becomes of it on a connection.
 	named    bool // it is among the names that were announced
@@ -82,7 +85,9 @@ func (u *uploader) prepare(it *item) {
 	if it.err == nil && it.note == "" && !it.folder && it.stream == nil {
 		it.err = it.look()
 		if it.err == nil {
-			a.Size = it.info.Size()
+			if !it.unsized {
+				a.Size = it.info.Size()
+			}
 			if a.Size >= minResumable {
 				a.ID = uploadID(it.name, it.info)
 			}
@@ -135,24 +140,31 @@ func (it *item) look() error {
 	if !it.info.Mode().IsRegular() {
 		return errKind
 	}
-	it.contents = nil
+	it.contents, it.unsized = nil, false
 	size := it.info.Size()
 	if size > maxReadAhead {
 		return nil
 	}
 	it.contents = newContents(size)
+	unsized := false
 	_, err = io.ReadFull(f, it.contents.left)
-	if err == nil && size == 0 {
-		// What has no size may have contents: those in /proc do.
-		if n, _ := f.Read(make([]byte, 1)); n > 0 {
-			return errChanged
+	switch {
+	case err == nil && size == 0:
+		var n int
+		n, err = f.Read(make([]byte, 1))
+		unsized = n > 0
+		if err == io.EOF {
+			err = nil
 		}
+	case err == io.EOF, err == io.ErrUnexpectedEOF:
+		unsized, err = true, nil
 	}
-	switch err {
-	case nil:
-		return (&steadyFile{f, it.info}).check()
-	case io.EOF, io.ErrUnexpectedEOF:
-		return errChanged
+	if err == nil {
+		err = (&steadyFile{f, it.info}).check()
+	}
+	if unsized && err == nil {
+		it.contents.Close()
+		it.contents, it.unsized = nil, true
 	}
 	return err
 }
@@ -173,7 +185,15 @@ func (it *item) open() (*steadyFile, error) {
 		return nil, err
 	}
 	steady := &steadyFile{f, it.info}
-	if err := steady.check(); err != nil {
+	if it.unsized { // the system may have made it again, as another file
+		steady.before, err = f.Stat()
+		if err == nil && !steady.before.Mode().IsRegular() {
+			err = errKind
+		}
+	} else {
+		err = steady.check()
+	}
+	if err != nil {
 		f.Close()
 		return nil, err
 	}
@@ -282,7 +302,7 @@ func (u *uploader) labUpload(ctx context.Context, it *item, names *coincidence) 
 		return errNoFolders
 	case it.err != nil:
 		return it.err
-	case it.stream != nil:
+	case it.announcement.Size < 0:
 		return errNoStreams
 	case names.announce(it) == wire.ReplaceNone:
 		return errCoincides
