@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -43,15 +44,15 @@ func TestFullDisk(t *testing.T) {
 	if n := strings.Count(stdout.String(), "crc64nvme:"); n != 2 {
 		t.Errorf("%d of 2 small files kept", n)
 	}
-	const want = "labnet: error: large: no space left in the store\nlabnet: hint: free some space at the server\n"
-	if !strings.HasPrefix(stderr.String(), want) {
+	want := regexp.MustCompile(`^labnet: error: large: no space left in the store: 16 MiB needed, [4-8]\.\d MiB free\nlabnet: hint: free some space at the server\n`)
+	if !want.MatchString(stderr.String()) {
 		t.Errorf("told %q, want %q", &stderr, want)
 	}
 
 	// In the middle of a stream.
 	stream := labnetCommand(t, "upload", "-a", addr, "--name", "stream", "-")
 	stream.Stdin = bytes.NewReader(make([]byte, 16<<20))
-	if stderr, code := fail(t, stream); code != 1 || !strings.Contains(stderr, "-: no space left in the store") {
+	if stderr, code := fail(t, stream); code != 1 || !regexp.MustCompile(`-: no space left in the store: [3-6]\.\d MiB free\n`).MatchString(stderr) {
 		t.Errorf("exit %d: %s", code, stderr)
 	}
 
@@ -85,7 +86,7 @@ func TestKeepFree(t *testing.T) {
 	}
 	run(t, upload("fits", 3<<20))
 	for _, cmd := range []*exec.Cmd{upload("file", 2<<20), upload("stream", -16<<20)} {
-		if stderr, code := fail(t, cmd); code != 1 || !strings.Contains(stderr, ": no space left in the store\n") {
+		if stderr, code := fail(t, cmd); code != 1 || !regexp.MustCompile(`: no space left in the store: (2\.0 MiB needed, 1\.0 MiB|10\d\d KiB|1\.0 MiB) free\n`).MatchString(stderr) {
 			t.Errorf("exit %d: %s", code, stderr)
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"syscall"
 
+	"github.com/dustin/go-humanize"
+
 	"github.com/labnet/labnet/storage"
 	"github.com/labnet/labnet/wire"
 )
@@ -97,6 +99,7 @@ func (e *refused) Unwrap() []error { return []error{e.told, e.cause} }
 func refusal(err error) error {
 	code, text := wire.Code(""), err.Error()
 	var name *storage.NameError
+	var space *storage.SpaceError
 	switch {
 	case errors.As(err, &name):
 		code, text = wire.CodeName, name.Error()
@@ -108,6 +111,8 @@ func refusal(err error) error {
 		code, text = wire.CodeDegraded, storage.ErrGone.Error()
 	case errors.Is(err, storage.ErrDegraded):
 		code, text = wire.CodeDegraded, storage.ErrDegraded.Error()
+	case errors.As(err, &space):
+		code, text = wire.CodeNoSpace, storage.ErrNoSpace.Error()+": "+shortage(space.Needed, humanize.IBytes(uint64(space.Free)))
 	case errors.Is(err, storage.ErrNoSpace):
 		code, text = wire.CodeNoSpace, storage.ErrNoSpace.Error()
 	case errors.Is(err, storage.ErrFailed):
@@ -122,4 +127,12 @@ func refusal(err error) error {
 		return err
 	}
 	return &refused{&wire.Error{Code: code, Text: text}, err}
+}
+
+// shortage says how many bytes are needed, unless that is negative, and free.
+func shortage(needed int64, free string) string {
+	if needed < 0 {
+		return free + " free"
+	}
+	return humanize.IBytes(uint64(needed)) + " needed, " + free + " free"
 }

@@ -2,7 +2,6 @@ package commands
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"sync"
 	"time"
@@ -58,8 +57,8 @@ func (q *quota) reserve(ctx context.Context, n int64, id string, limit int64) er
 		return err
 	}
 	if room := q.room(id, limit); n > room {
-		return &wire.Error{Code: wire.CodeQuota, Text: fmt.Sprintf("there is no room for it: %s of %s are left for this user",
-			humanize.IBytes(uint64(max(0, room))), humanize.IBytes(uint64(limit)))}
+		return &wire.Error{Code: wire.CodeQuota, Text: "no space left for this user: " +
+			shortage(n, humanize.IBytes(uint64(max(0, room)))+" of "+humanize.IBytes(uint64(limit)))}
 	}
 	q.reserved += n
 	return nil

@@ -254,7 +254,7 @@ func (d *Dir) Create(ctx context.Context, f File) (Partial, error) {
 	}
 	if err := p.begin(ctx); err != nil {
 		p.end(!p.fresh)
-		return nil, fmt.Errorf("create %q: %w", p.file.Name, d.explain(p.file.Name, err))
+		return nil, fmt.Errorf("create %q: %w", p.file.Name, p.explain(err))
 	}
 	return p, nil
 }

@@ -124,7 +124,7 @@ func (p *partial) append(b []byte) (int, error) {
 	}
 	if p.file.Size < 0 {
 		if err := p.place.space.claim(int64(len(b)), false); err != nil {
-			p.err = fmt.Errorf("write %q: %w", p.file.Name, err)
+			p.err = fmt.Errorf("write %q: %w", p.file.Name, p.explain(err))
 			return 0, p.err
 		}
 	}
@@ -143,7 +143,7 @@ func (p *partial) append(b []byte) (int, error) {
 		err = p.writeOut()
 	}
 	if err != nil {
-		p.err = fmt.Errorf("write %q: %w", p.file.Name, p.dir.explain(p.file.Name, err))
+		p.err = fmt.Errorf("write %q: %w", p.file.Name, p.explain(err))
 	}
 	return n, p.err
 }
@@ -181,7 +181,7 @@ func (p *partial) Commit(ctx context.Context, want Sum) (Receipt, error) {
 	}
 	name, unchanged, err := p.keep(ctx, sum)
 	if err != nil {
-		return Receipt{}, fmt.Errorf("commit %q: %w", p.file.Name, p.dir.explain(p.file.Name, err))
+		return Receipt{}, fmt.Errorf("commit %q: %w", p.file.Name, p.explain(err))
 	}
 	return Receipt{
 		Name:      name,

@@ -211,7 +211,7 @@ func (p *partial) Restart() error {
 		err = p.reserve()
 	}
 	if err != nil {
-		p.err = fmt.Errorf("restart %q: %w", p.file.Name, p.dir.explain(p.file.Name, err))
+		p.err = fmt.Errorf("restart %q: %w", p.file.Name, p.explain(err))
 	}
 	return p.err
 }

@@ -37,8 +37,15 @@ func (s *space) claim(n int64, promised bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.keep > 0 && (n > s.left || time.Since(s.looked) >= lookAgain) {
-		if err := s.look(n); err != nil {
+		if err := s.look(); err != nil {
 			return err
+		}
+		if s.keep > 0 && n > s.left {
+			short := &SpaceError{Needed: n, Free: max(0, s.left), err: fmt.Errorf("%w: %d bytes besides are promised, and %d to be kept", ErrNoSpace, s.promised, s.keep)}
+			if !promised {
+				short.Needed = -1
+			}
+			return short
 		}
 	}
 	s.left -= n + besides
@@ -48,8 +55,8 @@ func (s *space) claim(n int64, promised bool) error {
 	return nil
 }
 
-// look sees what is left, which must be n bytes. It needs mu.
-func (s *space) look(n int64) error {
+// look sees what is left. It needs mu.
+func (s *space) look() error {
 	free, err := s.free()
 	if errors.Is(err, errors.ErrUnsupported) {
 		s.keep = 0
@@ -59,10 +66,45 @@ func (s *space) look(n int64) error {
 		return err
 	}
 	s.left, s.looked = free-s.keep-s.promised, time.Now()
-	if n > s.left {
-		return fmt.Errorf("%w: %d bytes are free, %d of them promised, and %d to be kept", ErrNoSpace, free, s.promised, s.keep)
-	}
 	return nil
+}
+
+// A SpaceError is an ErrNoSpace that says how much space there is.
+type SpaceError struct {
+	Needed int64 // bytes that are still to come; negative if nobody knows
+	Free   int64 // bytes that the file could have
+
+	err error
+}
+
+func (e *SpaceError) Error() string {
+	if e.Needed < 0 {
+		return fmt.Sprintf("%d bytes free: %v", e.Free, e.err)
+	}
+	return fmt.Sprintf("%d bytes needed, %d free: %v", e.Needed, e.Free, e.err)
+}
+
+func (e *SpaceError) Unwrap() error { return e.err }
+
+// explain is Dir.explain for p. A full medium does not say itself how full it is.
+func (p *partial) explain(err error) error {
+	err = p.dir.explain(p.file.Name, err)
+	if !errors.Is(err, ErrNoSpace) || p.place.space == nil {
+		return err
+	}
+	var short *SpaceError
+	if !errors.As(err, &short) {
+		free, ferr := p.place.space.free()
+		short = &SpaceError{Needed: max(-1, p.file.Size-p.size), Free: free, err: err}
+		if ferr != nil || short.Needed >= 0 && short.Needed <= free {
+			return err // it is full in another way, such as by its inodes
+		}
+		err = short
+	}
+	if short.Needed < 0 {
+		short.Free += p.size // which is free once it has failed
+	}
+	return err
 }
 
 // promise promises n bytes without looking whether there are as many.

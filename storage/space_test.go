@@ -93,8 +93,13 @@ func (d *Dir) mustCreate(t *testing.T, name string, size int64) Partial {
 func (d *Dir) refuses(t *testing.T, size int64) {
 	t.Helper()
 	before := len(files(t, d.path))
-	if _, err := d.Create(t.Context(), File{Name: "refused", Size: size}); !errors.Is(err, ErrNoSpace) {
+	_, err := d.Create(t.Context(), File{Name: "refused", Size: size})
+	if !errors.Is(err, ErrNoSpace) {
 		t.Errorf("%d bytes: error %v, want ErrNoSpace", size, err)
+	}
+	var space *SpaceError
+	if !errors.As(err, &space) || space.Needed != size || space.Free < 0 || space.Free >= max(1, size) {
+		t.Errorf("%d bytes: error %v does not say how many are needed and free", size, err)
 	}
 	if after := len(files(t, d.path)); after != before {
 		t.Errorf("%d files in place of %d", after, before)
