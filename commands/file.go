@@ -3,7 +3,6 @@ package commands
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"io"
 	"io/fs"
@@ -89,7 +88,7 @@ func (u *uploader) prepare(it *item) {
 				a.Size = it.info.Size()
 			}
 			if a.Size >= minResumable {
-				a.ID = uploadID(it.name, it.info)
+				a.ID = uploadID(it.file, it.name, it.info)
 			}
 			if !u.noTimes {
 				a.ModTime = it.info.ModTime()
@@ -261,14 +260,6 @@ type failing struct{ err error }
 func (f failing) Read([]byte) (int, error)       { return 0, f.err }
 func (f failing) Seek(int64, int) (int64, error) { return 0, f.err }
 func (f failing) Close() error                   { return nil }
-
-// uploadID tells a file from others and from its own earlier contents. It need
-// not be certain: what the server has of it is compared before it is continued.
-func uploadID(name string, info fs.FileInfo) string {
-	t := info.ModTime()
-	facts := fmt.Sprintf("%s\x00%d\x00%d%09d", name, info.Size(), t.Unix(), t.Nanosecond())
-	return fmt.Sprintf("%.16x", sha256.Sum256([]byte(facts)))
-}
 
 // object is what is printed of an item.
 func (u *uploader) object(it *item) object {

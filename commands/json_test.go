@@ -141,7 +141,7 @@ func begun(name string) func(*testing.T) net.Listener {
 		srv := &wire.Server{}
 		l := serveDir(t, srv, storage.DirOptions{})
 		digest := wire.Digests()[0]
-		partial, err := srv.Store.Create(t.Context(), wire.Announcement{Name: name, ID: uploadID(name, info), Size: info.Size(), Digest: digest})
+		partial, err := srv.Store.Create(t.Context(), wire.Announcement{Name: name, ID: uploadID(name, name, info), Size: info.Size(), Digest: digest})
 		must(t, err)
 		_, err = partial.ReadFrom(bytes.NewReader(contents[:len(contents)/2]))
 		must(t, err)

@@ -26,7 +26,21 @@ func TestMain(m *testing.M) {
 		}
 		labnet()
 	}
-	testscript.Main(m, map[string]func(){"labnet": labnet})
+	testscript.Main(withState{m}, map[string]func(){"labnet": labnet})
+}
+
+// withState keeps what clients remember of earlier runs out of the home of whoever
+// runs the tests.
+type withState struct{ *testing.M }
+
+func (m withState) Run() int {
+	dir, err := os.MkdirTemp("", "labnet-state")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	os.Setenv("XDG_STATE_HOME", dir)
+	return m.M.Run()
 }
 
 // labnet is what main does.
@@ -40,6 +54,7 @@ func TestScript(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(e *testscript.Env) error {
+			e.Setenv("XDG_STATE_HOME", filepath.Join(e.WorkDir, ".state"))
 			e.Setenv("GORACE", "atexit_sleep_ms=0") // a second each time, under -race
 			return nil
 		},

@@ -114,6 +114,7 @@ func manual(app *cli.App, date string) string {
 	section("FILES")
 	entry(italic("received"), "is where serve keeps files, in the folder where it is started, unless --store names another.")
 	entry(italic("received/.labnet"), "has what was interrupted, and the lock by which one server at a time uses the folder.")
+	entry(italic("~/.local/state/labnet/sender"), "has the random secret by which upload recognizes its own interrupted uploads. It is made when it is first needed; without it, or with another one, uploads begin again.")
 	entry(italic("/etc/default/labnet"), "sets variables for the service of systemd, where the Debian package is installed.")
 	entry(italic("/var/lib/labnet"), "is where that service keeps files.")
 	section("EXAMPLES")

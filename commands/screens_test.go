@@ -81,7 +81,7 @@ func halfSent(file, name string) func(*testing.T, *machine) {
 		must(t, err)
 		contents, err := os.ReadFile(file)
 		must(t, err)
-		partial, err := m.store.Create(t.Context(), wire.Announcement{Name: name, ID: uploadID(name, info), Size: info.Size(), Digest: wire.Digests()[0]})
+		partial, err := m.store.Create(t.Context(), wire.Announcement{Name: name, ID: uploadID(file, name, info), Size: info.Size(), Digest: wire.Digests()[0]})
 		must(t, err)
 		_, err = partial.ReadFrom(bytes.NewReader(contents[:len(contents)/2]))
 		must(t, err)

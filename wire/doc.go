@@ -139,9 +139,14 @@
 //
 //	RESTART 0
 //
-// which drops those bytes and has no answer, and then everything. A client
-// makes the id from the file's name, size and modification time, so that a
-// file that was changed is another one.
+// which drops those bytes and has no answer, and then everything.
+//
+// An id belongs to one file of one sender. A client makes it by a cryptographic
+// hash from a random secret, which it keeps from one run to the next and shows to
+// nobody, and from the file's place, name, size and modification time. Then a file
+// that was changed has another id, files of different senders never share one,
+// and others can neither guess an id nor take the upload over. A server takes ids
+// of different users for different ones.
 //
 // Takeover. An announcement whose id another connection still sends ends that
 // connection, with ERROR, code superseded: a client whose network dropped can
