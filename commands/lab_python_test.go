@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/crc64"
+	"io"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -32,6 +34,7 @@ var labTests = []struct {
 	{"task4-text", "4", true, []string{"--joined"}, labText},
 	{"task4-random", "4", false, []string{"--joined"}, labRandom},
 	{"task5", "5", true, []string{"--joined", "--width=8"}, labBlob},
+	{"task5-text", "5", false, nil, labTypedText},
 	{"task6", "6", true, []string{"--joined"}, labUpload},
 	{"extra", "extra", true, []string{"--joined"}, labUpload},
 }
@@ -100,6 +103,40 @@ func labText(t *testing.T, client labClient, server *labServer) {
 	if names := server.files(t); len(names) > 0 {
 		t.Errorf("files remain of texts: %q", names)
 	}
+}
+
+// labTypedText sends a text as Task 4 does, whoever the client is: Task 5 has them
+// still. The server ends the conversation, and does not reset it.
+func labTypedText(t *testing.T, client labClient, server *labServer) {
+	if client.python == "" {
+		client.run(t, server, []string{"say", "hello"}, nil)
+		if got := server.await(t, "say").Text; got != "hello" {
+			t.Errorf("the server received %q", got)
+		}
+		return
+	}
+	if rest, err := talk(server.addr, "\x01hello"); err != nil || rest != "" {
+		t.Errorf("the server answered %q, %v", rest, err)
+	}
+	if got := server.await(t, "say").Text; got != "hello" {
+		t.Errorf("the server received %q", got)
+	}
+}
+
+// talk sends bytes, ends its stream, and returns all that comes.
+func talk(addr, says string) (string, error) {
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(patience))
+	if _, err := io.WriteString(conn, says); err != nil {
+		return "", err
+	}
+	conn.(*net.TCPConn).CloseWrite()
+	rest, err := io.ReadAll(conn)
+	return string(rest), err
 }
 
 func labRandom(t *testing.T, client labClient, server *labServer) {
@@ -208,6 +245,59 @@ func TestExampleClient(t *testing.T) {
 	}
 	if names := server.files(t); len(names) != 3+len(files) {
 		t.Errorf("the server keeps %q", names)
+	}
+}
+
+// TestLabServersLive: no client ends an example server, or keeps others waiting.
+func TestLabServersLive(t *testing.T) {
+	python := findPython(t)
+	for _, test := range []struct {
+		task     string
+		bad      []string
+		converse func(*testing.T, labClient, *labServer)
+	}{
+		{"3", []string{"caf\xe9\xff"}, labSay},
+		{"4", []string{"\x01caf\xe9\xff", "\x02", "\xc8", ""}, labText},
+		{"5", []string{"\x01caf\xe9\xff", "\x03\x00", "\xc8", "\x05\xff\xff\xff\xff1234567890"}, labTypedText},
+		{"6", []string{"\x01caf\xe9\xff", "\x01a\x00b", "\x01..", "\x01/", "\xc8"}, labUpload},
+		{"extra", []string{"\x01caf\xe9\xff", "\x01a\x00b", "\x01..", "\x01/", "\xc8"}, labUpload},
+	} {
+		t.Run(test.task, func(t *testing.T) {
+			t.Parallel()
+			server := startPythonServer(t, python, test.task)
+			silent, err := net.Dial("tcp", server.addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer silent.Close()
+			for _, bad := range test.bad {
+				talk(server.addr, bad) // whatever comes of it
+			}
+			for _, entry := range server.files(t) {
+				os.Remove(filepath.Join(server.dir, entry))
+			}
+			test.converse(t, labClient{task: test.task, python: python}, server)
+		})
+	}
+}
+
+// TestLabMistakes: what is not there is told in a line.
+func TestLabMistakes(t *testing.T) {
+	python := findPython(t)
+	missing := filepath.Join(t.TempDir(), "missing")
+	servers := startLabnetServer(t, "--lab", "extra")
+	for _, command := range [][]string{
+		{"lab/task4_server.py", "0", missing},
+		{"lab/task5_server.py", "0", missing},
+		{"lab/task6_server.py", "0", missing},
+		{"lab/extra_server.py", "0", missing},
+		append(append([]string{"lab/task6_client.py"}, hostPort(t, servers.addr)...), missing),
+		append(append([]string{"lab/extra_client.py"}, hostPort(t, servers.addr)...), missing),
+	} {
+		stderr, code := fail(t, pythonCommand(t, python, command[0], command[1:]...))
+		if code != 1 || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, missing) {
+			t.Errorf("%s: exit %d, %s", command[0], code, stderr)
+		}
 	}
 }
 

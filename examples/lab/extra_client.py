@@ -16,8 +16,11 @@ args = parser.parse_args()
 
 with socket.create_connection((args.host, args.port)) as connection:
     for path in args.files:
-        with open(path, "rb") as file:
-            body = file.read()
+        try:
+            with open(path, "rb") as file:
+                body = file.read()
+        except OSError as error:
+            sys.exit(f"cannot read it: {error}")
         name = os.path.basename(path)
         width = max(1, (len(body).bit_length() + 7) // 8)
         size = len(body).to_bytes(width, sys.byteorder)

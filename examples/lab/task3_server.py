@@ -13,13 +13,20 @@ def report(line):
 
 
 def handle(connection, address):
+    text = connection.recv(4096).decode()
+    report(f"message from {address[0]}: {text}")
+    try:
+        connection.sendall(f"Message: {text}".encode())
+    except ConnectionError:
+        pass  # the client did not wait for the answer
+
+
+def serve(connection, address):
     with connection:
-        text = connection.recv(4096).decode()
-        report(f"message from {address[0]}: {text}")
         try:
-            connection.sendall(f"Message: {text}".encode())
-        except ConnectionError:
-            pass  # the client did not wait for the answer
+            handle(connection, address)
+        except (OSError, ValueError) as error:  # one client must not end the server
+            report(f"failed: {error}")
 
 
 port = int(sys.argv[1]) if len(sys.argv) > 1 else 9000
@@ -27,4 +34,4 @@ port = int(sys.argv[1]) if len(sys.argv) > 1 else 9000
 with socket.create_server(("127.0.0.1", port)) as server:
     print("listening on", server.getsockname()[1], flush=True)
     while True:
-        threading.Thread(target=handle, args=server.accept(), daemon=True).start()
+        threading.Thread(target=serve, args=server.accept(), daemon=True).start()

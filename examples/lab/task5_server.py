@@ -1,6 +1,7 @@
 """Task 5, server: receive bytes whose number is told first; save them if all came.
 
-A first byte of 2 to 9 says that the size follows in 1 to 8 bytes.
+A first byte of 2 to 9 says that the size follows in 1 to 8 bytes, one of 1 that
+text follows, as in Task 4.
 
 Usage: task5_server.py [PORT [DIRECTORY]]
 """
@@ -26,25 +27,38 @@ def receive(connection, size):
 
 
 def handle(connection, address):
+    kind = receive(connection, 1)
+    if kind == b"\x01":
+        text = connection.recv(4096).decode()
+        report(f"message from {address[0]}: {text}")
+        return
+    if not kind or not 2 <= kind[0] <= 9:
+        return
+    size = int.from_bytes(receive(connection, kind[0] - 1), sys.byteorder)
+    data = receive(connection, size)
+    if len(data) < size:
+        report(f"incomplete: {len(data)} of {size} bytes from {address[0]}")
+        return
+    name = "".join(random.choices(string.ascii_letters + string.digits, k=8)) + ".bin"
+    with open(os.path.join(directory, name), "wb") as file:
+        file.write(data)
+    report(f"saved {name}, {size} bytes from {address[0]}")
+
+
+def serve(connection, address):
     with connection:
-        kind = receive(connection, 1)
-        if not kind or not 2 <= kind[0] <= 9:
-            return
-        size = int.from_bytes(receive(connection, kind[0] - 1), sys.byteorder)
-        data = receive(connection, size)
-        if len(data) < size:
-            report(f"incomplete: {len(data)} of {size} bytes from {address[0]}")
-            return
-        name = "".join(random.choices(string.ascii_letters + string.digits, k=8)) + ".bin"
-        with open(os.path.join(directory, name), "wb") as file:
-            file.write(data)
-        report(f"saved {name}, {size} bytes from {address[0]}")
+        try:
+            handle(connection, address)
+        except (OSError, ValueError) as error:  # one client must not end the server
+            report(f"failed: {error}")
 
 
 port = int(sys.argv[1]) if len(sys.argv) > 1 else 9000
 directory = sys.argv[2] if len(sys.argv) > 2 else "."
+if not os.path.isdir(directory):
+    sys.exit(f"{directory} is not a folder")
 
 with socket.create_server(("127.0.0.1", port)) as server:
     print("listening on", server.getsockname()[1], flush=True)
     while True:
-        threading.Thread(target=handle, args=server.accept(), daemon=True).start()
+        threading.Thread(target=serve, args=server.accept(), daemon=True).start()

@@ -15,8 +15,11 @@ parser.add_argument("--joined", action="store_true", help="type, size and body i
 args = parser.parse_args()
 
 for path in args.files:
-    with open(path, "rb") as file:
-        body = file.read()
+    try:
+        with open(path, "rb") as file:
+            body = file.read()
+    except OSError as error:
+        sys.exit(f"cannot read it: {error}")
     name = os.path.basename(path)
     width = max(1, (len(body).bit_length() + 7) // 8)
     size = len(body).to_bytes(width, sys.byteorder)

@@ -1,12 +1,18 @@
 """Task 6, server: receive a name, answer OK, receive the file; one connection each.
 
-One client at a time. The file is saved once every byte of it came.
+The file is saved once every byte of it came.
 
 Usage: task6_server.py [PORT [DIRECTORY]]
 """
 import os
 import socket
 import sys
+import threading
+
+
+def report(line):
+    # In one piece: threads that print at the same time would mix their lines.
+    print(line + "\n", end="", flush=True)
 
 
 def receive(connection, size):
@@ -30,22 +36,27 @@ def handle(connection, address):
     size = int.from_bytes(receive(connection, kind[0] - 1), sys.byteorder)
     data = receive(connection, size)
     if len(data) < size:
-        print(f"incomplete: {name}, {len(data)} of {size} bytes from {address[0]}", flush=True)
+        report(f"incomplete: {name}, {len(data)} of {size} bytes from {address[0]}")
         return
     with open(os.path.join(directory, name), "wb") as file:
         file.write(data)
-    print(f"saved {name}, {size} bytes from {address[0]}", flush=True)
+    report(f"saved {name}, {size} bytes from {address[0]}")
+
+
+def serve(connection, address):
+    with connection:
+        try:
+            handle(connection, address)
+        except (OSError, ValueError) as error:  # one client must not end the server
+            report(f"failed: {error}")
 
 
 port = int(sys.argv[1]) if len(sys.argv) > 1 else 9000
 directory = sys.argv[2] if len(sys.argv) > 2 else "."
+if not os.path.isdir(directory):
+    sys.exit(f"{directory} is not a folder")
 
 with socket.create_server(("127.0.0.1", port)) as server:
     print("listening on", server.getsockname()[1], flush=True)
     while True:
-        connection, address = server.accept()
-        with connection:
-            try:
-                handle(connection, address)
-            except OSError as error:
-                print(f"failed: {error}", flush=True)
+        threading.Thread(target=serve, args=server.accept(), daemon=True).start()
