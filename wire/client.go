@@ -57,6 +57,7 @@ func NewClient(nc net.Conn, timeout time.Duration) *Client {
 		ended:   make(chan struct{}),
 		uploads: map[string]*pending{},
 	}
+	c.link.heard = &c.heard
 	go c.listen()
 	return c
 }

@@ -214,7 +214,8 @@
 //
 //	WAIT 0
 //
-// every 5 seconds. It means only: not forgotten.
+// every 5 seconds. It means only: not forgotten. A client that waits counts it as
+// progress, whether it waits for an answer or because it cannot send more.
 //
 // # Refusals
 //

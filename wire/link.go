@@ -23,6 +23,7 @@ type link struct {
 	readTotal  time.Duration // longest wait of the next reads altogether, once the first begins
 	writeStall time.Duration // longest wait for a write to make progress
 	minRate    int64         // bytes a second that a write must make; 0 for any
+	heard      *atomic.Int64 // when the peer last said anything, in Unix nanoseconds; nil if that is not known
 	by         atomic.Int64  // no read lasts beyond, in Unix nanoseconds; 0 for never
 	unread     []byte        // what was read too early
 	ended      bool          // closeWrite was called
@@ -77,7 +78,8 @@ func (l *link) SetReadDeadline(t time.Time) error {
 }
 
 // transmit writes to the network. It goes on for as long as bytes leave, and not
-// too few: a slow peer is not a dead one.
+// too few: a slow peer is not a dead one. Nor is one that says something
+// meanwhile, such as WAIT.
 func (l *link) transmit(p []byte) (n int, err error) {
 	rate := pace{least: l.minRate}
 	for {
@@ -85,7 +87,8 @@ func (l *link) transmit(p []byte) (n int, err error) {
 		l.SetWriteDeadline(begun.Add(l.writeStall))
 		m, err := l.Conn.Write(p[n:])
 		n += m
-		if err == nil || m == 0 || !timedOut(err) || !rate.add(m, time.Since(begun)) {
+		alive := m > 0 || l.heard != nil && l.heard.Load() > begun.UnixNano()
+		if err == nil || !alive || !timedOut(err) || !rate.add(m, time.Since(begun)) {
 			return n, err
 		}
 	}
