@@ -49,6 +49,25 @@ func TestFullDisk(t *testing.T) {
 		t.Errorf("told %q, want %q", &stderr, want)
 	}
 
+	// What is there already needs no space.
+	if err := os.WriteFile(filepath.Join(disk, "rest"), make([]byte, 8<<20), 0o600); !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("the disk is not full: %v", err)
+	}
+	changed := labnetCommand(t, "upload", "-a", addr, "small")
+	if err := os.WriteFile(filepath.Join(changed.Dir, "small"), make([]byte, 1<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if stderr, code := fail(t, changed); code != 1 || !strings.Contains(stderr, "small: no space left in the store: 1.0 MiB needed, 0 B free\n") {
+		t.Errorf("exit %d: %s", code, stderr)
+	}
+	same := labnetCommand(t, "upload", "-a", addr, filepath.Join(cmd.Dir, "small"), filepath.Join(cmd.Dir, "also small"))
+	if out := run(t, same); strings.Count(out, "unchanged") < 2 {
+		t.Errorf("told %q", out)
+	}
+	if err := os.Remove(filepath.Join(disk, "rest")); err != nil {
+		t.Fatal(err)
+	}
+
 	// In the middle of a stream.
 	stream := labnetCommand(t, "upload", "-a", addr, "--name", "stream", "-")
 	stream.Stdin = bytes.NewReader(make([]byte, 16<<20))

@@ -253,8 +253,11 @@ func (d *Dir) Create(ctx context.Context, f File) (Partial, error) {
 		return nil, fmt.Errorf("create %q: %w", p.file.Name, err)
 	}
 	if err := p.begin(ctx); err != nil {
-		p.end(!p.fresh)
-		return nil, fmt.Errorf("create %q: %w", p.file.Name, p.explain(err))
+		err = fmt.Errorf("create %q: %w", p.file.Name, p.explain(err))
+		if !p.fresh || !errors.Is(err, ErrNoSpace) || !p.compare(err) {
+			p.end(!p.fresh)
+			return nil, err
+		}
 	}
 	return p, nil
 }

@@ -29,11 +29,12 @@ func (d *Dir) makeFolder(name string, modes []fs.FileMode) error {
 	if err := d.atPath(); err != nil {
 		return err
 	}
-	if err := d.space.claim(0, false); err != nil {
-		return err
-	}
 	folders := append(ancestors(name), name)
-	if err := d.checkFolders(name, folders); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	err := d.checkFolders(name, folders)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = d.space.claim(0, false)
+	}
+	if err != nil {
 		return err
 	}
 	made, err := d.makeFolders(folders, modes, 0, name)

@@ -42,6 +42,8 @@ type partial struct {
 	moved    bool       // path is no longer its name
 	err      error      // why f holds less than it should
 	ended    bool
+
+	comparison *comparison // instead of f
 }
 
 // To reserve the blocks of a file below small would add a quarter to the time that
@@ -131,6 +133,9 @@ func (p *partial) append(b []byte) (int, error) {
 	if p.hash != nil {
 		p.hash.Write(b)
 	}
+	if p.comparison != nil {
+		return p.appendCompared(b)
+	}
 	n, err := p.f.Write(b)
 	p.claimed(int64(n))
 	p.size += int64(n)
@@ -209,6 +214,9 @@ func (p *partial) check(want Sum, sum []byte) error {
 func (p *partial) keep(ctx context.Context, sum []byte) (name string, unchanged bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return "", false, err
+	}
+	if p.comparison != nil {
+		return p.file.Name, true, p.keepCompared()
 	}
 	if p.file.ID != "" && p.size >= large {
 		// This takes long, and who dies meanwhile should leave a partial that

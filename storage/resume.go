@@ -195,6 +195,13 @@ func (p *partial) Restart() error {
 	if p.err != nil {
 		return p.err
 	}
+	if c := p.comparison; c != nil {
+		c.differs, p.size = false, 0
+		if p.hash != nil {
+			p.hash.Reset()
+		}
+		return nil
+	}
 	p.f.Close() // nobody wants its bytes any more
 	p.f = nil
 	p.settle()
@@ -224,7 +231,7 @@ func (p *partial) Suspend() error {
 	if p.ended {
 		return nil
 	}
-	return p.end(p.resumable() && !p.place.elsewhere && p.err == nil && p.size > 0 && p.size <= p.dir.maxPartialBytes)
+	return p.end(p.resumable() && !p.place.elsewhere && p.comparison == nil && p.err == nil && p.size > 0 && p.size <= p.dir.maxPartialBytes)
 }
 
 // Abort implements [Partial]. Its error means that the space is taken until
@@ -251,6 +258,9 @@ func (p *partial) end(keep bool) error {
 			err = cmp.Or(err, cerr)
 		}
 		p.f = nil
+	}
+	if p.comparison != nil {
+		p.comparison.with.Close()
 	}
 	p.settle()
 	p.claimed(p.promised)

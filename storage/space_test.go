@@ -21,6 +21,7 @@ type medium struct {
 	free      int64
 	looks     int
 	allocates bool
+	full      error // why it does not allocate
 	err       error
 }
 
@@ -43,6 +44,9 @@ type mediumFile struct {
 }
 
 func (f mediumFile) Allocate(size int64) error {
+	if f.m.full != nil {
+		return f.m.full
+	}
 	if !f.m.allocates {
 		return errors.ErrUnsupported
 	}

@@ -38,7 +38,8 @@ type Store interface {
 	// Create fails before a byte is taken with a *NameError if the name breaks
 	// the store's rules (see Names) or collides with what is stored (a directory
 	// where a file should be, or the reverse), with ErrNoSpace if the store
-	// cannot hold f.Size bytes, with ErrFailed if the store keeps nothing any
+	// cannot hold f.Size bytes (a later method may, if a file of that name is as
+	// long and so could turn out to be unchanged), with ErrFailed if the store keeps nothing any
 	// more, with ErrInUse if an upload of the same ID has not ended, and with
 	// ErrExists if the store refuses names that are taken and f.Size alone
 	// tells that the contents are others.

@@ -1,0 +1,113 @@
+package storage
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestUnchangedWithoutSpace: what is kept already needs no space, however it turns
+// out that there is none, and nothing is written to find out.
+func TestUnchangedWithoutSpace(t *testing.T) {
+	old := strings.Repeat("old ", small/4)
+	other := strings.Repeat("old ", small/4-1) + "new "
+	for _, full := range []error{nil, syscall.ENOSPC} {
+		name := "nothing is free"
+		if full != nil {
+			name = "allocate fails"
+		}
+		t.Run(name, func(t *testing.T) {
+			d, m := openMedium(t, 1<<30)
+			file := File{Name: "a/f", ID: "id", Size: small, Digest: crc}
+			if _, err := begun(t, d, file, old).Commit(t.Context(), Sum{Size: small}); err != nil {
+				t.Fatal(err)
+			}
+			before := files(t, d.path)
+			if m.full = full; full == nil {
+				m.free, d.space.looked = 10, time.Time{}
+			}
+			free := m.free
+			commit := func(p Partial, reason error) {
+				t.Helper()
+				r, err := p.Commit(t.Context(), Sum{Size: small})
+				if !errors.Is(err, reason) || err == nil && (!r.Unchanged || r.Name != file.Name) {
+					t.Errorf("receipt %+v, error %v; want %v", r, err, reason)
+				}
+			}
+
+			commit(begun(t, d, file, old), nil)
+			commit(begun(t, d, file, other), ErrNoSpace)
+			again := begun(t, d, file, other)
+			if err := again.Restart(); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := again.ReadFrom(strings.NewReader(old)); err != nil {
+				t.Fatal(err)
+			}
+			commit(again, nil)
+
+			half := begun(t, d, file, old[:10])
+			if err := half.Suspend(); err != nil || len(d.Leftovers()) > 0 {
+				t.Errorf("Suspend: %v, left %v", err, d.Leftovers())
+			}
+			commit(begun(t, d, file, old[:10]), ErrMismatch)
+			if err := d.MakeFolder(t.Context(), "a", nil); err != nil {
+				t.Errorf("a folder that is there: %v", err)
+			}
+			d.onConflict = Refuse
+			commit(begun(t, d, file, old), nil)
+			commit(begun(t, d, file, other), ErrExists)
+			d.onConflict = Replace
+			commit(begun(t, d, file, other), ErrNoSpace)
+			longer := file
+			longer.Size++
+			if _, err := d.Create(t.Context(), longer); !errors.Is(err, ErrNoSpace) {
+				t.Errorf("a longer file: error %v", err)
+			}
+			if diff := cmp.Diff(before, files(t, d.path)); diff != "" || m.free != free {
+				t.Errorf("%d bytes written, files:\n%s", free-m.free, diff)
+			}
+
+			// Somebody puts another file there meanwhile.
+			late := begun(t, d, file, old)
+			path := filepath.Join(d.path, "a", "f")
+			if err := errors.Join(os.WriteFile(path+"2", []byte(other), 0o666), os.Rename(path+"2", path)); err != nil {
+				t.Skip(err)
+			}
+			commit(late, ErrNoSpace)
+		})
+	}
+}
+
+// TestDifferenceWithoutSpace: a large file that is another one is refused before it
+// has come as a whole, but not at the byte that differs.
+func TestDifferenceWithoutSpace(t *testing.T) {
+	d, _ := openMedium(t, 0)
+	old := make([]byte, 3*compareStep)
+	file := File{Name: "f", Size: int64(len(old))}
+	path := filepath.Join(d.path, file.Name)
+	if err := errors.Join(os.WriteFile(path, nil, 0o666), os.Truncate(path, file.Size)); err != nil {
+		t.Fatal(err)
+	}
+	p := mustCreate(t, d, file)
+	defer p.Abort()
+	r := bytes.NewReader(old)
+	if _, err := p.ReadFrom(io.LimitReader(r, compareStep+10)); err != nil {
+		t.Fatal(err)
+	}
+	old[compareStep+11] = 1
+	if n, err := p.ReadFrom(io.LimitReader(r, compareStep-11)); err != nil {
+		t.Errorf("error %v after %d bytes more", err, n)
+	}
+	if _, err := p.ReadFrom(io.LimitReader(r, 1)); !errors.Is(err, ErrNoSpace) {
+		t.Errorf("error %v, want ErrNoSpace", err)
+	}
+}
