@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"syscall"
 	"time"
 
@@ -106,6 +107,25 @@ func (o clientOptions) dial(ctx context.Context) (net.Conn, error) {
 		return o.encrypt(ctx, conn)
 	}
 	return conn, nil
+}
+
+// local reports whether the server is on this machine, as far as its address tells.
+func (o clientOptions) local() bool {
+	host, _, err := net.SplitHostPort(o.addr)
+	if err != nil {
+		return false
+	}
+	own, err := net.InterfaceAddrs()
+	if err != nil {
+		return false
+	}
+	ips, err := net.LookupIP(host)
+	return err == nil && slices.ContainsFunc(ips, func(ip net.IP) bool {
+		return ip.IsLoopback() || ip.IsUnspecified() || slices.ContainsFunc(own, func(a net.Addr) bool {
+			n, ok := a.(*net.IPNet)
+			return ok && n.IP.Equal(ip)
+		})
+	})
 }
 
 // A session is a conversation with a server. It connects when there is

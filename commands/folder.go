@@ -10,6 +10,8 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+
+	"github.com/labnet/labnet/storage"
 )
 
 var (
@@ -85,6 +87,9 @@ func (u *uploader) folder(dir, inside, name string, above []fs.FileInfo, modes [
 	entries, err := os.ReadDir(dir)
 	if err != nil && !yield(&item{file: dir, err: err}) {
 		return false
+	}
+	if storage.InUse(dir, entries) && u.local() {
+		return yield(&item{file: dir, note: "the store of a running server, skipped", hint: "to send it to another server, stop its own first"})
 	}
 	empty := err == nil
 	for _, entry := range entries {

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
+	"slices"
 	"syscall"
 )
 
@@ -29,6 +31,21 @@ func lockStore(folder *os.Root) (*os.File, error) {
 		return nil, err
 	}
 	return f, nil
+}
+
+// InUse reports whether a folder, of which the entries are known, is a store that a
+// process has open, or that it may be: its lock cannot be looked at. It holds the lock
+// for a moment, in which [OpenDir] fails.
+func InUse(folder string, entries []fs.DirEntry) bool {
+	if !slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == hidden && e.IsDir() }) {
+		return false
+	}
+	f, err := os.OpenFile(filepath.Join(folder, hidden, lockName), os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return errors.Is(err, fs.ErrPermission)
+	}
+	defer f.Close()
+	return errors.Is(tryLock(f), ErrLocked)
 }
 
 func openLock(folder *os.Root, flag int) (*os.File, error) {
