@@ -89,6 +89,23 @@ func TestFullDisk(t *testing.T) {
 	sameFiles(t, filepath.Join(again.Dir, "fits"), filepath.Join(disk, "fits"))
 }
 
+// TestSparse: a file that is larger than the disk and mostly holes is kept.
+func TestSparse(t *testing.T) {
+	disk := mountSmallDisk(t)
+	addr, _ := startServe(t, "--store", disk, "--keep-free", "1MiB")
+	cmd := labnetCommand(t, "upload", "-a", addr, "disk.img")
+	image := filepath.Join(cmd.Dir, "disk.img")
+	randomFile(t, image, 1<<20)
+	if err := os.Truncate(image, 100<<20); err != nil {
+		t.Fatal(err)
+	}
+	if fi, err := os.Stat(image); err != nil || fi.Sys().(*syscall.Stat_t).Blocks*512 > 4<<20 {
+		t.Skip("this filesystem has no holes")
+	}
+	run(t, cmd)
+	sameFiles(t, image, filepath.Join(disk, "disk.img"))
+}
+
 // TestKeepFree: the room that is to be kept is kept, from files and from streams.
 func TestKeepFree(t *testing.T) {
 	disk := mountSmallDisk(t)

@@ -86,6 +86,7 @@ func (u *uploader) prepare(it *item) {
 		if it.err == nil {
 			if !it.unsized {
 				a.Size = it.info.Size()
+				a.Holes = holes(it.info)
 			}
 			if a.Size >= minResumable {
 				a.ID = uploadID(it.file, it.name, it.info)
@@ -99,6 +100,18 @@ func (u *uploader) prepare(it *item) {
 		}
 	}
 	it.announcement = a
+}
+
+// minHoles is how much of a file must be holes for the server to be told: what a
+// filesystem needs for itself, or saves, is not worth it.
+const minHoles = 1 << 20
+
+// holes returns how many bytes of a file are in holes.
+func holes(info fs.FileInfo) int64 {
+	if n := info.Size() - allocated(info); n >= minHoles {
+		return n
+	}
+	return 0
 }
 
 // spelt returns a name as servers are told it. On a Mac one name may be spelt in

@@ -21,6 +21,7 @@ func (k keeper) Create(ctx context.Context, a wire.Announcement) (wire.Upload, e
 		Name:    a.Name,
 		ID:      a.ID,
 		Size:    a.Size,
+		Holes:   a.Holes,
 		ModTime: a.ModTime,
 		Mode:    a.Mode,
 		HasMode: a.HasMode,

@@ -234,6 +234,9 @@ func (d *Dir) Create(ctx context.Context, f File) (Partial, error) {
 	}
 	onConflict := f.Conflict(d.onConflict)
 	f.Name = name
+	if f.Size < 0 || !canHaveHoles {
+		f.Holes = 0
+	}
 	p := &partial{
 		dir:        d,
 		file:       f,

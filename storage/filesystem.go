@@ -51,6 +51,7 @@ type filesystem interface {
 type file interface {
 	io.ReadWriteCloser
 	io.ReaderAt
+	io.Seeker
 	Stat() (fs.FileInfo, error)
 	// Links returns how many names the file has.
 	Links() (uint64, error)

@@ -136,8 +136,7 @@ func (p *partial) append(b []byte) (int, error) {
 	if p.comparison != nil {
 		return p.appendCompared(b)
 	}
-	n, err := p.f.Write(b)
-	p.claimed(int64(n))
+	n, err := p.write(b)
 	p.size += int64(n)
 	p.unsynced += int64(n)
 	p.dir.batch.unsynced.Add(int64(n))
@@ -217,6 +216,9 @@ func (p *partial) keep(ctx context.Context, sum []byte) (name string, unchanged 
 	}
 	if p.comparison != nil {
 		return p.file.Name, true, p.keepCompared()
+	}
+	if err := p.endHole(); err != nil {
+		return "", false, err
 	}
 	if p.file.ID != "" && p.size >= large {
 		// This takes long, and who dies meanwhile should leave a partial that

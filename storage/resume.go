@@ -165,7 +165,7 @@ func (p *partial) create() error {
 
 // reserve takes the blocks that the rest of p will need, if it is worth while.
 func (p *partial) reserve() error {
-	if p.file.Size < small || p.file.Size == p.size {
+	if p.file.Size < small || p.file.Size == p.size || p.file.Holes > 0 {
 		return nil
 	}
 	err := p.f.Allocate(p.file.Size)
@@ -205,8 +205,8 @@ func (p *partial) Restart() error {
 	p.f.Close() // nobody wants its bytes any more
 	p.f = nil
 	p.settle()
-	p.unclaimed(max(0, p.file.Size-p.promised))
 	p.size, p.begun, p.resumed = 0, 0, Sum{}
+	p.unclaimed(max(0, p.rest()-p.promised))
 	if p.hash != nil {
 		p.hash = p.file.Digest.New()
 	}
@@ -253,6 +253,8 @@ func (p *partial) end(keep bool) error {
 	if p.f != nil {
 		if keep && p.reserved {
 			err = p.f.Truncate(p.size) // frees what is reserved
+		} else if keep {
+			err = p.endHole()
 		}
 		if cerr := p.f.Close(); keep { // else nobody wants its bytes any more
 			err = cmp.Or(err, cerr)

@@ -95,7 +95,10 @@ func (p *partial) explain(err error) error {
 	var short *SpaceError
 	if !errors.As(err, &short) {
 		free, ferr := p.place.space.free()
-		short = &SpaceError{Needed: max(-1, p.file.Size-p.size), Free: free, err: err}
+		short = &SpaceError{Needed: p.rest(), Free: free, err: err}
+		if p.file.Size < 0 {
+			short.Needed = -1
+		}
 		if ferr != nil || short.Needed >= 0 && short.Needed <= free {
 			return err // it is full in another way, such as by its inodes
 		}
@@ -117,7 +120,7 @@ func (s *space) promise(n int64) {
 // claim takes the room for the rest of p, or sees whether there is any for a file
 // of unknown size.
 func (p *partial) claim() error {
-	rest := max(0, p.file.Size-p.size)
+	rest := p.rest()
 	err := p.place.space.claim(rest, true)
 	if err == nil {
 		p.promised = rest

@@ -74,6 +74,9 @@ type File struct {
 	ID string
 	// Size is the length in bytes; negative if only Commit will tell.
 	Size int64
+	// Holes is how many of them are said to be zeros in long runs that need no
+	// space, which a store may leave out.
+	Holes int64
 	// ModTime is set on the published file; zero leaves the time of its last
 	// write.
 	ModTime time.Time

@@ -13,6 +13,8 @@ import (
 const (
 	// canSyncDirs says whether fsync of a directory makes its names durable.
 	canSyncDirs = true
+	// canHaveHoles says whether what is left out of a file takes no space.
+	canHaveHoles = true
 	// dirAccess is how a directory must be open for it. Nothing else opens so.
 	dirAccess = os.O_RDONLY | syscall.O_DIRECTORY
 	// syncAccess is how a file must be open for fsync.

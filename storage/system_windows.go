@@ -17,7 +17,9 @@ const (
 	// the name is, too; but Windows promises nothing of names, and those of empty
 	// folders are only written some seconds later.
 	canSyncDirs = false
-	dirAccess   = os.O_RDONLY
+	// canHaveHoles: only a file that was made sparse has holes here.
+	canHaveHoles = false
+	dirAccess    = os.O_RDONLY
 	// syncAccess: FlushFileBuffers wants GENERIC_WRITE.
 	syncAccess = os.O_RDWR
 )

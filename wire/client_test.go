@@ -45,7 +45,7 @@ func TestClientConverses(t *testing.T) {
 		s.say(kept("a.bin", "xxxxx"))
 		s.want("Data 0")
 		s.say(kept("b.bin", ""))
-		s.want("f|size=3|mtime=1732285920.000000005|mode=0640|")
+		s.want("f|size=3|allocated=1|mtime=1732285920.000000005|mode=0640|")
 		s.say("OK|upload=1|offset=0|colour=blue|")
 		s.want("Data 3", endOf(3))
 		s.say("WAIT|", saved(1, "f (2)", "xxx")+"unchanged=1|")
@@ -75,7 +75,7 @@ func TestClientConverses(t *testing.T) {
 		check(c.Blob(bg, xs(9), 5))("a.bin", false, "xxxxx")
 		check(c.Blob(bg, xs(0), 0))("b.bin", false, "")
 		a := known(3)
-		a.ModTime, a.Mode, a.HasMode = time.Unix(1732285920, 5), 0o640, true
+		a.Holes, a.ModTime, a.Mode, a.HasMode = 2, time.Unix(1732285920, 5), 0o640, true
 		check(c.Upload(bg, a, xs(3)))("f (2)", true, "xxx")
 		sha, _ := wire.DigestByName("sha256")
 		check(c.Upload(bg, wire.Announcement{Name: "END", Size: -1, Digest: sha}, strings.NewReader("abc")))("END", false, "abc")

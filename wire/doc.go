@@ -36,6 +36,7 @@
 //
 //	size       bytes in decimal, 0 … 9223372036854775807
 //	offset     likewise
+//	allocated  likewise
 //	token      16 … 1024 bytes of any text
 //	upload     a number in decimal: the n-th announcement of the connection
 //	id         what tells an upload from others: at most 128 bytes of any text
@@ -107,8 +108,8 @@
 // text says which rule it is. All other names it keeps as they are.
 //
 // The fields of an announcement are size (absent if the client does not know
-// it), id (absent if it cannot be resumed), mtime, mode, folders, replace, and
-// digest (absent for crc64nvme). The server answers ERROR, or OK with the number of the upload and
+// it), id (absent if it cannot be resumed), allocated, mtime, mode, folders,
+// replace, and digest (absent for crc64nvme). The server answers ERROR, or OK with the number of the upload and
 // the offset from which it wants the contents. The client waits for the OK
 // before it sends contents. They follow as Data of any sizes, even empty
 // ones, which a client whose source is slow sends to show that it is alive.
@@ -154,6 +155,11 @@
 // that was. Its client must not try that one again; others that were under way
 // may go over another connection. Files that were ended may have been kept
 // although no answer came.
+//
+// Sparse files. A client may tell with allocated= how many bytes a file of known
+// size takes up on its medium, if they are fewer because long runs of zeros are not
+// stored. It sends these zeros like all other contents. A server may refuse the file
+// by that number instead of its size, and leave out zeros likewise.
 //
 // Folders. An announcement whose name ends in "/" asks for a folder, without
 // contents. It is answered at once with SAVED, which has only the name, when

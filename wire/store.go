@@ -54,6 +54,9 @@ type Announcement struct {
 	ID string
 	// Size is in bytes; negative if the client does not know it yet.
 	Size int64
+	// Holes is how many of them are in holes of a sparse file: zeros that take up
+	// no space on the client's medium.
+	Holes int64
 	// ModTime is the time of the last modification; zero if not told.
 	ModTime time.Time
 	// Mode holds permission bits, if HasMode is set: a file may have none.

@@ -307,6 +307,10 @@ func TestAnnouncementFields(t *testing.T) {
 		{"", ann{Size: -1}},
 		{"size=0|", ann{Size: 0}},
 		{"size=1099511627776|", ann{Size: 1 << 40}},
+		{"size=10|allocated=4|", ann{Size: 10, Holes: 6}},
+		{"size=10|allocated=0|", ann{Size: 10, Holes: 10}},
+		{"size=10|allocated=12|", ann{Size: 10}},
+		{"allocated=12|", ann{Size: -1}},
 		{"mtime=1732285920.123456789|", ann{Size: -1, ModTime: time.Unix(1732285920, 123456789)}},
 		{"mtime=1732285920.5|", ann{Size: -1, ModTime: time.Unix(1732285920, 500000000)}},
 		{"mtime=1732285920|", ann{Size: -1, ModTime: time.Unix(1732285920, 0)}},
@@ -333,7 +337,7 @@ func TestAnnouncementFields(t *testing.T) {
 				p.send(str("f|" + tt.fields))
 				p.hear(ok(1))
 				got := w.store.announced[0]
-				if got.Name != "f" || got.Replace != tt.want.Replace || got.Size != tt.want.Size || got.Mode != tt.want.Mode || got.HasMode != tt.want.HasMode || !got.ModTime.Equal(tt.want.ModTime) {
+				if got.Name != "f" || got.Replace != tt.want.Replace || got.Size != tt.want.Size || got.Holes != tt.want.Holes || got.Mode != tt.want.Mode || got.HasMode != tt.want.HasMode || !got.ModTime.Equal(tt.want.ModTime) {
 					t.Errorf("the store was told %+v, want %+v", got, tt.want)
 				}
 				if got.Digest.Name != "crc64nvme" {

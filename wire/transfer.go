@@ -227,6 +227,9 @@ func (a Announcement) control() Control {
 	if a.Size >= 0 {
 		ctl = ctl.with("size", strconv.FormatInt(a.Size, 10))
 	}
+	if a.Holes > 0 && a.Holes <= a.Size {
+		ctl = ctl.with("allocated", strconv.FormatInt(a.Size-a.Holes, 10))
+	}
 	if !a.ModTime.IsZero() {
 		ctl = ctl.with("mtime", formatTime(a.ModTime))
 	}

@@ -209,6 +209,13 @@ func (u *upload) parse(ctl Control) (err error) {
 			return err
 		}
 	}
+	if s := ctl.Get("allocated"); s != "" {
+		allocated, err := parseSize(s)
+		if err != nil {
+			return err
+		}
+		u.Holes = max(0, u.Size-allocated)
+	}
 	if s := ctl.Get("mtime"); s != "" {
 		if u.ModTime, err = parseTime(s); err != nil {
 			return err
