@@ -93,7 +93,7 @@ func (b *blobber) ask(ctx context.Context) error {
 			o = s.said(text)
 			err = s.say(ctx, text)
 		case "2":
-			end := b.con.progress("blobs", 1)
+			end := b.con.work(ctx, "blobs", 1, b.lab != 0)
 			err = b.send(ctx)
 			end()
 		case "":
@@ -120,7 +120,7 @@ func (b *blobber) sendAll(ctx context.Context, count int) error {
 
 // sendEach sends so many blobs. It returns an error if no other can be sent either.
 func (b *blobber) sendEach(ctx context.Context, t *tally, count int) error {
-	defer b.con.progress("blobs", count)()
+	defer b.con.work(ctx, "blobs", count, b.lab != 0)()
 	for range count {
 		if err := t.count(ctx, b.con, b.sent(), b.send(ctx)); err != nil {
 			return err

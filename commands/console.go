@@ -72,7 +72,7 @@ func (c *console) done(o object) {
 // are told by fail.
 func (c *console) failure(o object, err error) {
 	c.count(&c.sum.Failed)
-	if item, ok := err.(*itemError); ok && item.item == o.File {
+	if item, ok := err.(*itemError); ok && o.File != "" {
 		err = item.err // the object says which
 	}
 	o.problem = problemOf(err)

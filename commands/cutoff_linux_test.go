@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -143,6 +144,35 @@ func TestStoppedStream(t *testing.T) {
 					}
 				})
 			}
+		}
+	}
+}
+
+// TestStoppedFile: a signal during an upload tells how far it came.
+func TestStoppedFile(t *testing.T) {
+	addr, store := serveCut(t)
+	for _, test := range []struct{ file, want string }{
+		{"large", `^labnet: large: stopped at [0-9.]+ [KMG]iB; run it again to go on$`},
+		{".", `^labnet: stopped: 0 of 2\+? files saved; run it again to go on$`},
+	} {
+		cmd := labnetCommand(t, "upload", "-a", addr, test.file)
+		for _, name := range []string{"large", "other"} {
+			file := filepath.Join(cmd.Dir, name)
+			if err := os.WriteFile(file, nil, 0o666); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Truncate(file, 64<<30); err != nil {
+				t.Skip("no large file: ", err)
+			}
+		}
+		s := onTerminal(t, cmd, 80)
+		s.await(t, "progress", func(line string) bool { return strings.Contains(line, "/s") })
+		awaits(t, "the beginning of the file", store.begun)
+		cmd.Process.Signal(syscall.SIGINT)
+		screen := strings.Join(s.end(t, cmd), "\n")
+		awaits(t, "its end", store.ended)
+		if status := cmd.ProcessState.Sys().(syscall.WaitStatus); status.Signal() != syscall.SIGINT || !regexp.MustCompile(test.want).MatchString(screen) {
+			t.Errorf("%s: %v: %s", test.file, cmd.ProcessState, screen)
 		}
 	}
 }

@@ -69,7 +69,6 @@ type item struct {
 	named    bool // it is among the names that were announced
 	transfer *wire.Transfer
 	start    time.Time
-	begun    bool
 	failure  error // for which it may go again
 	reached  int64 // the most bytes that the server ever had before a try
 }
@@ -274,6 +273,14 @@ func (f failing) Read([]byte) (int, error)       { return 0, f.err }
 func (f failing) Seek(int64, int) (int64, error) { return 0, f.err }
 func (f failing) Close() error                   { return nil }
 
+// label is what people know an item by.
+func (it *item) label() string {
+	if it.stream != nil && it.file == "-" && it.name != "" {
+		return it.name
+	}
+	return it.file
+}
+
 // object is what is printed of an item.
 func (u *uploader) object(it *item) object {
 	op := "upload"
@@ -312,7 +319,7 @@ func (u *uploader) labUpload(ctx context.Context, it *item, names *coincidence) 
 		return errCoincides
 	}
 	a := it.announcement
-	r := u.con.meter.measure(it.file, a.Size, it.source(), nil)
+	r := u.con.meter.measure(it.label(), a.Size, it.source(), nil)
 	defer r.Close()
 	it.start = time.Now()
 	err := u.labDo(ctx, func(c *wire.LabClient) error { return c.Upload(ctx, a.Name, r, a.Size) })
@@ -351,7 +358,11 @@ func (u *uploader) sent(it *item, done object, digest, remark string, remarkable
 		u.con.done(done)
 		return
 	}
-	u.con.sent(done, it.file, digest, remark, took)
+	label := it.label()
+	if it.name == "" { // which the server has chosen
+		label, remark = done.Name, ""
+	}
+	u.con.sent(done, label, digest, remark, took)
 }
 
 // remarkOn says what is special about a file that was kept, and whether that needs a

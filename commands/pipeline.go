@@ -51,7 +51,7 @@ type pipeline struct {
 // sendEach sends items, in more than one try if need be. It returns an error
 // only if no other can be sent either.
 func (u *uploader) sendEach(ctx context.Context, items iter.Seq[*item]) error {
-	defer u.con.progress("files", 0)()
+	defer u.con.work(ctx, "files", 0, u.lab != 0)()
 	if u.lab != 0 {
 		var names coincidence
 		for it := range items {
@@ -78,7 +78,7 @@ func (u *uploader) sendEach(ctx context.Context, items iter.Seq[*item]) error {
 			abandoned = false
 		}
 		first := p.again[0]
-		again, err := patience.wait(ctx, u.con, first.file, first.failure)
+		again, err := patience.wait(ctx, u.con, first.label(), first.failure)
 		if err == nil && !again {
 			gone := isServerGone(first.failure)
 			if gone && (abandoned || !p.hasReached()) {
@@ -359,8 +359,15 @@ func (p *pipeline) sendFirst(ctx context.Context) {
 	it := p.announced[0]
 	p.announced = p.announced[1:]
 	if it.transfer != nil && !it.folder {
-		it.start, it.begun = time.Now(), true
-		r := p.con.meter.measure(it.file, it.announcement.Size, it.source(), it.resumedAt)
+		it.start = time.Now()
+		if it.stream != nil {
+			it.stream.begun = true
+		}
+		var resumed func() int64
+		if it.announcement.ID != "" {
+			resumed = it.resumedAt
+		}
+		r := p.con.meter.measure(it.label(), it.announcement.Size, it.source(), resumed)
 		it.transfer.Send(ctx, r) // an error comes again when the answer is waited for
 		r.Close()
 		it.contents = nil
@@ -416,5 +423,5 @@ func (p *pipeline) tell(ctx context.Context, it *item) {
 
 // mayPass reports whether an item may succeed on another try.
 func (p *pipeline) mayPass(it *item, err error) bool {
-	return it.err == nil && !(it.stream != nil && it.begun) && passes(err, p.always || p.hasReached())
+	return it.err == nil && !(it.stream != nil && it.stream.begun) && passes(err, p.always || p.hasReached())
 }

@@ -68,13 +68,14 @@ func (m *meter) tell() {
 func (m *meter) wait(why string, next, until time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.now, m.why, m.next, m.until = nil, why, next, until
+	m.why, m.next, m.until = why, next, until
 }
 
 // measure measures how much is sent of a source, of size bytes or, if that is
 // negative, of as many as there are. It must be closed when all is sent.
-// resumed, which may be nil, returns how much the server has of it from before:
-// so much is read to be compared, and not sent. It is called by Read and Close.
+// resumed, which is nil if it cannot be resumed, returns how much the server has of it
+// from before: so much is read to be compared, and not sent. It is called by Read and
+// Close.
 func (m *meter) measure(name string, size int64, r io.ReadCloser, resumed func() int64) io.ReadCloser {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -100,6 +101,7 @@ type metered struct {
 	last    int64 // of them by the last Read
 	resumed int64 // of them not to be sent
 	sent    int64 // of them sent
+	ended   bool  // all was read
 	closed  bool
 }
 
@@ -108,7 +110,7 @@ type metered struct {
 func (s *metered) Read(p []byte) (int, error) {
 	s.count(func() { s.grow(s.read - s.last) })
 	n, err := s.source.Read(p)
-	s.count(func() { s.read, s.last = s.read+int64(n), int64(n) })
+	s.count(func() { s.read, s.last, s.ended = s.read+int64(n), int64(n), err == io.EOF })
 	return n, err
 }
 

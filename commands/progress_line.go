@@ -1,6 +1,8 @@
 package commands
 
 import (
+	"context"
+	"errors"
 	"io"
 	"os"
 	"strings"
@@ -60,6 +62,27 @@ func (c *console) progress(things string, count int) (end func()) {
 		}
 		c.meter.end()
 	}
+}
+
+// work is progress for work within ctx. What it returns also tells, if a signal has
+// ended ctx, how far the work has come.
+func (c *console) work(ctx context.Context, things string, count int, lab bool) func() {
+	end := c.progress(things, count)
+	before := c.doneSoFar()
+	return func() {
+		if _, stopped := errors.AsType[interruption](context.Cause(ctx)); stopped {
+			if text := c.meter.stopped(c.doneSoFar()-before, lab); text != "" {
+				c.note("%s", text)
+			}
+		}
+		end()
+	}
+}
+
+func (c *console) doneSoFar() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.sum.Done
 }
 
 // showProgress shows it until quit is closed.

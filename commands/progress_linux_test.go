@@ -113,7 +113,7 @@ func streaming(t *testing.T) (*exec.Cmd, *terminal, io.WriteCloser) {
 	if _, err := out.Write(make([]byte, 1<<20)); err != nil {
 		t.Fatal(err)
 	}
-	s.await(t, "progress", func(line string) bool { return strings.HasPrefix(line, "-  ") && strings.HasSuffix(line, "/s") })
+	s.await(t, "progress", func(line string) bool { return strings.HasPrefix(line, "stream  ") && strings.HasSuffix(line, "/s") })
 	return cmd, s, out
 }
 
@@ -126,19 +126,20 @@ func TestProgressOnTerminal(t *testing.T) {
 	s.resize(t, 80)
 	input.Close()
 	lines := s.end(t, cmd)
-	if len(lines) != 1 || !strings.HasPrefix(lines[0], "-  1.0 MiB  ") || !cmd.ProcessState.Success() {
+	if len(lines) != 1 || !strings.HasPrefix(lines[0], "stream  1.0 MiB  ") || !cmd.ProcessState.Success() {
 		t.Errorf("%v, and on the screen is\n%s", cmd.ProcessState, strings.Join(lines, "\n"))
 	}
 }
 
-// TestProgressInterrupted: Ctrl-C leaves nothing of it, and labnet dies of
-// the signal.
+// TestProgressInterrupted: Ctrl-C leaves nothing of it but what became of the stream,
+// and labnet dies of the signal.
 func TestProgressInterrupted(t *testing.T) {
 	cmd, s, _ := streaming(t)
 	s.keyboard.WriteString("\x03")
 	lines := s.end(t, cmd)
 	lines = slices.DeleteFunc(lines, func(l string) bool { return l == "^C" }) // the terminal's own
-	if status := cmd.ProcessState.Sys().(syscall.WaitStatus); len(lines) > 0 || status.Signal() != syscall.SIGINT {
+	want := []string{"labnet: stream: stopped; nothing was kept"}
+	if status := cmd.ProcessState.Sys().(syscall.WaitStatus); !slices.Equal(lines, want) || status.Signal() != syscall.SIGINT {
 		t.Errorf("%v, and on the screen is\n%s", cmd.ProcessState, strings.Join(lines, "\n"))
 	}
 }

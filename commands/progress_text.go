@@ -66,12 +66,8 @@ func (m *meter) waiting(now time.Time) []part {
 
 // many tells of many things, and of one of them if that takes long.
 func (m *meter) many(now time.Time) []part {
-	all := ""
-	if !m.all {
-		all = "+" // the end is not known yet
-	}
 	parts := []part{
-		{text: fmt.Sprintf("%s of %s%s %s", grouped(m.done), grouped(m.found), all, m.things)},
+		{text: fmt.Sprintf("%s of %s%s %s", grouped(m.done), grouped(m.found), m.more(), m.things)},
 		{text: amount(m.sent) + " sent", rank: 1},
 		{text: m.perSecond(now), rank: 2},
 	}
@@ -101,6 +97,49 @@ func (m *meter) left(s *metered, now time.Time, rank int) (parts []part) {
 		parts = append(parts, part{text: "resumed at " + amount(s.resumed), rank: rank + 2})
 	}
 	return parts
+}
+
+// stopped tells how far work has come that a signal stops, so many things of it being
+// saved, and what follows from that; "" if there is nothing to tell. In the lab dialect
+// nobody knows what the server keeps.
+func (m *meter) stopped(saved int, lab bool) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	const again, unknown = "; run it again to go on", "; the course's protocol does not tell what the server keeps"
+	s := m.now
+	switch {
+	case !m.active || m.found <= saved && m.all:
+		return ""
+	case m.found > 1:
+		text := fmt.Sprintf("stopped: %s of %s%s %s ", grouped(saved), grouped(m.found), m.more(), m.things)
+		switch {
+		case lab:
+			return text + "sent" + unknown
+		case m.things == "files":
+			return text + "saved" + again
+		}
+		return text + "saved"
+	case s == nil:
+		return "stopped before anything was sent"
+	}
+	name, at := printable(s.name)+": ", s.resumed+s.sent
+	switch {
+	case lab:
+		return name + "stopped at " + amount(at) + unknown
+	case s.from != nil && at > 0:
+		return name + "stopped at " + amount(at) + again
+	case s.from == nil && (s.ended || s.size >= 0 && s.read >= s.size):
+		return name + "stopped before the server said that it was saved; it may have been kept"
+	}
+	return name + "stopped; nothing was kept"
+}
+
+// more is behind a number that is not known yet.
+func (m *meter) more() string {
+	if m.all {
+		return ""
+	}
+	return "+"
 }
 
 // perSecond tells the rate.

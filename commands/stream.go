@@ -3,7 +3,6 @@ package commands
 import (
 	"io"
 	"os"
-	"sync/atomic"
 	"time"
 )
 
@@ -23,8 +22,8 @@ type stream struct {
 	file       *os.File
 	interrupts *interrupts
 	text       bool
-	last       byte        // of what was read
-	begun      atomic.Bool // to be read
+	last       byte // of what was read
+	begun      bool // to be sent: there is no other try
 }
 
 // stream returns f as a stream, and begins to catch signals.
@@ -41,7 +40,6 @@ func (c *console) textStream(f *os.File) *stream {
 }
 
 func (s *stream) Read(p []byte) (int, error) {
-	s.begun.Store(true)
 	n, err := s.file.Read(p)
 	if n > 0 {
 		s.last = p[n-1]

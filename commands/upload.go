@@ -178,7 +178,7 @@ func (u *uploader) sendAll(ctx context.Context, items iter.Seq[*item]) error {
 func (u *uploader) count(ctx context.Context, it *item, err error) error {
 	u.nested = u.nested || it.nested
 	if err != nil {
-		err = &itemError{it.file, err}
+		err = &itemError{it.label(), err}
 	}
 	return u.tally.count(ctx, u.con, u.object(it), err)
 }
