@@ -110,6 +110,9 @@ func gnuOrder(flags []cli.Flag, args []string) []string {
 		case arg == "--":
 			operands = append(operands, args...)
 			args = nil
+		case !strings.HasPrefix(arg, "-") && slices.Contains(options, "--"+fromCommandFlag):
+			operands = append(append(operands, arg), args...) // a command with its own flags
+			args = nil
 		case arg == "-" || !strings.HasPrefix(arg, "-"):
 			operands = append(operands, arg)
 		default:

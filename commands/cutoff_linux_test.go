@@ -148,6 +148,73 @@ func TestStoppedStream(t *testing.T) {
 	}
 }
 
+// TestStoppedCommand: a signal to upload alone, or to its terminal, ends the command
+// of --from-command with all that this has started, and nothing is published.
+func TestStoppedCommand(t *testing.T) {
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		t.Skip("bash not found: ", err)
+	}
+	addr, store := serveCut(t)
+	for _, how := range []string{"process", "terminal"} {
+		for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+			for name, script := range map[string]string{
+				"at once":     "exec cat /dev/urandom",
+				"descendants": "(while :; do head -c 3M /dev/urandom; sleep .1; done) | cat; sleep 1000",
+				"silent":      "head -c 3M /dev/urandom; sleep 1000 & wait",
+			} {
+				t.Run(fmt.Sprintf("%s/%s/%s", how, signal, name), func(t *testing.T) {
+					for range *stops {
+						cmd := labnetCommand(t, "upload", "-a", addr, "--name", "x", "--from-command", "--", bash, "-c", "exec 9>alive; "+script)
+						alive := filepath.Join(cmd.Dir, "alive")
+						if err := syscall.Mkfifo(alive, 0o600); err != nil {
+							t.Fatal(err)
+						}
+						gone := make(chan string, 1)
+						go func() {
+							f, err := os.Open(alive)
+							if err == nil {
+								_, err = io.Copy(io.Discard, f) // until nobody has it open
+								f.Close()
+							}
+							gone <- fmt.Sprint(err)
+						}()
+						var s *terminal
+						if how == "terminal" {
+							s = onTerminal(t, cmd, 80)
+						} else {
+							cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+							if err := cmd.Start(); err != nil {
+								t.Fatal(err)
+							}
+						}
+						awaits(t, "the beginning of the stream", store.begun)
+						if s != nil && signal == syscall.SIGINT {
+							s.keyboard.WriteString("\x03")
+						} else {
+							cmd.Process.Signal(signal)
+						}
+						if s != nil {
+							s.end(t, cmd)
+						} else {
+							cmd.Wait()
+						}
+						if status := cmd.ProcessState.Sys().(syscall.WaitStatus); !status.Signaled() || status.Signal() != signal {
+							t.Errorf("%v: upload ended with %v", signal, cmd.ProcessState)
+						}
+						if ended := awaits(t, "the end of the stream", store.ended); ended != "dropped" {
+							t.Errorf("the output of a command that %v stopped was %s", signal, ended)
+						}
+						if err := awaits(t, "the end of the command", gone); err != "<nil>" {
+							t.Error(err)
+						}
+					}
+				})
+			}
+		}
+	}
+}
+
 // TestStoppedFile: a signal during an upload tells how far it came.
 func TestStoppedFile(t *testing.T) {
 	addr, store := serveCut(t)

@@ -215,7 +215,7 @@ func (it *item) open() (*steadyFile, error) {
 func (it *item) source() io.ReadCloser {
 	switch {
 	case it.stream != nil:
-		return io.NopCloser(it.stream)
+		return it.stream
 	case it.contents != nil:
 		return it.contents
 	}
@@ -349,6 +349,9 @@ func (u *uploader) print(it *item, saved wire.Saved) {
 	done = done.summed(digest, sum)
 	remark, remarkable := remarkOn(it.announcement, saved)
 	u.sent(it, done, digest+":"+sum, remark, remarkable)
+	if it.stream != nil && it.stream.producer != nil && saved.Size == 0 {
+		u.con.note("%s: the command wrote nothing; an empty file was kept", printable(it.label()))
+	}
 }
 
 // sent prints that a file was sent. If it is remarkable, it has a line in any case.

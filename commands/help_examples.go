@@ -8,7 +8,7 @@ var examples = map[string][]example{
 	"": {
 		{"labnet serve", "receive, and keep files in ./received"},
 		{"labnet upload report.pdf photos/", "send files and folders"},
-		{"pg_dump shop | labnet upload --name shop.sql -", ""},
+		{"labnet upload --name shop.sql --from-command -- pg_dump shop", ""},
 		{"labnet say hello", "send a message, print the answer"},
 		{"labnet ping -c 3 -a 192.0.2.7:9000", "ask whether a server answers"},
 	},
@@ -39,7 +39,8 @@ var examples = map[string][]example{
 		{"labnet upload --into inbox *.pdf", "into a folder at the server"},
 		{"labnet upload --exclude '*.o' --exclude /build/ src", ""},
 		{"labnet upload -- -x.txt", "a file whose name begins with -"},
-		{"pg_dump shop | labnet upload --name shop.sql -", ""},
+		{"labnet upload --name shop.sql --from-command -- pg_dump shop", ""},
+		{"tail -n 1000 app.log | labnet upload --name tail.log -", ""},
 		{"labnet upload", "asks for files (Tab completes), until Ctrl-D"},
 	},
 	"completion": {

@@ -7,6 +7,7 @@ import (
 	"os/signal"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -50,6 +51,10 @@ func stoppable(con *console, action cli.ActionFunc) cli.ActionFunc {
 		overdue := context.AfterFunc(con.interrupts.ctx, func() {
 			if why, ok := errors.AsType[interruption](context.Cause(con.interrupts.ctx)); ok {
 				time.Sleep(stopGrace)
+				if con.interrupts.producer.Load() != nil {
+					time.Sleep(producerGrace)
+					con.interrupts.endProducer()
+				}
 				erased := make(chan struct{})
 				go func() {
 					defer close(erased)
@@ -76,6 +81,8 @@ type interrupts struct {
 	watch   sync.Once
 	signals chan os.Signal
 	passed  chan struct{} // gets one when mark has passed
+
+	producer atomic.Pointer[producer] // that runs, and must not outlive this process
 }
 
 func newInterrupts(ctx context.Context) *interrupts {
@@ -120,12 +127,38 @@ func (i *interrupts) wait() {
 				}
 				continue
 			}
-			signal.Reset() // a second one ends the process at once
 			i.cancel(interruption{s})
+			i.second()
 			return
 		case <-i.ctx.Done():
 			return
 		}
+	}
+}
+
+// second ends the process at once when there is a second signal.
+func (i *interrupts) second() {
+	if i.producer.Load() == nil {
+		signal.Reset()
+	}
+	for s := range i.signals {
+		if s != mark {
+			i.endProducer()
+			dieOf(s)
+		}
+	}
+}
+
+// runs notes that a producer runs, or with nil that none does any more.
+func (i *interrupts) runs(p *producer) {
+	if i != nil {
+		i.producer.Store(p)
+	}
+}
+
+func (i *interrupts) endProducer() {
+	if p := i.producer.Load(); p != nil {
+		p.kill()
 	}
 }
 

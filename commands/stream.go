@@ -19,7 +19,8 @@ const (
 // A stream is a file that can be read once, such as a pipe. It ends in an
 // interruption if that may be why it ends.
 type stream struct {
-	file       *os.File
+	file       *os.File  // nil if there is a producer
+	producer   *producer // that is run for it
 	interrupts *interrupts
 	text       bool
 	last       byte // of what was read
@@ -40,11 +41,11 @@ func (c *console) textStream(f *os.File) *stream {
 }
 
 func (s *stream) Read(p []byte) (int, error) {
-	n, err := s.file.Read(p)
+	n, err := s.source().Read(p)
 	if n > 0 {
 		s.last = p[n-1]
 	}
-	if err == io.EOF && !isRegular(s.file) {
+	if s.producer != nil && err != nil || err == io.EOF && !isRegular(s.file) {
 		grace := streamGrace
 		if s.text && s.last == '\n' {
 			grace = textGrace
@@ -53,7 +54,25 @@ func (s *stream) Read(p []byte) (int, error) {
 			err = stopped
 		}
 	}
+	if s.producer != nil && err == io.EOF {
+		s.producer.complete.Store(true)
+	}
 	return n, err
+}
+
+func (s *stream) source() io.Reader {
+	if s.producer != nil {
+		return s.producer
+	}
+	return s.file
+}
+
+// Close ends the producer if there is one. Other streams are their owners' to close.
+func (s *stream) Close() error {
+	if s.producer != nil {
+		return s.producer.Close()
+	}
+	return nil
 }
 
 func isRegular(f *os.File) bool {

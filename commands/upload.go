@@ -14,6 +14,9 @@ import (
 	"github.com/labnet/labnet/wire"
 )
 
+// fromCommandFlag makes a command of the arguments.
+const fromCommandFlag = "from-command"
+
 // uploadOptions are the flags of upload.
 type uploadOptions struct {
 	name    string // for a single argument; "" takes its own
@@ -34,12 +37,13 @@ func uploadCommand(con *console) *cli.Command {
 		Name:        "upload",
 		Usage:       "send files and folders; done means safe on the server's disk",
 		ArgsUsage:   "[FILE | FOLDER | -]…",
-		Description: "With -, standard input is the file. Without arguments on a terminal, asks for names.",
+		Description: "With -, standard input is the file. With --from-command, what a command prints is, and kept only if it exits with 0: upload --name NAME --from-command -- COMMAND [ARG…]. Without arguments on a terminal, asks for names.",
 		Flags: clientFlags(append(retryFlags(),
 			&cli.StringFlag{Name: "name", Usage: "keep it as `NAME` at the server; with a / at the end, as --into does"},
 			&cli.StringFlag{Name: "into", Usage: "keep all in the folder `PATH` at the server"},
 			&cli.StringSliceFlag{Name: "exclude", Usage: "leave out what `PATTERN` matches, as in .gitignore; may be repeated"},
 			&cli.StringSliceFlag{Name: "exclude-from", Usage: "leave out what the patterns in `FILE` match, a line each"},
+			&cli.BoolFlag{Name: fromCommandFlag, Usage: "run the command after -- and send what it prints"},
 			&cli.StringFlag{Name: "digest", Value: wire.Digests()[0].Name, Usage: "verify by `NAME`: crc64nvme or sha256"},
 			&cli.BoolFlag{Name: "follow", Aliases: []string{"L"}, Usage: "follow symbolic links inside folders"},
 			&cli.BoolFlag{Name: "no-times", Usage: "do not keep modification times"},
@@ -74,6 +78,9 @@ func uploadCommand(con *console) *cli.Command {
 			o.digest, _ = wire.DigestByName(digest)
 			u := &uploader{con: con, session: session{clientOptions: client}, uploadOptions: o}
 			defer u.close()
+			if c.Bool(fromCommandFlag) {
+				return u.uploadOutput(c.Context, args)
+			}
 			if err := checkNotServer(args); err != nil {
 				return err
 			}
@@ -94,6 +101,9 @@ func uploadCommand(con *console) *cli.Command {
 // and under which name if not their own. A name that ends in a slash is one of a
 // folder, as for cp.
 func destinationOf(c *cli.Context, args []string) (into, name string, err error) {
+	if c.Bool(fromCommandFlag) {
+		args = nil // they are no files
+	}
 	name = filepath.ToSlash(c.String("name"))
 	if c.IsSet("into") {
 		into = filepath.ToSlash(c.String("into"))
@@ -132,6 +142,28 @@ type uploader struct {
 
 func (u *uploader) uploadAll(ctx context.Context, args []string) error {
 	if err := u.sendAll(ctx, u.items(args)); err != nil {
+		return err
+	}
+	return u.tally.err("files not uploaded")
+}
+
+// uploadOutput uploads what a command writes.
+func (u *uploader) uploadOutput(ctx context.Context, argv []string) error {
+	const usage = "upload --name NAME --from-command -- COMMAND [ARG…]"
+	switch {
+	case len(argv) == 0:
+		return &badUsage{errors.New("--from-command: no command given"), usage}
+	case u.name == "":
+		return &badUsage{errors.New("--from-command needs --name"), usage}
+	case u.lab != 0:
+		return usageError("--from-command does not go with --lab: the course's protocol has no files of unknown size")
+	}
+	s, err := u.con.fromCommand(argv)
+	if err != nil {
+		return err
+	}
+	it := &item{file: "-", name: path.Join(u.into, u.name), stream: s}
+	if err := u.sendAll(ctx, slices.Values([]*item{it})); err != nil {
 		return err
 	}
 	return u.tally.err("files not uploaded")
@@ -178,6 +210,9 @@ func (u *uploader) sendAll(ctx context.Context, items iter.Seq[*item]) error {
 func (u *uploader) count(ctx context.Context, it *item, err error) error {
 	u.nested = u.nested || it.nested
 	if err != nil {
+		if s := it.stream; s != nil && s.producer != nil && s.producer.ended {
+			err = &cutShort{s.producer.argv[0], err}
+		}
 		err = &itemError{it.label(), err}
 	}
 	return u.tally.count(ctx, u.con, u.object(it), err)

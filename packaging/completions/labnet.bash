@@ -83,7 +83,7 @@ _labnet() {
     1,upload,-a | 1,upload,--addr) words='' ;;
     1,upload,--timeout) words='' ;;
     1,upload,--lab) words='1 2 3 4 5 6 extra' ;;
-    1,upload,*) flags='--retry-for --retries --name --into --exclude --exclude-from --digest --follow --no-times --no-perms --verbose --tls --pin --token-file --addr --timeout --lab --quiet --json --help' files=default ;;
+    1,upload,*) flags='--retry-for --retries --name --into --exclude --exclude-from --from-command --digest --follow --no-times --no-perms --verbose --tls --pin --token-file --addr --timeout --lab --quiet --json --help' files=default ;;
     1,completion,*) flags='--help' words='bash zsh fish' ;;
     1,help,*) flags='--help' words='serve ping say blob upload completion help version' ;;
     1,version,*) flags='--json --help' words='' ;;

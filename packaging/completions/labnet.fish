@@ -94,6 +94,7 @@ complete -c labnet -n '__labnet_is upload' -l name -x -d 'keep it as NAME at the
 complete -c labnet -n '__labnet_is upload' -l into -x -d 'keep all in the folder PATH at the server'
 complete -c labnet -n '__labnet_is upload' -l exclude -x -d 'leave out what PATTERN matches, as in .gitignore; may be repeated'
 complete -c labnet -n '__labnet_is upload' -l exclude-from -r -F -d 'leave out what the patterns in FILE match, a line each'
+complete -c labnet -n '__labnet_is upload' -l from-command -d 'run the command after -- and send what it prints'
 complete -c labnet -n '__labnet_is upload' -l digest -x -a 'crc64nvme sha256' -d 'verify by NAME: crc64nvme or sha256'
 complete -c labnet -n '__labnet_is upload' -s L -l follow -d 'follow symbolic links inside folders'
 complete -c labnet -n '__labnet_is upload' -l no-times -d 'do not keep modification times'
