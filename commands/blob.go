@@ -17,15 +17,20 @@ import (
 
 func blobCommand(con *console) *cli.Command {
 	return &cli.Command{
-		Name:        "blob",
-		Usage:       "send random bytes",
-		Description: "On a terminal and without -s and -n, asks what to send, again and again.",
-		Flags: clientFlags(
+		Name:  "blob",
+		Usage: "send random bytes",
+		Description: "On a terminal and without -s and -n, asks what to send, again and again. " +
+			"A blob whose answer was lost with the connection is sent again, so that the server may keep it twice.",
+		Flags: clientFlags(append(retryFlags(),
 			&cli.StringFlag{Name: "size", Aliases: []string{"s"}, Value: "1MiB", Usage: "send `SIZE` bytes"},
 			&cli.IntFlag{Name: "count", Aliases: []string{"n"}, Value: 1, Usage: "send `N` blobs"},
-		),
+		)...),
 		Action: stoppable(con, func(c *cli.Context) error {
 			o, err := clientOptionsOf(c, con, wire.Lab4, wire.Lab5, wire.Lab6, wire.LabExtra)
+			if err != nil {
+				return err
+			}
+			r, err := retrierOf(c)
 			if err != nil {
 				return err
 			}
@@ -39,7 +44,7 @@ func blobCommand(con *console) *cli.Command {
 			case c.Args().Present():
 				return blobArgument(c)
 			}
-			b := &blobber{con, session{clientOptions: o}, size}
+			b := &blobber{con, session{clientOptions: o}, r, size}
 			defer b.close()
 			if con.interactive() && !c.IsSet("size") && !c.IsSet("count") {
 				return b.ask(c.Context)
@@ -69,6 +74,7 @@ func blobArgument(c *cli.Context) error {
 type blobber struct {
 	con *console
 	session
+	retrier
 	size int64
 }
 
@@ -82,19 +88,21 @@ func (b *blobber) ask(ctx context.Context) error {
 		if err != nil {
 			return t.end(err, "messages not sent")
 		}
-		o := b.sent()
+		var o object
 		switch strings.TrimSpace(kind) {
 		case "1":
 			var text string
 			if text, err = lines.next(ctx, "text: "); err != nil {
 				return t.end(err, "messages not sent")
 			}
-			s := &speaker{b.con, &b.session}
-			o = s.said(text)
-			err = s.say(ctx, text)
+			if text == "" {
+				continue
+			}
+			s := &speaker{b.con, &b.session, b.retrier}
+			o, err = s.say(ctx, text)
 		case "2":
 			end := b.con.work(ctx, "blobs", 1, b.lab != 0)
-			err = b.send(ctx)
+			o, err = b.send(ctx, b.patience())
 			end()
 		case "":
 			continue
@@ -121,44 +129,57 @@ func (b *blobber) sendAll(ctx context.Context, count int) error {
 // sendEach sends so many blobs. It returns an error if no other can be sent either.
 func (b *blobber) sendEach(ctx context.Context, t *tally, count int) error {
 	defer b.con.work(ctx, "blobs", count, b.lab != 0)()
+	patience := b.patience()
 	for range count {
-		if err := t.count(ctx, b.con, b.sent(), b.send(ctx)); err != nil {
+		o, err := b.send(ctx, patience)
+		if err := t.count(ctx, b.con, o, err); err != nil {
 			return err
+		}
+		if isServerGone(err) && b.hasReached() {
+			return err // it was waited for long enough
 		}
 		b.con.meter.tell()
 	}
 	return nil
 }
 
-// sent is the outcome of one blob.
-func (b *blobber) sent() object { return object{Op: "blob", Addr: b.addr, Size: &b.size} }
+// send sends one blob of random bytes, and returns its outcome or why there is none.
+func (b *blobber) send(ctx context.Context, p *patience) (object, error) {
+	done := object{Op: "blob", Addr: b.addr, Size: &b.size}
+	start := time.Now()
+	if b.lab != 0 {
+		err := b.sendBytes(func(bytes io.Reader) error {
+			return b.labDo(ctx, func(c *wire.LabClient) error { return c.Blob(ctx, bytes, b.size) })
+		})
+		if err == nil {
+			done.Unconfirmed = true
+			b.con.sent(done, "random bytes", "", unconfirmed, time.Since(start))
+		}
+		return done, err
+	}
+	var saved wire.Saved
+	tries := &tries{session: &b.session, con: b.con, thing: "blob", patience: p}
+	err := tries.do(ctx, func() error {
+		return b.sendBytes(func(bytes io.Reader) error {
+			return b.do(ctx, func(c *wire.Client) (err error) {
+				saved, err = c.Blob(ctx, bytes, b.size)
+				return err
+			})
+		})
+	})
+	done.AnswerLost = tries.unanswered
+	if err == nil {
+		done.Name, done.CRC64NVME = saved.Name, saved.Hex()
+		b.con.sent(done, saved.Name, "crc64nvme:"+saved.Hex(), "", time.Since(start))
+	}
+	return done, err
+}
 
-// send sends one blob of random bytes.
-func (b *blobber) send(ctx context.Context) error {
+// sendBytes calls send with random bytes.
+func (b *blobber) sendBytes(send func(io.Reader) error) error {
 	var seed [32]byte
 	rand.Read(seed[:])
 	bytes := b.con.meter.measure("random bytes", b.size, io.NopCloser(mathrand.NewChaCha8(seed)), nil)
 	defer bytes.Close()
-	start := time.Now()
-	done := b.sent()
-	if b.lab != 0 {
-		err := b.labDo(ctx, func(c *wire.LabClient) error { return c.Blob(ctx, bytes, b.size) })
-		if err != nil {
-			return err
-		}
-		done.Unconfirmed = true
-		b.con.sent(done, "random bytes", "", unconfirmed, time.Since(start))
-		return nil
-	}
-	var saved wire.Saved
-	err := b.do(ctx, func(c *wire.Client) (err error) {
-		saved, err = c.Blob(ctx, bytes, b.size)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	done.Name, done.CRC64NVME = saved.Name, saved.Hex()
-	b.con.sent(done, saved.Name, "crc64nvme:"+saved.Hex(), "", time.Since(start))
-	return nil
+	return send(bytes)
 }

@@ -262,6 +262,8 @@ var mistakes = []struct {
 	{"messages", []mistake{
 		{args: []string{"say"}, stdin: "latin\xe9", server: silent},
 		{args: []string{"say"}, stdin: "a\x00b", server: silent},
+		{args: []string{"say"}, stdin: strings.Repeat("x", 5000), server: silent},
+		{args: []string{"say", ""}, server: silent},
 		{args: []string{"say", "-"}, stdin: "\xff\nfine\n", server: answerAndStay("\x01\x02\x00ok")},
 	}},
 	{"a server that is not there", []mistake{
@@ -292,7 +294,7 @@ var mistakes = []struct {
 		{args: []string{"upload", "file"}, prepare: files("file"), server: answer("OK")},
 		at(answer("\x01\x02\x00\xff\xff"), "say", "hi"),
 		at(answer("\x02\x01x"), "say", "hi"),
-		at(answerAndStay(reply("SAVED", "upload", "1")), "say", "hi"),
+		at(answerAndStay(reply("SAVED", "upload", "1")), "say", "--retries", "0", "hi"),
 		at(answerAndStay(reply("OK", "name", "x.bin", "size", "1", "crc64nvme", "0000000000000000")), "blob", "-s", "1"),
 	}},
 	{"encryption", []mistake{

@@ -28,6 +28,7 @@ type object struct {
 	Text       *string `json:"text,omitempty"`
 	TextBase64 []byte  `json:"text_base64,omitempty"`
 	Reply      *string `json:"reply,omitempty"`
+	AnswerLost bool    `json:"answer_lost,omitempty"` // once or more, so that it may have been received once more
 
 	File       string `json:"file,omitempty"` // as the sender knows it
 	FileBase64 []byte `json:"file_base64,omitempty"`

@@ -116,7 +116,7 @@ func refusals() (all []mistake) {
 		mistake{args: []string{"upload", "new"}, prepare: files("new"), server: small},
 		at(small, "blob", "-s", "11"),
 		at(brief, "say", "more than ten bytes"),
-		at(full, "say", "hi"),
+		at(full, "say", "--retries", "0", "hi"),
 		at(full, "ping", "-c", "1"),
 		mistake{args: []string{"upload", "--name", "stream", "-"}, stdin: "more than ten bytes", server: small},
 	)

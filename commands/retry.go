@@ -161,6 +161,76 @@ func (p *patience) spent(err error, resumes bool) error {
 	return e
 }
 
+// tries send one thing that is not resumed, a text or a blob, over a session.
+type tries struct {
+	*session
+	con      *console
+	thing    string // what it is called
+	patience *patience
+
+	// unanswered means that the connection of a try was lost before the answer, so
+	// that the server may have received it.
+	unanswered bool
+	warned     bool
+}
+
+// do calls send until that succeeds or there is to be no other try.
+func (t *tries) do(ctx context.Context, send func() error) error {
+	for {
+		err := send()
+		if err == nil {
+			t.patience.helped()
+			return nil
+		}
+		t.unanswered = t.unanswered || isUnanswered(err)
+		if ctx.Err() == nil && passes(err, t.patience.always || t.hasReached()) {
+			again, stopped := t.patience.wait(ctx, t.con, "", err)
+			if stopped != nil {
+				return stopped
+			}
+			if again {
+				if t.unanswered && !t.warned {
+					t.warned = true
+					sendingAgain(t.con, 1, t.thing)
+				}
+				continue
+			}
+			err = t.patience.spent(err, false)
+		}
+		if t.unanswered {
+			err = &unanswered{err}
+		}
+		return err
+	}
+}
+
+// isUnanswered reports whether the server may have received what failed with err.
+func isUnanswered(err error) bool {
+	_, is := errors.AsType[*lost](err)
+	return is
+}
+
+// sendingAgain tells that the server may get things twice.
+func sendingAgain(con *console, n int, thing string) {
+	what := "it"
+	if n != 1 {
+		what = "them"
+	}
+	con.note("sending %s again; the server may have received %s already", numberOf(n, thing), what)
+}
+
+// An unanswered error is about what was sent, perhaps, and not answered.
+type unanswered struct{ err error }
+
+func (e *unanswered) Error() string { return describe(e.err).message }
+func (e *unanswered) Unwrap() error { return e.err }
+
+func (e *unanswered) describe() description {
+	d := describe(e.err)
+	d.message += "; the server may have received it all the same"
+	return d
+}
+
 // A gaveUp error might have passed, but did not in time.
 type gaveUp struct {
 	err     error

@@ -11,24 +11,47 @@ import (
 	"github.com/labnet/labnet/wire"
 )
 
+const asFileHint = "send it as a file with 'labnet upload -'"
+
 var (
-	errNotUTF8 = newError("the message is not valid UTF-8", "bad-text", "convert it with iconv, or send it as a file with 'labnet upload -'")
-	errNUL     = newError("the message holds a NUL byte", "bad-text", "send it as a file with 'labnet upload -'")
+	errNotUTF8   = newError("the message is not valid UTF-8", "bad-text", "convert it with iconv, or "+asFileHint)
+	errNUL       = newError("the message holds a NUL byte", "bad-text", asFileHint)
+	errEmptyText = newError("the message is empty", "bad-text", "")
 )
+
+// A longText error is about a message of more than wire.MaxString bytes.
+type longText struct{ size int }
+
+func (e *longText) Error() string {
+	size := grouped(e.size)
+	if e.size >= maxLine {
+		size = "at least " + size // it was not read further
+	}
+	return "the message has " + size + " bytes, and " + grouped(wire.MaxString) + " is the limit"
+}
+
+func (e *longText) describe() description {
+	return description{kind: string(wire.CodeTooLarge), hint: asFileHint}
+}
 
 func sayCommand(con *console) *cli.Command {
 	return &cli.Command{
-		Name:        "say",
-		Usage:       "send a message and print the answer",
-		ArgsUsage:   "[TEXT… | -]",
-		Description: "Without TEXT, standard input is the message, or on a terminal each line is one. With -, each line is one.",
-		Flags:       clientFlags(),
+		Name:      "say",
+		Usage:     "send a message and print the answer",
+		ArgsUsage: "[TEXT… | -]",
+		Description: "Without TEXT, standard input is the message, or on a terminal each line is one. With -, each line is one. " +
+			"A message whose answer was lost with the connection is sent again, so that the server may receive it twice.",
+		Flags: clientFlags(retryFlags()...),
 		Action: stoppable(con, func(c *cli.Context) error {
 			o, err := clientOptionsOf(c, con, wire.Lab3, wire.Lab4, wire.Lab5, wire.Lab6, wire.LabExtra)
 			if err != nil {
 				return err
 			}
-			s := &speaker{con, &session{clientOptions: o}}
+			r, err := retrierOf(c)
+			if err != nil {
+				return err
+			}
+			s := &speaker{con, &session{clientOptions: o}, r}
 			defer s.close()
 			switch args := c.Args().Slice(); {
 			case len(args) == 1 && args[0] == "-" && (con.interactive() || o.lab != 0):
@@ -50,11 +73,17 @@ func sayCommand(con *console) *cli.Command {
 type speaker struct {
 	con *console
 	*session
+	retrier
 }
 
 // said is the outcome of one text.
 func (s *speaker) said(text string) object {
-	o := object{Op: "say", Addr: s.addr, Text: &text}
+	o := object{Op: "say", Addr: s.addr}
+	if len(text) > wire.MaxString { // it was not sent
+		o.Size = new(int64(len(text)))
+		text = wire.TruncateText(text, wire.MaxString)
+	}
+	o.Text = &text
 	if !utf8.ValidString(text) {
 		o.TextBase64 = []byte(text)
 	}
@@ -63,7 +92,7 @@ func (s *speaker) said(text string) object {
 
 // sayInput says the whole standard input, without the end of its last line.
 func (s *speaker) sayInput(ctx context.Context) error {
-	input, err := io.ReadAll(io.LimitReader(s.con.textStream(s.con.in), wire.MaxString+utf8.UTFMax))
+	input, err := io.ReadAll(io.LimitReader(s.con.textStream(s.con.in), maxLine))
 	if err != nil {
 		return &itemError{"standard input", err}
 	}
@@ -72,9 +101,9 @@ func (s *speaker) sayInput(ctx context.Context) error {
 
 // sayOne is say for the only text of this run.
 func (s *speaker) sayOne(ctx context.Context, text string) error {
-	err := s.say(ctx, text)
+	o, err := s.say(ctx, text)
 	if err != nil && ctx.Err() == nil {
-		s.con.failure(s.said(text), err)
+		s.con.failure(o, err)
 	}
 	return err
 }
@@ -90,55 +119,72 @@ func (s *speaker) converse(ctx context.Context, prompt string) error {
 		if err != nil {
 			return t.end(err, "messages not sent")
 		}
-		if err := t.count(ctx, s.con, s.said(line), s.say(ctx, line)); err != nil {
+		if line == "" && s.con.interactive() {
+			continue
+		}
+		o, err := s.say(ctx, line)
+		if err := t.count(ctx, s.con, o, err); err != nil {
 			return err
 		}
 	}
 }
 
-// say says one text and prints the answer.
-func (s *speaker) say(ctx context.Context, text string) error {
-	text, err := s.check(text)
-	if err != nil {
-		return err
-	}
+// say says one text and prints the answer, or returns the outcome and why there is
+// none.
+func (s *speaker) say(ctx context.Context, text string) (object, error) {
 	done := s.said(text)
-	var reply string
+	if err := checkText(text); err != nil {
+		return done, err
+	}
 	if s.lab != 0 {
-		err = s.labDo(ctx, func(c *wire.LabClient) (err error) {
+		return done, s.labSay(ctx, text, done)
+	}
+	var reply string
+	tries := &tries{session: s.session, con: s.con, thing: "message", patience: s.patience()}
+	err := tries.do(ctx, func() error {
+		return s.do(ctx, func(c *wire.Client) (err error) {
 			reply, err = c.Say(ctx, text)
 			return err
 		})
-	} else {
-		err = s.do(ctx, func(c *wire.Client) (err error) {
-			reply, err = c.Say(ctx, text)
-			return err
-		})
-	}
-	if err != nil {
-		return err
-	}
-	if s.lab != 0 && s.lab != wire.Lab3 {
-		done.Unconfirmed = true
-		s.con.result(done, "sent; task %s has no answer", s.lab)
-	} else {
+	})
+	done.AnswerLost = tries.unanswered
+	if err == nil {
 		done.Reply = &reply
 		s.con.result(done, "%s", printableText(reply))
+	}
+	return done, err
+}
+
+func (s *speaker) labSay(ctx context.Context, text string, done object) error {
+	var reply string
+	err := s.labDo(ctx, func(c *wire.LabClient) (err error) {
+		reply, err = c.Say(ctx, text)
+		return err
+	})
+	switch {
+	case err != nil:
+		return err
+	case s.lab == wire.Lab3:
+		done.Reply = &reply
+		s.con.result(done, "%s", printableText(reply))
+	default:
+		done.Unconfirmed = true
+		s.con.result(done, "sent; task %s has no answer", s.lab)
 	}
 	return nil
 }
 
-// check returns a text as it can be sent.
-func (s *speaker) check(text string) (string, error) {
-	if cut := wire.TruncateText(text, wire.MaxString); len(cut) < len(text) {
-		s.con.tell("message cut to %d bytes: it holds at most %d", len(cut), wire.MaxString)
-		text = cut
-	}
+// checkText says why a text cannot be sent, if so.
+func checkText(text string) error {
 	switch {
+	case len(text) > wire.MaxString:
+		return &longText{len(text)}
+	case text == "":
+		return errEmptyText
 	case !utf8.ValidString(text):
-		return "", errNotUTF8
+		return errNotUTF8
 	case strings.Contains(text, "\x00"):
-		return "", errNUL
+		return errNUL
 	}
-	return text, nil
+	return nil
 }

@@ -283,7 +283,7 @@ func (s scene) play(t *testing.T, width int) (seen string) {
 			}
 			send := func() error { return u.uploadAll(t.Context(), s.args) }
 			if s.blobs > 0 {
-				send = func() error { return (&blobber{con, u.session, 1000}).sendAll(t.Context(), s.blobs) }
+				send = func() error { return (&blobber{con, u.session, u.retrier, 1000}).sendAll(t.Context(), s.blobs) }
 			}
 			code := con.end(send())
 			u.close()

@@ -57,12 +57,16 @@ _labnet() {
     1,ping,--timeout) words='' ;;
     1,ping,--lab) words='1 2 3 4 5 6 extra' ;;
     1,ping,*) flags='--count --interval --tls --pin --token-file --addr --timeout --lab --quiet --json --help' words='' ;;
+    1,say,--retry-for) words='' ;;
+    1,say,--retries) words='' ;;
     1,say,--pin) words='' ;;
     1,say,--token-file) files=default ;;
     1,say,-a | 1,say,--addr) words='' ;;
     1,say,--timeout) words='' ;;
     1,say,--lab) words='1 2 3 4 5 6 extra' ;;
-    1,say,*) flags='--tls --pin --token-file --addr --timeout --lab --quiet --json --help' words='' ;;
+    1,say,*) flags='--retry-for --retries --tls --pin --token-file --addr --timeout --lab --quiet --json --help' words='' ;;
+    1,blob,--retry-for) words='' ;;
+    1,blob,--retries) words='' ;;
     1,blob,-s | 1,blob,--size) words='' ;;
     1,blob,-n | 1,blob,--count) words='' ;;
     1,blob,--pin) words='' ;;
@@ -70,7 +74,7 @@ _labnet() {
     1,blob,-a | 1,blob,--addr) words='' ;;
     1,blob,--timeout) words='' ;;
     1,blob,--lab) words='1 2 3 4 5 6 extra' ;;
-    1,blob,*) flags='--size --count --tls --pin --token-file --addr --timeout --lab --quiet --json --help' words='' ;;
+    1,blob,*) flags='--retry-for --retries --size --count --tls --pin --token-file --addr --timeout --lab --quiet --json --help' words='' ;;
     1,upload,--retry-for) words='' ;;
     1,upload,--retries) words='' ;;
     1,upload,--name) words='' ;;
