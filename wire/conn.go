@@ -305,6 +305,10 @@ func (c *conn) abandon() {
 	u := c.uploads[0]
 	c.uploads = c.uploads[1:]
 	defer c.abandon() // the others, whatever comes of this one
+	if u.decided != nil {
+		c.cancel(net.ErrClosed) // nobody will send it
+		<-u.decided
+	}
 	if u.to != nil {
 		line := c.log.Warn().Str("name", u.Name).Int64("received", u.got)
 		if u.Size >= 0 {

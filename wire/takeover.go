@@ -23,39 +23,32 @@ type claim struct {
 // A claimKey tells uploads apart: nobody takes over one of another user.
 type claimKey struct{ user, id string }
 
-// claim gives an upload of c the right to its ID. A client whose network dropped
-// comes back on another connection, so that the newer one is right: the older
-// is ended, and claim waits until it has put the file away. On the same
+// claim gives an upload the right to its ID, which enter has noted. A client whose
+// network dropped comes back on another connection, so that the newer one is right:
+// the older is ended, and claim waits until it has put the file away. On the same
 // connection it waits until the file is published.
-func (s *Server) claim(c *conn, u *upload) (*claim, error) {
-	cl, old, err := s.enter(c, u)
-	if err != nil {
-		return nil, err
-	}
-	if old != nil {
-		old.conn.supersede(old.number)
-	}
-	c.out.wait()
-	defer c.out.wake()
+func (s *Server) claim(u *upload) error {
 	select {
-	case cl.turn <- struct{}{}:
-		return cl, nil
-	case <-c.ctx.Done(): // or else two that wait for each other would for ever
-		s.exit(u, cl)
-		return nil, context.Cause(c.ctx)
+	case u.claim.turn <- struct{}{}:
+		return nil
+	case <-u.conn.ctx.Done(): // or else two that wait for each other would for ever
+		s.exit(u, u.claim)
+		u.claim = nil
+		return context.Cause(u.conn.ctx)
 	}
 }
 
-// enter makes u the owner of a claim in place of old, whose connection from then
-// on can neither wait for a claim nor make one.
-func (s *Server) enter(c *conn, u *upload) (cl *claim, old *upload, err error) {
+// enter makes u the owner of a claim in place of old, which the caller must
+// supersede: its connection from then on can neither wait for a claim nor make one.
+func (s *Server) enter(u *upload) (old *upload, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	c := u.conn
 	if c.ctx.Err() != nil {
-		return nil, nil, context.Cause(c.ctx)
+		return nil, context.Cause(c.ctx)
 	}
 	key := claimKey{c.user(), u.ID}
-	cl = s.claims[key]
+	cl := s.claims[key]
 	if cl == nil {
 		cl = &claim{key: key, turn: make(chan struct{}, 1)}
 		if s.claims == nil {
@@ -66,16 +59,17 @@ func (s *Server) enter(c *conn, u *upload) (cl *claim, old *upload, err error) {
 	if o := cl.owner; o != nil {
 		switch {
 		case o.conn == c && !o.whole:
-			return nil, nil, &Error{CodeInUse, "this connection sends that file already"}
+			return nil, &Error{CodeInUse, "this connection sends that file already"}
 		case o.conn != c && o.conn.ctx.Err() == nil:
 			old = o
 			old.conn.superseding.Add(1)
 			old.conn.cancel(errSuperseded)
 		}
 	}
+	u.claim = cl
 	cl.owner = u
 	cl.uploads++
-	return cl, old, nil
+	return old, nil
 }
 
 // publishes notes that u is whole: it gives up its claim by itself.

@@ -31,7 +31,12 @@ type upload struct {
 	claim *claim // on its ID
 	conn  *conn
 	whole bool // the client sent all; guarded by srv.mu
-	late  bool // neither accepted nor refused yet
+	late  bool // nothing has begun it yet
+
+	// decided is closed once the file is accepted or refused, if that is done
+	// beside the reader, for which it is nil afterwards. Until then the fields
+	// to, got and claim are not the reader's.
+	decided chan struct{}
 
 	begun   time.Time    // when contents began to come; zero until then
 	resumed int64        // what an earlier upload brought, from then on
@@ -62,6 +67,7 @@ func (c *conn) announce(ctl Control) error {
 		return c.makeFolder(folder, u)
 	}
 	if err == nil {
+		c.forgetRefused()
 		err = c.allow(opUpload, u.Announcement)
 	}
 	if err != nil {
@@ -75,8 +81,11 @@ func (c *conn) announce(ctl Control) error {
 
 // acceptLate accepts or refuses what was announced and is still to be answered,
 // in order, as far as there is room for it, and in any case until the oldest is
-// accepted.
+// accepted. To begin a file may take long, if another connection sends it or
+// much of it is there already: then one that is not the oldest does not keep
+// those before it waiting.
 func (c *conn) acceptLate() error {
+	c.awaitOldest()
 	next := len(c.uploads)
 	for next > 0 && c.uploads[next-1].late {
 		next--
@@ -84,23 +93,124 @@ func (c *conn) acceptLate() error {
 	for next < len(c.uploads) && c.isTime(c.uploads[next], next == 0) && c.takeFile(next == 0) {
 		u := c.uploads[next]
 		u.late = false
-		err := c.begin(u)
-		if err != nil {
-			c.giveFile()
-			c.uploads = slices.Delete(c.uploads, next, next+1)
-		} else {
+		old, err := c.enter(u)
+		if next > 0 && (u.ID != "" || !c.uploads[next-1].isDecided()) {
+			c.decideAhead(u, old, err, c.uploads[next-1].decided)
 			next++
+			continue
 		}
-		switch {
-		case c.ctx.Err() != nil:
-			return net.ErrClosed // who ended it says why
-		case err != nil:
-			c.refuse(u.because(err), u.number)
-		default:
-			c.accept(u)
+		if u.ID != "" {
+			c.out.wait()
+		}
+		if old != nil {
+			old.conn.supersede(old.number)
+		}
+		accepted := c.decide(u, err)
+		if u.ID != "" {
+			c.out.wake()
+		}
+		if accepted {
+			next++
+			continue
+		}
+		c.uploads = slices.Delete(c.uploads, next, next+1)
+		if c.ctx.Err() != nil {
+			break
 		}
 	}
+	if c.ctx.Err() != nil {
+		return net.ErrClosed // who ended it says why
+	}
 	return nil
+}
+
+// enter has a file take part in the counts that may refuse it, and returns the
+// upload in whose place it is, if there is one, for supersede.
+func (c *conn) enter(u *upload) (old *upload, err error) {
+	if err := c.beginUpload(); err != nil || u.ID == "" {
+		return nil, err
+	}
+	if _, err := c.keeps(opUpload); err != nil {
+		return nil, err // before it ends another connection
+	}
+	return c.srv.enter(u)
+}
+
+// decide begins a file that has entered unless err forbids it, and answers whether
+// it is accepted, unless another connection takes over.
+func (c *conn) decide(u *upload, err error) (accepted bool) {
+	defer func() {
+		if !accepted {
+			c.giveFile()
+		}
+	}()
+	if err == nil {
+		err = c.begin(u)
+	}
+	switch {
+	case err == nil:
+		c.accept(u)
+	case c.ctx.Err() == nil:
+		c.refuse(u.because(err), u.number)
+	}
+	return err == nil
+}
+
+// decideAhead decides on a file that is not the oldest, once that is done with
+// the one before it.
+func (c *conn) decideAhead(u, old *upload, err error, before <-chan struct{}) {
+	decided := make(chan struct{})
+	u.decided = decided
+	go func() {
+		defer close(decided)
+		defer c.survive()
+		if old != nil {
+			old.conn.supersede(old.number)
+		}
+		if before != nil {
+			<-before
+		}
+		c.decide(u, err)
+		c.out.push()
+	}()
+}
+
+// isDecided reports whether the reader would not have to wait for the decision on u.
+func (u *upload) isDecided() bool {
+	if u.decided == nil {
+		return true
+	}
+	select {
+	case <-u.decided:
+		return true
+	default:
+		return false
+	}
+}
+
+// awaitOldest waits until the oldest file is one that is accepted, or that nothing
+// has begun.
+func (c *conn) awaitOldest() {
+	for len(c.uploads) > 0 && c.uploads[0].decided != nil {
+		u := c.uploads[0]
+		if !u.isDecided() {
+			c.out.wait()
+			<-u.decided
+			c.out.wake()
+		}
+		u.decided = nil
+		if u.to == nil {
+			c.uploads = c.uploads[1:]
+		}
+	}
+}
+
+// forgetRefused makes room for what may be announced in place of files that were
+// refused ahead.
+func (c *conn) forgetRefused() {
+	if len(c.uploads) >= MaxAhead {
+		c.uploads = slices.DeleteFunc(c.uploads, func(u *upload) bool { return u.decided != nil && u.isDecided() && u.to == nil })
+	}
 }
 
 // isTime reports whether a file may be begun. One that must not take the place
@@ -134,14 +244,8 @@ func (c *conn) accept(u *upload) {
 func (c *conn) begin(u *upload) (err error) {
 	c.heart.begin() // it may be that all that was left must be read
 	defer c.heart.end()
-	if err := c.beginUpload(); err != nil {
-		return err
-	}
-	if u.ID != "" {
-		if _, err := c.keeps(opUpload); err != nil {
-			return err // before it ends another connection
-		}
-		if u.claim, err = c.srv.claim(c, u); err != nil {
+	if u.claim != nil {
+		if err := c.srv.claim(u); err != nil {
 			return err
 		}
 		defer func() {
