@@ -99,12 +99,7 @@ func TestMountsInTheStore(t *testing.T) {
 				// What does not fit there is refused before its contents, though there is
 				// space on the store's own disk.
 				big := in("big")
-				if err := os.WriteFile(big, nil, 0o600); err != nil {
-					t.Fatal(err)
-				}
-				if err := os.Truncate(big, 100<<20); err != nil {
-					t.Fatal(err)
-				}
+				randomFile(t, big, 100<<20)
 				out, err := labnetCommand(t, "upload", "-a", addr, "--name", "disk/big", "--retries", "0", big).CombinedOutput()
 				if err == nil || !strings.Contains(string(out), "no space") {
 					t.Errorf("what does not fit: %v, %s", err, out)
