@@ -22,8 +22,8 @@ const ofAccess = "Access"
 
 func accessFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "tokens", Category: ofAccess, Usage: "take nothing from who has no token that is in `FILE`; needs TLS"},
-		&cli.BoolFlag{Name: "insecure", Category: ofAccess, Usage: "listen where other machines are, without TLS or tokens"},
+		&cli.StringFlag{Name: "tokens", Category: ofAccess, Usage: "accept only clients whose token is listed in `FILE`; requires TLS"},
+		&cli.BoolFlag{Name: "insecure", Category: ofAccess, Usage: "allow other machines to connect without TLS or tokens"},
 	}
 }
 
@@ -33,7 +33,7 @@ func accessOptionsOf(c *cli.Context, encrypted bool) (accessOptions, error) {
 	case c.IsSet("tokens") && o.tokens == "":
 		return o, usageError("--tokens: no file given")
 	case o.tokens != "" && !encrypted:
-		return o, &badUsage{errors.New("--tokens goes with TLS only: in the clear, anybody can read a token"), "add --tls, or --cert and --key"}
+		return o, &badUsage{errors.New("--tokens requires TLS: without it, anyone can read a token"), "add --tls, or --cert and --key"}
 	}
 	return o, nil
 }

@@ -19,8 +19,8 @@ func blobCommand(con *console) *cli.Command {
 	return &cli.Command{
 		Name:  "blob",
 		Usage: "send random bytes",
-		Description: "On a terminal and without -s and -n, asks what to send, again and again. " +
-			"A blob whose answer was lost with the connection is sent again, so that the server may keep it twice.",
+		Description: "On a terminal, without -s and -n, prompts for what to send. " +
+			"If the connection is lost before the answer, the blob is sent again, so the server may store it twice.",
 		Flags: clientFlags(append(retryFlags(),
 			&cli.StringFlag{Name: "size", Aliases: []string{"s"}, Value: "1MiB", Usage: "send `SIZE` bytes"},
 			&cli.IntFlag{Name: "count", Aliases: []string{"n"}, Value: 1, Usage: "send `N` blobs"},

@@ -41,7 +41,7 @@ func TestBusy(t *testing.T) {
 	}
 	overdue := time.AfterFunc(patience, func() { cmd.Process.Kill() })
 	defer overdue.Stop()
-	for end := time.Now().Add(patience); !bytes.Contains(readFile(t, told.Name()), []byte("f: this server has as many connections as it takes; trying again for up to 5m")); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(patience); !bytes.Contains(readFile(t, told.Name()), []byte("f: the server has reached its connection limit; trying again for up to 5m")); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("it said %s", readFile(t, told.Name()))
 		}

@@ -35,7 +35,7 @@ func clientFlags(own ...cli.Flag) []cli.Flag {
 		&cli.DurationFlag{Name: "timeout", Value: 30 * time.Second, EnvVars: []string{"LABNET_TIMEOUT"}, Usage: "give up after `TIME` without progress"},
 		&cli.StringFlag{Name: "lab", Usage: "speak `TASK` of the course: 1 to 6 or extra"},
 		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print errors only"},
-		&cli.BoolFlag{Name: "json", Usage: "print results as JSON, an object per line"},
+		&cli.BoolFlag{Name: "json", Usage: "print results as JSON, one object per line"},
 	)
 }
 
@@ -276,7 +276,7 @@ type foreign struct {
 }
 
 func (e *foreign) Error() string {
-	return fmt.Sprintf("%s is no labnet server: it said %q", e.addr, e.err.Got)
+	return fmt.Sprintf("%s is not a labnet server: it answered %q", e.addr, e.err.Got)
 }
 
 func (e *foreign) describe() description {
@@ -294,7 +294,7 @@ func (e *damaged) Error() string { return e.err.Error() }
 func (e *damaged) Unwrap() error { return e.err }
 
 func (e *damaged) describe() description {
-	return description{kind: "damaged", hint: "what it kept is damaged; send the file again under another name with --name"}
+	return description{kind: "damaged", hint: "the stored file is damaged; send it again under another name with --name"}
 }
 
 // A refusedError is what a server answered in place of doing what it was asked for.
@@ -311,11 +311,11 @@ func (e *refusedError) describe() description {
 func (e *refusedError) hint() string {
 	switch e.err.Code {
 	case wire.CodeDenied:
-		return "give your token with --token-file or " + tokenEnv + "; if you did, ask whoever runs the server for another"
+		return "give your token with --token-file or " + tokenEnv + "; if you did, ask the server's operator for another"
 	case wire.CodeForbidden:
-		return "the server's tokens file says what a token gives a right to"
+		return "the server's tokens file says what each token allows"
 	case wire.CodeQuota:
-		return "have files removed at the server, or max-bytes raised in its tokens file"
+		return "remove files at the server, or raise max-bytes in its tokens file"
 	case wire.CodeName:
 		return renameHint
 	case wire.CodeNoSpace:
@@ -323,15 +323,15 @@ func (e *refusedError) hint() string {
 	case wire.CodeReadOnly:
 		return "the server's log and disk show why; if the disk failed, restart the server"
 	case wire.CodeDegraded:
-		return "what the server keeps files in does not work at the moment: the server's log says why"
+		return "the server's storage does not work at the moment: the server's log says why"
 	case wire.CodeTooLarge:
 		return "the server's --max-size and --max-message set the limits"
 	case wire.CodeProtocol:
 		return "one of the two may be older: compare 'labnet version' on both sides"
 	case wire.CodeMismatch:
-		return "the bytes were changed on their way or while they were read: send it again"
+		return "the bytes were changed in transit or while they were read: send it again"
 	case wire.CodeSuperseded, wire.CodeInUse:
-		return "another labnet sends the same file: let it finish"
+		return "another labnet is sending the same file: let it finish"
 	case wire.CodeInternal:
 		return "the server's log says why"
 	case wire.CodeExists:

@@ -49,7 +49,7 @@ func newApp(con *console) *cli.App {
 	cli.HelpFlag = nil // withHelp gives each command another
 	app := &cli.App{
 		Name:        "labnet",
-		Usage:       "send messages, blobs and files over TCP, and keep them",
+		Usage:       "send messages, blobs and files over TCP, and store them",
 		Metadata:    make(map[string]any),
 		HideHelp:    true, // there is another, and a version
 		HideVersion: true,

@@ -20,9 +20,9 @@ var shells = []struct {
 func completionCommand() *cli.Command {
 	return &cli.Command{
 		Name:        "completion",
-		Usage:       "print a script by which a shell completes command lines",
+		Usage:       "print a shell completion script",
 		ArgsUsage:   "bash | zsh | fish",
-		Description: "The script knows commands, flags and some of their values, and never runs labnet. Packages have it installed already.",
+		Description: "The script knows commands, flags and some of their values, and never runs labnet. Packages install it.",
 		Action: func(c *cli.Context) error {
 			typed := path.Base(c.Args().First()) // of $SHELL
 			var names []string

@@ -219,8 +219,8 @@ func TestStoppedCommand(t *testing.T) {
 func TestStoppedFile(t *testing.T) {
 	addr, store := serveCut(t)
 	for _, test := range []struct{ file, want string }{
-		{"large", `^labnet: large: stopped at [0-9.]+ [KMG]iB; run it again to go on$`},
-		{".", `^labnet: stopped: 0 of 2\+? files saved; run it again to go on$`},
+		{"large", `^labnet: large: stopped at [0-9.]+ [KMG]iB; run it again to continue$`},
+		{".", `^labnet: stopped: 0 of 2\+? files saved; run it again to continue$`},
 	} {
 		cmd := labnetCommand(t, "upload", "-a", addr, test.file)
 		for _, name := range []string{"large", "other"} {

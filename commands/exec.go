@@ -40,7 +40,7 @@ const ofExec = "Commands run for what was received"
 
 func execFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "exec", Category: ofExec, Usage: "run `COMMAND` for each thing received; no shell reads it"},
+		&cli.StringFlag{Name: "exec", Category: ofExec, Usage: "run `COMMAND` for each thing received, without a shell"},
 		&cli.StringFlag{Name: "exec-on", Category: ofExec, Value: strings.Join(receiptOps, ","), Usage: "run it only for these `KINDS` of things"},
 		&cli.IntFlag{Name: "exec-jobs", Category: ofExec, Value: defaultExecJobs, Usage: "run at most `N` commands at a time"},
 		&cli.DurationFlag{Name: "exec-timeout", Category: ofExec, Value: defaultExecTimeout, Usage: "end a command after `TIME`"},
@@ -69,20 +69,20 @@ func execOptionsOf(c *cli.Context) (o execOptions, err error) {
 // splitCommand splits a command into words, as a shell does that knows nothing
 // but quotes. What only a shell could do is refused, lest somebody relies on it.
 func splitCommand(command string) ([]string, error) {
-	const hint = `for a shell, say --exec 'sh -c "…"'`
+	const hint = `to use a shell, write --exec 'sh -c "…"'`
 	parser := shellwords.NewParser()
 	argv, err := parser.Parse(command)
 	switch {
 	case err != nil:
 		return nil, &badUsage{errors.New("--exec: a quote or bracket is not closed, or not within quotes"), hint}
 	case parser.Position >= 0:
-		return nil, &badUsage{errors.New("--exec: no shell reads it, so there are no ; & | < >"), hint}
+		return nil, &badUsage{errors.New("--exec: no shell runs it, so ; & | < > have no meaning"), hint}
 	case len(argv) == 0:
 		return nil, usageError("--exec: no command given")
 	}
 	for _, word := range argv {
 		if strings.HasPrefix(word, "$LABNET_") || strings.HasPrefix(word, "${LABNET_") {
-			return nil, &badUsage{errors.New("--exec: no shell reads it, so " + word + " stays as it is"), hint}
+			return nil, &badUsage{errors.New("--exec: no shell runs it, so " + word + " is not expanded"), hint}
 		}
 	}
 	if _, err := exec.LookPath(argv[0]); err != nil {

@@ -22,7 +22,7 @@ import (
 
 var (
 	// errChanged means that a file was written to while it was sent.
-	errChanged = newError("changed while it was read", "changed", "send it again when nobody writes to it")
+	errChanged = newError("changed while it was read", "changed", "send it again when nothing writes to it")
 	// errBadName means that no server can be told the name.
 	errBadName = newError("its name cannot be sent", string(wire.CodeName), renameHint)
 	// errNoStreams is about the protocol of the course.

@@ -21,7 +21,7 @@ const helpWidth = 80
 func helpCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "help",
-		Usage:     "show what labnet can do, or all of one command",
+		Usage:     "show the commands, or the examples and flags of one",
 		ArgsUsage: "[COMMAND]",
 		Action: func(c *cli.Context) error {
 			switch name := c.Args().First(); {
@@ -60,7 +60,7 @@ func writeHelp(app *cli.App) error {
 	for _, cmd := range app.Commands {
 		writeEntry(&b, "  "+cmd.Name, 14, cmd.Usage)
 	}
-	b.WriteString("\n'labnet help COMMAND' shows examples and all flags of one.\n")
+	b.WriteString("\n'labnet help COMMAND' shows the examples and flags of a command.\n")
 	_, err := app.Writer.Write(b.Bytes())
 	return err
 }
@@ -68,12 +68,12 @@ func writeHelp(app *cli.App) error {
 // writeCommandHelp shows all of a command.
 func writeCommandHelp(w io.Writer, cmd *cli.Command) error {
 	var b bytes.Buffer
-	if list := examples[cmd.Name]; len(list) > 0 {
-		writeExamples(&b, list)
-		b.WriteString("\n")
-	}
-	b.WriteString("Usage: " + usageLine(cmd) + "\n\n")
 	writeWrapped(&b, 0, describeCommand(cmd))
+	b.WriteString("\nUsage: " + usageLine(cmd) + "\n")
+	if list := examples[cmd.Name]; len(list) > 0 {
+		b.WriteString("\nExamples:\n")
+		writeExamples(&b, list)
+	}
 	groups := flagGroups(cmd)
 	column := 0
 	everyEnv := len(groups) > 0

@@ -3,10 +3,10 @@ package commands
 // An example is a command line, and what it does if that needs words.
 type example struct{ line, says string }
 
-// examples are what the help of labnet ("") and of its commands begins with.
+// examples are shown in the help of labnet ("") and of its commands.
 var examples = map[string][]example{
 	"": {
-		{"labnet serve", "receive, and keep files in ./received"},
+		{"labnet serve", "receive, and store files in ./received"},
 		{"labnet upload report.pdf photos/", "send files and folders"},
 		{"labnet upload --name shop.sql --from-command -- pg_dump shop", ""},
 		{"labnet say hello", "send a message, print the answer"},
@@ -14,24 +14,24 @@ var examples = map[string][]example{
 	},
 	"serve": {
 		{"labnet serve", "127.0.0.1:9000, into ./received"},
-		{"labnet serve --tls --tokens tokens -l :9000", "from everywhere, with a token"},
+		{"labnet serve --tls --tokens tokens -l :9000", "from other machines, with a token"},
 		{"labnet serve --on-conflict replace", "a second report.pdf replaces the first"},
-		{"labnet serve --json | jq -r .op", "tell programs what came"},
+		{"labnet serve --json | jq -r .op", "receipts for programs"},
 	},
 	"ping": {
-		{"labnet ping -c 3", "three, one every second"},
-		{"labnet ping -c 100 -i 10ms", "draws how they are spread, too"},
-		{"labnet ping", "one for every Enter, until Ctrl-D"},
+		{"labnet ping -c 3", "three pings, one per second"},
+		{"labnet ping -c 100 -i 10ms", "with a histogram"},
+		{"labnet ping", "one ping per Enter, until Ctrl-D"},
 	},
 	"say": {
 		{"labnet say hello", "print the server's answer"},
 		{"uptime | labnet say", "standard input is the message"},
-		{"tail -f log | labnet say -", "each line is one"},
-		{"labnet say", "asks for one after the other, until Ctrl-D"},
+		{"tail -f log | labnet say -", "each line is a message"},
+		{"labnet say", "prompts for messages, until Ctrl-D"},
 	},
 	"blob": {
 		{"labnet blob -s 10MiB -n 5", "five times 10 MiB"},
-		{"labnet blob", "asks what to send, until Ctrl-D"},
+		{"labnet blob", "prompts for what to send, until Ctrl-D"},
 	},
 	"upload": {
 		{"labnet upload report.pdf photos/", "a folder keeps its structure"},
@@ -41,7 +41,7 @@ var examples = map[string][]example{
 		{"labnet upload -- -x.txt", "a file whose name begins with -"},
 		{"labnet upload --name shop.sql --from-command -- pg_dump shop", ""},
 		{"tail -n 1000 app.log | labnet upload --name tail.log -", ""},
-		{"labnet upload", "asks for files (Tab completes), until Ctrl-D"},
+		{"labnet upload", "prompts for files (Tab completes), until Ctrl-D"},
 	},
 	"completion": {
 		{"source <(labnet completion bash)", "in ~/.bashrc"},

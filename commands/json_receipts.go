@@ -12,8 +12,8 @@ import (
 // gives up: as long as a client may make no progress.
 const receiptTime = 30 * time.Second
 
-var errStalled = newError("no receipt was taken for "+receiptTime.String(), "failed",
-	"what reads the receipts must go on reading; senders are not told that all is well, and send again")
+var errStalled = newError("nobody read the receipts for "+receiptTime.String(), "failed",
+	"keep reading standard output; the senders were not acknowledged and will retry")
 
 // receipts writes a line for each thing received. Who reads them may be slow,
 // and then senders wait for their answers. But if nothing can be written any

@@ -23,16 +23,16 @@ func limitFlags() []cli.Flag {
 	}
 	return []cli.Flag{
 		number("max-conns", wire.DefaultMaxConns, "hold at most `N` connections; by default fewer where the system allows few open files"),
-		number("max-conns-per-ip", wire.DefaultMaxConnsPerIP, "hold at most `N` connections of one IP address, or /64 of IPv6"),
-		number("max-unauthenticated", wire.DefaultMaxUnauthenticated, "hold at most `N` connections that have not got through TLS and shown a token"),
-		number("max-uploads", wire.DefaultMaxUploads, "let at most `N` connections of one user send files at once, or of one IP address without --tokens"),
+		number("max-conns-per-ip", wire.DefaultMaxConnsPerIP, "hold at most `N` connections from one IP address, or one /64 of IPv6"),
+		number("max-unauthenticated", wire.DefaultMaxUnauthenticated, "hold at most `N` connections that have not finished TLS and shown a token"),
+		number("max-uploads", wire.DefaultMaxUploads, "let at most `N` connections of one user (without --tokens: from one IP address) send files at once"),
 		size("max-message", "4096", "refuse messages over `SIZE`"),
 		size("max-size", "1TiB", "refuse files over `SIZE`"),
-		size("min-rate", "1KiB", "end connections that send less than `SIZE` a second for a minute"),
-		span("auth-timeout", wire.DefaultAuthTimeout, "end connections that take longer than `TIME` to get through TLS and show a token"),
-		span("header-timeout", wire.DefaultHeaderTimeout, "end connections whose message takes longer than `TIME` to begin, or to come without contents"),
-		span("idle-timeout", wire.DefaultIdleTimeout, "end connections that say nothing for `TIME`"),
-		span("progress-timeout", wire.DefaultProgressTimeout, "end connections on which contents stand still for `TIME`"),
+		size("min-rate", "1KiB", "close connections that send less than `SIZE` a second for a minute"),
+		span("auth-timeout", wire.DefaultAuthTimeout, "close connections that take longer than `TIME` to finish TLS and show a token"),
+		span("header-timeout", wire.DefaultHeaderTimeout, "close connections whose message, apart from its contents, takes longer than `TIME`"),
+		span("idle-timeout", wire.DefaultIdleTimeout, "close connections on which nothing arrives for `TIME`"),
+		span("progress-timeout", wire.DefaultProgressTimeout, "close connections on which contents stand still for `TIME`"),
 	}
 }
 

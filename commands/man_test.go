@@ -112,13 +112,14 @@ func manual(app *cli.App, date string) string {
 	paragraph("serve reads a variable for each of its flags: \x01LABNET_\x02 and the flag's name in capitals, with _ for \x01-\x02, such as \x01LABNET_ON_CONFLICT\x02 for \x01--on-conflict\x02. " + irregular(app.Command("serve")) + " It also reads:")
 	entry(bold("NO_COLOR"), "if not empty, the log has no colours")
 	section("FILES")
-	entry(italic("received"), "is where serve keeps files, in the folder where it is started, unless --store names another.")
+	entry(italic("received"), "is where serve stores files, in the folder where it is started, unless --store names another.")
 	entry(italic("received/.labnet"), "has what was interrupted, and the lock by which one server at a time uses the folder.")
 	entry(italic("~/.local/state/labnet/sender"), "has the random secret by which upload recognizes its own interrupted uploads. It is made when it is first needed; without it, or with another one, uploads begin again.")
 	entry(italic("/etc/default/labnet"), "sets variables for the service of systemd, where the Debian package is installed.")
-	entry(italic("/var/lib/labnet"), "is where that service keeps files.")
+	entry(italic("/var/lib/labnet"), "is where that service stores files.")
 	section("EXAMPLES")
 	for _, name := range commandNames(app) {
+		b.WriteString(".SS labnet " + name + "\n")
 		for _, e := range examples[name] {
 			b.WriteString(".TP\n.B " + roff(e.line) + "\n" + cmp.Or(roff(e.says), `\&`) + "\n")
 		}

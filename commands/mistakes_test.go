@@ -110,7 +110,7 @@ func refusals() (all []mistake) {
 	return append(all,
 		at(answerAndStay(reply("ERROR", "code", "no-space", "text", "no space left in the store")), "blob", "-s", "1"),
 		at(answerAndStay(reply("ERROR", "code", "read-only", "text", "the store failed and is read-only")), "ping", "-c", "1"),
-		at(answerAndStay(reply("ERROR", "code", "degraded", "text", "the store is degraded and keeps nothing at the moment")), "ping", "-c", "1"),
+		at(answerAndStay(reply("ERROR", "code", "degraded", "text", "the store is degraded and cannot store anything at the moment")), "ping", "-c", "1"),
 		at(answerAndStay(reply("ERROR", "code", "internal", "text", "red \x1b[31m")), "say", "hi"),
 		mistake{args: []string{"upload", "--name", "file", "new"}, prepare: files("new"), server: refusing("file")},
 		mistake{args: []string{"upload", "new"}, prepare: files("new"), server: small},

@@ -61,11 +61,11 @@ func TestStrangePeers(t *testing.T) {
 		{"speaks HTTP", func(c net.Conn) {
 			read(c, 1)
 			io.WriteString(c, "HTTP/1.1 400 Bad Request\r\n\r\n")
-		}, `is no labnet server: it said "HTTP/1.1 400 Bad Request\r\n\r\n"`, "check the address", 1},
+		}, `is not a labnet server: it answered "HTTP/1.1 400 Bad Request\r\n\r\n"`, "check the address", 1},
 		{"speaks the lab dialect", func(c net.Conn) {
 			read(c, 1)
 			io.WriteString(c, "OK")
-		}, `is no labnet server: it said "OK"`, "--lab", 1},
+		}, `is not a labnet server: it answered "OK"`, "--lab", 1},
 		{"closes at once", func(c net.Conn) {
 			read(c, 3)
 			c.(*net.TCPConn).CloseWrite()
@@ -95,7 +95,7 @@ func TestStrangePeers(t *testing.T) {
 			read(c, 3_000_000)
 			c.Write(control("SAVED", wire.Field{Key: "name", Value: "f"}, wire.Field{Key: "size", Value: "3000000"}, wire.Field{Key: "crc64nvme", Value: "0123456789abcdef"}))
 			io.Copy(io.Discard, c)
-		}, "f: the server kept other bytes than were sent", "--name", 1},
+		}, "f: the server stored other bytes than were sent", "--name", 1},
 		{"says nothing", func(c net.Conn) {
 			io.Copy(io.Discard, c)
 		}, "the server did not answer in time", "", 3},

@@ -28,7 +28,7 @@ func pingCommand(con *console) *cli.Command {
 		Name:        "ping",
 		Usage:       "ask whether a server answers",
 		ArgsUsage:   "[SERVER]",
-		Description: "SERVER may be given in place of --addr. Without -c, every line of standard input (Enter) is a ping.",
+		Description: "SERVER can be given instead of --addr. Without -c, each line of standard input (Enter) sends a ping.",
 		Flags: clientFlags(
 			&cli.IntFlag{Name: "count", Aliases: []string{"c"}, Usage: "stop after `N` pings"},
 			&cli.DurationFlag{Name: "interval", Aliases: []string{"i"}, Value: time.Second, Usage: "wait `TIME` between pings"},

@@ -105,7 +105,7 @@ func (m *meter) left(s *metered, now time.Time, rank int) (parts []part) {
 func (m *meter) stopped(saved int, lab bool) string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	const again, unknown = "; run it again to go on", "; the course's protocol does not tell what the server keeps"
+	const again, unknown = "; run it again to continue", "; the course's protocol does not tell what the server keeps"
 	s := m.now
 	switch {
 	case !m.active || m.found <= saved && m.all:

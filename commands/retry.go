@@ -38,8 +38,8 @@ const (
 
 func retryFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.DurationFlag{Name: "retry-for", Value: defaultRetryFor, Usage: "try again for at most `TIME` without progress"},
-		&cli.IntFlag{Name: "retries", DefaultText: "no limit", Usage: "try again at most `N` times in a row"},
+		&cli.DurationFlag{Name: "retry-for", Value: defaultRetryFor, Usage: "retry for at most `TIME` without progress"},
+		&cli.IntFlag{Name: "retries", DefaultText: "no limit", Usage: "retry at most `N` times in a row"},
 	}
 }
 
@@ -252,7 +252,7 @@ func (e *gaveUp) describe() description {
 	d := describe(e.err)
 	d.message = e.Error()
 	if e.resumes && (isServerGone(e.err) || d.hint == laterHint) {
-		d.hint = "run it again to go on"
+		d.hint = "run it again to continue"
 	}
 	return d
 }

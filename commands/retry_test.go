@@ -251,7 +251,7 @@ func TestRetriesEnd(t *testing.T) {
 			}
 			told.Reset()
 			u.con.end(err)
-			if text := told.String(); !strings.Contains(text, test.says) || !strings.HasSuffix(text, "labnet: hint: run it again to go on\n") {
+			if text := told.String(); !strings.Contains(text, test.says) || !strings.HasSuffix(text, "labnet: hint: run it again to continue\n") {
 				t.Errorf("told at the end:\n%s", text)
 			}
 			u.close()

@@ -23,7 +23,7 @@ const ofSandbox = "Confinement (Linux)"
 
 func sandboxFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.BoolFlag{Name: "no-sandbox", Category: ofSandbox, Usage: "do not give up the right to files outside the store, connections and more"},
+		&cli.BoolFlag{Name: "no-sandbox", Category: ofSandbox, Usage: "do not restrict what the process may do"},
 	}
 }
 
@@ -51,5 +51,5 @@ func (e *sandboxError) Error() string { return "cannot confine itself: " + e.err
 func (e *sandboxError) Unwrap() error { return e.err }
 
 func (e *sandboxError) describe() description {
-	return description{hint: "with --no-sandbox it does not try"}
+	return description{hint: "use --no-sandbox to run without it"}
 }

@@ -15,7 +15,7 @@ const asFileHint = "send it as a file with 'labnet upload -'"
 
 var (
 	errNotUTF8   = newError("the message is not valid UTF-8", "bad-text", "convert it with iconv, or "+asFileHint)
-	errNUL       = newError("the message holds a NUL byte", "bad-text", asFileHint)
+	errNUL       = newError("the message contains a NUL byte", "bad-text", asFileHint)
 	errEmptyText = newError("the message is empty", "bad-text", "")
 )
 
@@ -39,8 +39,8 @@ func sayCommand(con *console) *cli.Command {
 		Name:      "say",
 		Usage:     "send a message and print the answer",
 		ArgsUsage: "[TEXT… | -]",
-		Description: "Without TEXT, standard input is the message, or on a terminal each line is one. With -, each line is one. " +
-			"A message whose answer was lost with the connection is sent again, so that the server may receive it twice.",
+		Description: "Without TEXT, all of standard input is the message; on a terminal, each line is one. With -, each line of standard input is a message. " +
+			"If the connection is lost before the answer, the message is sent again, so the server may receive it twice.",
 		Flags: clientFlags(retryFlags()...),
 		Action: stoppable(con, func(c *cli.Context) error {
 			o, err := clientOptionsOf(c, con, wire.Lab3, wire.Lab4, wire.Lab5, wire.Lab6, wire.LabExtra)

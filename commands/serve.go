@@ -44,23 +44,23 @@ type serveOptions struct {
 
 func serveCommand(con *console) *cli.Command {
 	flags := []cli.Flag{
-		&cli.StringFlag{Name: "listen", Aliases: []string{"l"}, Value: "127.0.0.1:9000", Usage: "accept connections at `HOST:PORT`; port 0 takes any"},
-		&cli.StringFlag{Name: "store", Value: "received", Usage: "keep files in `FOLDER`, or in an object store: s3://BUCKET/PREFIX?endpoint=URL&region=REGION"},
+		&cli.StringFlag{Name: "listen", Aliases: []string{"l"}, Value: "127.0.0.1:9000", Usage: "accept connections at `HOST:PORT`; port 0 chooses a free one"},
+		&cli.StringFlag{Name: "store", Value: "received", Usage: "store files in `FOLDER`, or in an object store: s3://BUCKET/PREFIX?endpoint=URL&region=REGION"},
 		&cli.StringFlag{Name: "on-conflict", Value: "rename", Usage: "what to do with a file whose name is taken: rename, replace or refuse"},
-		&cli.StringFlag{Name: "names", Value: storage.DefaultNames().String(), DefaultText: "native; on Windows portable", Usage: "accept names that are `RULE`: native (all that this system can keep) or portable (that every system can)"},
-		&cli.DurationFlag{Name: "partial-ttl", Value: storage.DefaultPartialTTL, Usage: "keep interrupted uploads for `TIME`, to be resumed"},
+		&cli.StringFlag{Name: "names", Value: storage.DefaultNames().String(), DefaultText: "native; on Windows portable", Usage: "which names to accept, by `RULE`: native (all that this system can store) or portable (only those that every system can)"},
+		&cli.DurationFlag{Name: "partial-ttl", Value: storage.DefaultPartialTTL, Usage: "keep interrupted uploads for `TIME`, so that they can be resumed"},
 		&cli.IntFlag{Name: "max-partials", Value: storage.DefaultMaxPartials, Usage: "keep at most `N` interrupted uploads"},
 		&cli.StringFlag{Name: "max-partial-size", Value: "1TiB", Usage: "keep at most `SIZE` of interrupted uploads"},
 		&cli.StringFlag{Name: "keep-free", Value: "64MiB", Usage: "refuse files that would leave less than `SIZE` free on the disk"},
-		&cli.StringFlag{Name: "file-mode", Usage: "give all files the permissions `MODE`, such as 0640, and folders those that fit, whatever senders say"},
+		&cli.StringFlag{Name: "file-mode", Usage: "give all files the permissions `MODE`, such as 0640, and folders matching ones, whatever the senders' are"},
 		&cli.StringFlag{Name: "group", Usage: "give all files and folders the group `GROUP`"},
-		&cli.StringFlag{Name: "store-memory", Value: "256MiB", Usage: "with an object store: hold at most `SIZE` of what is on its way there, or one part"},
+		&cli.StringFlag{Name: "store-memory", Value: "256MiB", Usage: "with an object store: buffer at most `SIZE`, but at least one part"},
 		&cli.StringFlag{Name: "reply", Value: wire.DefaultReply, Usage: "answer messages with `TEXT`, where {} stands for the message"},
 		&cli.StringFlag{Name: "lab", Usage: "speak only `TASK` of the course: 1 to 6 or extra"},
-		&cli.DurationFlag{Name: "drain", Value: defaultDrain, Usage: "when told to stop, let uploads go on for `TIME`; then they are left to be resumed"},
-		&cli.StringFlag{Name: "addr-file", Usage: "write the address to `FILE` once connections are accepted"},
-		&cli.StringFlag{Name: "log-level", Value: "info", Usage: "log nothing below `LEVEL`: debug, info, warn or error"},
-		&cli.BoolFlag{Name: "json", Usage: "print each thing received on standard output, as JSON, an object per line"},
+		&cli.DurationFlag{Name: "drain", Value: defaultDrain, Usage: "when told to stop, give uploads `TIME` to finish; clients resume the others later"},
+		&cli.StringFlag{Name: "addr-file", Usage: "write the address to `FILE` once the server accepts connections"},
+		&cli.StringFlag{Name: "log-level", Value: "info", Usage: "log messages of at least `LEVEL`: debug, info, warn or error"},
+		&cli.BoolFlag{Name: "json", Usage: "print a receipt for each thing received, as JSON, one object per line"},
 	}
 	flags = append(flags, limitFlags()...)
 	flags = append(flags, tlsFlags()...)
@@ -72,7 +72,7 @@ func serveCommand(con *console) *cli.Command {
 	}
 	return &cli.Command{
 		Name:  "serve",
-		Usage: "receive messages, blobs and files, and keep them",
+		Usage: "receive messages, blobs and files, and store them",
 		Flags: flags,
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {

@@ -88,7 +88,7 @@ func (e *objectStoreError) Error() string {
 func (e *objectStoreError) Unwrap() error { return e.err }
 
 func (e *objectStoreError) describe() description {
-	return description{hint: "labnet finds an object store by --store, AWS_ENDPOINT_URL_S3 and AWS_REGION, and its keys by AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or as other programs do"}
+	return description{hint: "set the object store with --store, AWS_ENDPOINT_URL_S3 and AWS_REGION, and its credentials with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or the files of other S3 tools"}
 }
 
 // A storeError means that the folder of a store cannot be used.
@@ -104,7 +104,7 @@ func (e *storeError) Unwrap() error { return e.err }
 
 func (e *storeError) describe() description {
 	if errors.Is(e.err, storage.ErrLocked) {
-		return description{kind: "locked", hint: "one server at a time keeps files in a folder: choose another with --store"}
+		return description{kind: "locked", hint: "only one server at a time can use a folder: choose another with --store"}
 	}
 	return description{hint: "choose another folder with --store, which this user may write to"}
 }

@@ -38,10 +38,10 @@ const ofTLS = "Encryption"
 
 func tlsFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.BoolFlag{Name: "tls", Category: ofTLS, Usage: "encrypt: accept TLS 1.3 only, with a key that is made at the first start"},
-		&cli.StringFlag{Name: "identity", Category: ofTLS, Usage: "have that key in `FILE` (default: in the store)"},
-		&cli.StringFlag{Name: "cert", Category: ofTLS, Usage: "encrypt with the certificate in `FILE`, and those above it"},
-		&cli.StringFlag{Name: "key", Category: ofTLS, Usage: "with --cert: its key is in `FILE`"},
+		&cli.BoolFlag{Name: "tls", Category: ofTLS, Usage: "require TLS 1.3, with a key that is generated at the first start"},
+		&cli.StringFlag{Name: "identity", Category: ofTLS, Usage: "keep that key in `FILE` (default: in the store)"},
+		&cli.StringFlag{Name: "cert", Category: ofTLS, Usage: "encrypt with the certificate chain in `FILE`"},
+		&cli.StringFlag{Name: "key", Category: ofTLS, Usage: "private key of --cert, in `FILE`"},
 	}
 }
 
@@ -97,7 +97,7 @@ func openIdentity(file string) (*tls.Certificate, error) {
 	}
 	block, _ := pem.Decode(text)
 	if block == nil || block.Type != "PRIVATE KEY" {
-		return nil, errors.New("holds no private key")
+		return nil, errors.New("contains no private key")
 	}
 	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {
@@ -157,7 +157,7 @@ func (e *exposedSecret) describe() description {
 func (e *exposedSecret) hint() string {
 	hint := "chmod 600 " + printable(e.file) + ", or "
 	if e.what == "token" {
-		return hint + "have it replaced by another if others may have read it"
+		return hint + "replace it if others may have read it"
 	}
 	return hint + "remove it if others may have read it; a new one has another fingerprint"
 }

@@ -22,8 +22,8 @@ import (
 
 func clientTLSFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.BoolFlag{Name: "tls", EnvVars: []string{"LABNET_TLS"}, Usage: "encrypt, and trust a certificate that this system trusts"},
-		&cli.StringFlag{Name: "pin", EnvVars: []string{"LABNET_PIN"}, Usage: "encrypt, and trust only the key with this `FINGERPRINT`"},
+		&cli.BoolFlag{Name: "tls", EnvVars: []string{"LABNET_TLS"}, Usage: "encrypt, and accept certificates that this system trusts"},
+		&cli.StringFlag{Name: "pin", EnvVars: []string{"LABNET_PIN"}, Usage: "encrypt, and accept only the key with this `FINGERPRINT`"},
 	}
 }
 
@@ -161,7 +161,7 @@ func (e *insecure) hint() string {
 		return "if the server made its key by itself, give its fingerprint with --pin: it tells it when it starts"
 	}
 	if _, ok := errors.AsType[*wrongKey](e.err); ok {
-		return "nothing was sent; ask whoever runs the server whether it has a new key, or else somebody is in between"
+		return "nothing was sent; ask the server's operator whether its key has changed. If not, someone may be intercepting the connection"
 	}
 	if _, ok := errors.AsType[*wire.Error](e.err); ok {
 		return "give its fingerprint with --pin, or --tls if this system trusts its certificate"

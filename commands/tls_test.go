@@ -154,7 +154,7 @@ func TestEncrypted(t *testing.T) {
 		run(t, cmd)
 	}
 	for _, cmd := range clientCommands(t, "-a", addr)[1:] { // in the clear
-		if stderr, code := fail(t, cmd); code != 3 || !strings.Contains(stderr, "this server speaks inside TLS only") || !strings.Contains(stderr, "--pin") {
+		if stderr, code := fail(t, cmd); code != 3 || !strings.Contains(stderr, "this server requires TLS") || !strings.Contains(stderr, "--pin") {
 			t.Errorf("%s: exit %d, %s", cmd.Args[1], code, stderr)
 		}
 	}

@@ -45,7 +45,7 @@ func TestIdentity(t *testing.T) {
 	}
 	for name, spoil := range map[string]func() error{
 		"others can read":      func() error { return os.Chmod(file, 0o640) },
-		"holds no private key": func() error { return os.WriteFile(file, []byte("nonsense"), 0o600) },
+		"contains no private key": func() error { return os.WriteFile(file, []byte("nonsense"), 0o600) },
 	} {
 		if err := spoil(); err != nil {
 			t.Fatal(err)

@@ -73,11 +73,11 @@ func (e *lineError) Unwrap() error { return e.err }
 
 func (e *lineError) describe() description { return description{kind: "failed", hint: tokensHint} }
 
-const tokensHint = "a line is NAME SHA256HEX [say,blob,upload] [max-bytes=SIZE] [dir=FOLDER]; printf %s TOKEN | sha256sum prints the second"
+const tokensHint = "a line is NAME SHA256HEX [say,blob,upload] [max-bytes=SIZE] [dir=FOLDER]; printf %s TOKEN | sha256sum prints SHA256HEX"
 
 var (
-	errNoUsers   = newError("it names nobody", "failed", tokensHint)
-	errWritable  = newError("others than its owner can write to it", "failed", "chmod go-w it: who can write to it can make tokens")
+	errNoUsers   = newError("it lists no users", "failed", tokensHint)
+	errWritable  = newError("others can write to it", "failed", "chmod go-w it: anyone who can write to it can add users")
 	errNoDir     = errors.New("max-bytes is about what is in a folder, so that it needs dir=FOLDER")
 	errNoToken   = errors.New("that is the hash of an empty token")
 	errNotTokens = errors.New("not a file")
@@ -161,7 +161,7 @@ func parseUser(words []string) (u user, err error) {
 	}
 	hash, err := hex.DecodeString(words[1])
 	if err != nil || len(hash) != len(u.hash) {
-		return u, errors.New("what follows the name is not a SHA-256 of 64 hexadecimal digits")
+		return u, errors.New("the name must be followed by a SHA-256 of 64 hexadecimal digits")
 	}
 	u.hash = [sha256.Size]byte(hash)
 	for _, empty := range []string{"", "\n"} {

@@ -54,8 +54,8 @@ func TestParseUsers(t *testing.T) {
 func TestBadUsers(t *testing.T) {
 	alice, bob := "alice "+hashOf(aliceToken), "bob "+hashOf(bobToken)
 	for text, want := range map[string]string{
-		"":                                       "it names nobody",
-		"# nobody\n\n \t\n":                      "it names nobody",
+		"":                                       "it lists no users",
+		"# nobody\n\n \t\n":                      "it lists no users",
 		"alice":                                  "line 1: a name and the SHA-256 of a token make a line",
 		"\n" + hashOf(aliceToken):                "line 2: a name and",
 		"alice 1234":                             "line 1: what follows the name is not a SHA-256",

@@ -87,7 +87,7 @@ func (id *identity) user() *user {
 func (id *identity) Permit(op string) (wire.Store, error) {
 	u := id.user()
 	if u == nil || !slices.Contains(u.rights, op) {
-		return nil, &wire.Error{Code: wire.CodeForbidden, Text: "this token gives no right to " + op}
+		return nil, &wire.Error{Code: wire.CodeForbidden, Text: "this token does not allow " + op}
 	}
 	var kept storage.Store = confined{id.store, u.name, u.dir}
 	if u.maxBytes > 0 {

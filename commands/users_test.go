@@ -334,7 +334,7 @@ func TestGuesses(t *testing.T) {
 		nc, err = wire.Encrypt(t.Context(), nc, config, 0)
 		must(t, err)
 		err = wire.PingAs(t.Context(), nc, string(guess), 0)
-		if err == nil || err.Error() != "this server takes nothing without a valid token (denied)" {
+		if err == nil || err.Error() != "this server requires a valid token (denied)" {
 			t.Fatalf("guess %d, %q: %v", i, guess, err)
 		}
 	}

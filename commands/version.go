@@ -26,7 +26,7 @@ func versionCommand(con *console) *cli.Command {
 		Name:  "version",
 		Usage: "show the version",
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "json", Usage: "print what is known of the binary, as a JSON object"},
+			&cli.BoolFlag{Name: "json", Usage: "print all that is known about the binary, as a JSON object"},
 		},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {

@@ -205,7 +205,7 @@ func isReserved(component string) bool {
 }
 
 func reservedReason(top string) string {
-	return fmt.Sprintf("the store keeps %q for itself", top)
+	return fmt.Sprintf("the store reserves %q for itself", top)
 }
 
 // foldName returns the same for all names that some system takes for one.

@@ -243,7 +243,7 @@ var (
 	ErrFailed = errors.New("the store failed and is read-only")
 	// ErrDegraded means that what the store keeps files in does not do its work
 	// now. The same may soon succeed.
-	ErrDegraded = errors.New("the store is degraded and keeps nothing at the moment")
+	ErrDegraded = errors.New("the store is degraded and cannot store anything at the moment")
 	// ErrGone means that the directory at the store's path is not the one that was
 	// opened. It is an ErrDegraded: moving the directory back mends it.
 	ErrGone = fmt.Errorf("%w: its folder was removed or replaced; restart the server", ErrDegraded)

@@ -24,7 +24,7 @@ const (
 )
 
 var (
-	errFull = &Error{CodeBusy, "this server has as many connections as it takes"}
+	errFull = &Error{CodeBusy, "the server has reached its connection limit"}
 	// errOusted ends a stranger that makes room for others.
 	errOusted = errors.New("too many clients have not shown who they are")
 )

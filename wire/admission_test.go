@@ -45,7 +45,7 @@ func TestMaxConns(t *testing.T) {
 	dialects := map[string]struct{ says, hears string }{
 		"this protocol": {str("hi"), busyReply},
 		"lab":           {"\x01hello", busyReply},
-		"raw text":      {"hello", "ERROR: this server has as many connections as it takes"},
+		"raw text":      {"hello", "ERROR: the server has reached its connection limit"},
 		"a ping":        {"", busyReply},
 	}
 	for name, d := range dialects {
@@ -255,7 +255,7 @@ func TestMaxMessage(t *testing.T) {
 		p := w.dial()
 		p.send("raw text")
 		must(t, p.CloseWrite())
-		p.hearBare("ERROR: this server takes messages of at most 5 bytes")
+		p.hearBare("ERROR: this server accepts messages of at most 5 bytes")
 		p.wantClosed()
 		w.wantDid()
 	})

@@ -37,7 +37,7 @@ type Identity interface {
 var (
 	// errDenied is all that is told to a client whose token is wrong, missing or
 	// revoked.
-	errDenied = &Error{CodeDenied, "this server takes nothing without a valid token"}
+	errDenied = &Error{CodeDenied, "this server requires a valid token"}
 
 	errNoToken      = denial("it showed no token")
 	errWrongToken   = denial("its token is not one of those in use")

@@ -190,8 +190,8 @@ func TestClientsTokens(t *testing.T) {
 		token, want, ping string
 	}{
 		{tokenOf("alice"), "<nil>", "secret (read-only)"},
-		{tokenOf("mallory"), "this server takes nothing without a valid token (denied)", "this server takes nothing without a valid token (denied)"},
-		{"", "this server takes nothing without a valid token (denied)", "this server takes nothing without a valid token (denied)"},
+		{tokenOf("mallory"), "this server requires a valid token (denied)", "this server requires a valid token (denied)"},
+		{"", "this server requires a valid token (denied)", "this server requires a valid token (denied)"},
 	} {
 		for name, do := range map[string]func(c *wire.Client) error{
 			"say":    func(c *wire.Client) error { _, err := c.Say(bg, "hi"); return err },

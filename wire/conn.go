@@ -243,7 +243,7 @@ func (c *conn) say(text string) {
 // allowText reports whether a text is longer than the server's limit.
 func (s *Server) allowText(text string) error {
 	if limit := s.limits.MaxMessage; len(text) > limit {
-		return &Error{CodeTooLarge, fmt.Sprintf("this server takes messages of at most %d bytes", limit)}
+		return &Error{CodeTooLarge, fmt.Sprintf("this server accepts messages of at most %d bytes", limit)}
 	}
 	return nil
 }

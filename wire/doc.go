@@ -359,8 +359,7 @@
 //
 // A server closes a connection on which nothing comes for 5 minutes between
 // messages, a String takes over 10 seconds to arrive, or a body or a reply
-// stands still for 30 seconds; a TLS handshake may take 10 seconds, and it and
-// AUTH have to be over 30 seconds after the connection began. Of a body at least 1024 bytes must
+// stands still for 30 seconds; a TLS handshake must finish within 10 seconds, and handshake and AUTH together within 30 seconds of connecting. Of a body at least 1024 bytes must
 // come in a second, on an average over 60 seconds in which the server waits for
 // them, and as many of a reply must be taken. These are defaults. While it owes
 // an answer, the 5 minutes do not run.
@@ -370,6 +369,5 @@
 // A server that takes no more connections says ERROR, code busy, once the first
 // byte of the client has shown its dialect, or after two seconds; if there are
 // many of those, at once or not at all. So it does with clients of an address
-// from which broken messages or wrong tokens came again and again. A client tries again after a
-// pause that grows and that chance has a part in.
+// from which broken messages or wrong tokens came again and again. A client retries after an increasing, randomised delay.
 package wire

@@ -12,7 +12,7 @@ type Code string
 // The codes of version 1.
 const (
 	CodeProtocol    Code = "protocol"     // the bytes are not this protocol; the connection ends
-	CodeTLSRequired Code = "tls-required" // this server speaks inside TLS only; the connection ends
+	CodeTLSRequired Code = "tls-required" // this server requires TLS; the connection ends
 	CodeDenied      Code = "denied"       // no valid token; the connection ends
 	CodeForbidden   Code = "forbidden"    // the token does not give the right to that
 	CodeQuota       Code = "quota"        // no room is left for this user
@@ -96,10 +96,10 @@ var (
 
 	// ErrKept means that the server claims to have kept contents, but not those
 	// that were sent.
-	ErrKept = errors.New("the server kept other bytes than were sent")
+	ErrKept = errors.New("the server stored other bytes than were sent")
 
 	errFolders = &SourceError{errors.New("too many folders to tell the permissions of each")}
 	errName    = &SourceError{fmt.Errorf("name is not valid UTF-8, has a NUL byte, is that of a folder or is longer than %d bytes", MaxName)}
 	errID      = &SourceError{fmt.Errorf("ID has a NUL byte or is longer than %d bytes, or the source cannot be rewound", MaxID)}
-	errReply   = errors.New("the server's answer makes no sense here")
+	errReply   = errors.New("the server's answer does not follow the protocol")
 )

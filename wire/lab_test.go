@@ -79,7 +79,7 @@ func TestLabRefusals(t *testing.T) {
 			did: []string{"say ../etc"}},
 		{name: "fault of the store", adapt: refuses(func(wire.Announcement) error { return errors.New("secret") }),
 			steps: []step{{"\x01file" + data(2, "x"), hear("OKERROR: the server failed; its log says why")}}, did: []string{"say file"}},
-		{name: "too large", adapt: limit(3), steps: []step{{"\x01file" + data(2, "1234"), hear("OKERROR: this server takes at most 3 bytes")}},
+		{name: "too large", adapt: limit(3), steps: []step{{"\x01file" + data(2, "1234"), hear("OKERROR: this server accepts at most 3 bytes")}},
 			did: []string{"say file"}},
 		{name: "full", adapt: fullAfter(3), steps: []step{{"\x01full" + data(2, "1234"), hear("OKERROR: the disk is full")}},
 			did: []string{"say full"}},

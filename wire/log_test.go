@@ -165,12 +165,12 @@ func TestAuditLog(t *testing.T) {
 				"[crc64nvme:" + crc("") + " message:upload name:empty path:/store/empty seconds:1.5 size:0 unchanged:false]"},
 			{data(2, "abc"), "blob", "[crc64nvme:" + crc("abc") + " message:blob name:#1 path:/store/#1 seconds:1.5 size:3 unchanged:false]"},
 			{str("big|size=101|"), "refused",
-				"[code:too-large error:this server takes at most 100 bytes (too-large) message:refused name:big size:101]"},
+				"[code:too-large error:this server accepts at most 100 bytes (too-large) message:refused name:big size:101]"},
 			{str("bad|") + data(2, "abc") + end("abc"), "refused",
 				"[code:internal error:the disk is on fire message:refused name:bad]"},
 			{str("no/|"), "refused", "[code:bad-name error:not that (bad-name) message:refused name:no/]"},
 			{header(2, 200) + strings.Repeat("x", 200), "refused",
-				"[code:too-large error:this server takes at most 100 bytes (too-large) message:refused]"},
+				"[code:too-large error:this server accepts at most 100 bytes (too-large) message:refused]"},
 		} {
 			p.send(step.send)
 			time.Sleep(2 * time.Second)

@@ -200,7 +200,7 @@ func TestConnectionEndsAhead(t *testing.T) {
 		"time is up":     {"ERROR|code=timeout|", [3]string{"", "timeout", "timeout"}, "timeout"},
 		// Others may go on elsewhere.
 		"one is superseded": {"ERROR|code=superseded|upload=3|", [3]string{"", lost, "superseded"}, lost},
-		"nonsense":          {"SAVED|upload=7|", [3]string{"", "the server's answer makes no sense here", "the server's answer makes no sense here"}, "the server's answer makes no sense here"},
+		"nonsense":          {"SAVED|upload=7|", [3]string{"", "the server's answer does not follow the protocol", "the server's answer does not follow the protocol"}, "the server's answer does not follow the protocol"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			talk(t, func(s *script) {

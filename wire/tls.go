@@ -15,7 +15,7 @@ const typeHandshake = 0x16
 
 var (
 	errNoTLS       = &Error{CodeProtocol, "this server does not speak TLS"}
-	errTLSRequired = &Error{CodeTLSRequired, "this server speaks inside TLS only"}
+	errTLSRequired = &Error{CodeTLSRequired, "this server requires TLS"}
 
 	// errCut means that TLS ended without the peer's word that it should: anybody
 	// on the way could have ended it (RFC 8446, 6.1). It is not io.EOF, which

@@ -123,7 +123,7 @@ func TestConversationsOverTLS(t *testing.T) {
 // TestPlainRefused comes in the clear to a server that speaks TLS. Nothing is
 // kept, nor told to anybody.
 func TestPlainRefused(t *testing.T) {
-	const reply, bare = "ERROR|code=tls-required|", "ERROR: this server speaks inside TLS only"
+	const reply, bare = "ERROR|code=tls-required|", "ERROR: this server requires TLS"
 	for _, tt := range []struct{ name, send, bare string }{
 		{"say", str("hi"), ""},
 		{"upload", str("f|") + data(2, "x") + end("x"), ""},

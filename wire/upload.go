@@ -378,7 +378,7 @@ func (c *conn) allow(op string, a Announcement) error {
 }
 
 func tooLarge(limit int64) error {
-	return &Error{CodeTooLarge, fmt.Sprintf("this server takes at most %d bytes", limit)}
+	return &Error{CodeTooLarge, fmt.Sprintf("this server accepts at most %d bytes", limit)}
 }
 
 // data takes the contents of a Data: they belong to the oldest upload, or are

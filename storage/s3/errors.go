@@ -70,7 +70,7 @@ func (r *reply) Error() string {
 
 // hints says more of what the person who runs the server can mend.
 var hints = map[string]string{
-	"NoSuchBucket":          "make the bucket, labnet makes none",
+	"NoSuchBucket":          "create the bucket; labnet does not",
 	"InvalidAccessKeyId":    "see AWS_ACCESS_KEY_ID and ~/.aws/credentials",
 	"SignatureDoesNotMatch": "see AWS_SECRET_ACCESS_KEY and ~/.aws/credentials",
 	"ExpiredToken":          "the credentials have expired",
