@@ -133,6 +133,11 @@ func (c *conn) enter(u *upload) (old *upload, err error) {
 	if _, err := c.keeps(opUpload); err != nil {
 		return nil, err // before it ends another connection
 	}
+	for _, o := range c.uploads {
+		if o != u && o.ID == u.ID {
+			c.awaitDecision(o) // a refused one is not in the way
+		}
+	}
 	return c.srv.enter(u)
 }
 
@@ -193,16 +198,21 @@ func (u *upload) isDecided() bool {
 func (c *conn) awaitOldest() {
 	for len(c.uploads) > 0 && c.uploads[0].decided != nil {
 		u := c.uploads[0]
-		if !u.isDecided() {
-			c.out.wait()
-			<-u.decided
-			c.out.wake()
-		}
+		c.awaitDecision(u)
 		u.decided = nil
 		if u.to == nil {
 			c.uploads = c.uploads[1:]
 		}
 	}
+}
+
+func (c *conn) awaitDecision(u *upload) {
+	if u.isDecided() {
+		return
+	}
+	c.out.wait()
+	defer c.out.wake()
+	<-u.decided
 }
 
 // forgetRefused makes room for what may be announced in place of files that were
