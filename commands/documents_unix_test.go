@@ -28,7 +28,7 @@ var (
 
 // documents are run by TestDocuments, docs/recipes.md by TestRecipes.
 var documents = map[string]int{ // at least so many blocks or servers
-	"README.md": 8, "docs/serve.md": 5, "docs/upload.md": 6, "docs/network.md": 3, "docs/lab.md": 2,
+	"README.md": 3, "docs/serve.md": 5, "docs/upload.md": 6, "docs/network.md": 3, "docs/lab.md": 2,
 }
 
 // TestDocuments runs the commands that documents tell their readers to run, except

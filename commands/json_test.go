@@ -29,6 +29,7 @@ var jsonRuns = map[string][]mistake{
 		at(answer(""), "say", "--json", "--lab", "4", "hi"),
 		typed("say --json hi"),
 		{args: []string{"say", "--json"}, stdin: "\x00"},
+		{args: []string{"say", "--json", "--retries", "0", "hi"}, server: answer("")},
 	},
 	"blob": {
 		at(store(storage.DirOptions{}), "blob", "--json", "-s", "10", "-n", "2"),

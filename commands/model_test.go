@@ -91,8 +91,8 @@ var (
 	sizes = []int{100, 10, 0, 1, 99, 100, 10, 5000, 70_000, 100, 10, 5000, 70_000, 1<<20 + 10}
 
 	hostileNames = []word{
-		"../f", "/f", "a/../f", "a//f", "./../f", "..", ".labnet/lock", ".labnet/f", ".f", "a/.f", "f.", "f ",
-		"con", "a/NUL.txt", "e\u0301", "f\u202etxt", "f\n", word(strings.Repeat("f", 256)), word(strings.Repeat("f/", 1500)) + ".",
+		"../f", "/f", "a/../f", "a//f", "./../f", "..", ".labnet/lock", ".labnet/f",
+		"f\u202etxt", "f\n", word(strings.Repeat("f", 256)), word(strings.Repeat("f/", 1500)) + ".",
 	}
 
 	someContents = rapid.Custom(func(t *rapid.T) contents {

@@ -70,7 +70,7 @@ func TestStrangePeers(t *testing.T) {
 			read(c, 3)
 			c.(*net.TCPConn).CloseWrite()
 			io.Copy(io.Discard, c)
-		}, "the server closed the connection without an answer", "--lab", 3},
+		}, "the server closed the connection without an answer", "log", 3},
 		{"refuses and goes away", func(c net.Conn) {
 			read(c, 3)
 			c.Write(control("ERROR", wire.Field{Key: "upload", Value: "1"}, wire.Field{Key: "code", Value: "exists"}, wire.Field{Key: "text", Value: "the name is taken"}))

@@ -44,7 +44,7 @@ func TestIdentity(t *testing.T) {
 		t.Errorf("left beside the identity: %v", entries)
 	}
 	for name, spoil := range map[string]func() error{
-		"others can read":      func() error { return os.Chmod(file, 0o640) },
+		"others can read":         func() error { return os.Chmod(file, 0o640) },
 		"contains no private key": func() error { return os.WriteFile(file, []byte("nonsense"), 0o600) },
 	} {
 		if err := spoil(); err != nil {

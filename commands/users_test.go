@@ -176,7 +176,8 @@ func TestConfined(t *testing.T) {
 		{alice, "../f", "5", "bad-name"},
 		{alice, "../../f", "5", "bad-name"},
 		{alice, "/f", "5", "bad-name"},
-		{alice, ".labnet/f", "5", "bad-name"},
+		{bob, ".labnet/f", "5", "bad-name"},
+		{alice, ".labnet/f", "6", ".labnet/f"}, // in her folder it is a name like others
 		{alice, "f/below", "5", "bad-name"},
 		{bob, "in", "5", "bad-name"},
 	} {
@@ -199,7 +200,7 @@ func TestConfined(t *testing.T) {
 	if fi, err := os.Stat(filepath.Join(g.dir, "in", "alice", "empty")); err != nil || !fi.IsDir() {
 		t.Errorf("no folder was made: %v", err)
 	}
-	g.want(map[string]string{"in/alice/f": "1", "f": "2", "in/alice/f (2)": "3", "in/alice/in/alice/f": "4", "in/alice/" + saved.Name: "5"})
+	g.want(map[string]string{"in/alice/f": "1", "f": "2", "in/alice/f (2)": "3", "in/alice/in/alice/f": "4", "in/alice/.labnet/f": "6", "in/alice/" + saved.Name: "5"})
 	e := g.events[0]
 	if e.User != "alice" || e.Name != "f" || e.Path != filepath.Join(g.dir, "in", "alice", "f") {
 		t.Errorf("the receipt is %+v", e)
