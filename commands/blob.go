@@ -22,6 +22,7 @@ func blobCommand(con *console) *cli.Command {
 		Description: "On a terminal, without -s and -n, prompts for what to send. " +
 			"If the connection is lost before the answer, the blob is sent again, so the server may store it twice.",
 		Flags: clientFlags(append(retryFlags(),
+			limitRateFlag(),
 			&cli.StringFlag{Name: "size", Aliases: []string{"s"}, Value: "1MiB", Usage: "send `SIZE` bytes"},
 			&cli.IntFlag{Name: "count", Aliases: []string{"n"}, Value: 1, Usage: "send `N` blobs"},
 		)...),
@@ -32,6 +33,9 @@ func blobCommand(con *console) *cli.Command {
 			}
 			r, err := retrierOf(c)
 			if err != nil {
+				return err
+			}
+			if o.bandwidth, err = bandwidthOf(c); err != nil {
 				return err
 			}
 			size, err := parseSize(c.String("size"))

@@ -17,11 +17,12 @@ import (
 
 // clientOptions are the flags that all clients have.
 type clientOptions struct {
-	addr    string
-	timeout time.Duration
-	lab     wire.Lab    // 0: this protocol
-	tls     *tls.Config // nil: in the clear
-	token   string      // ""; if not, tls is not nil
+	addr      string
+	timeout   time.Duration
+	lab       wire.Lab    // 0: this protocol
+	tls       *tls.Config // nil: in the clear
+	token     string      // ""; if not, tls is not nil
+	bandwidth *bandwidth  // nil: no limit
 	// transport connects to addr; nil does so by TCP.
 	transport func(context.Context) (net.Conn, error)
 }
@@ -103,6 +104,7 @@ func (o clientOptions) dial(ctx context.Context) (net.Conn, error) {
 	if err != nil {
 		return nil, &unreachable{o.addr, err}
 	}
+	conn = o.bandwidth.limit(conn)
 	if o.tls != nil {
 		return o.encrypt(ctx, conn)
 	}

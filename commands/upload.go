@@ -39,6 +39,7 @@ func uploadCommand(con *console) *cli.Command {
 		ArgsUsage:   "[FILE | FOLDER | -]…",
 		Description: "With -, the file is read from standard input. With --name NAME --from-command -- COMMAND [ARG…], it is what a command prints, stored only if the command exits with 0. On a terminal, without arguments, prompts for names.",
 		Flags: clientFlags(append(retryFlags(),
+			limitRateFlag(),
 			&cli.StringFlag{Name: "name", Usage: "store it as `NAME` at the server; if NAME ends in /, like --into"},
 			&cli.StringFlag{Name: "into", Usage: "store everything in the folder `PATH` at the server"},
 			&cli.StringSliceFlag{Name: "exclude", Usage: "leave out what matches `PATTERN`, as in .gitignore; may be repeated"},
@@ -69,6 +70,9 @@ func uploadCommand(con *console) *cli.Command {
 				return err
 			}
 			if o.retrier, err = retrierOf(c); err != nil {
+				return err
+			}
+			if client.bandwidth, err = bandwidthOf(c); err != nil {
 				return err
 			}
 			digest, err := chosen(c, "digest")

@@ -67,6 +67,7 @@ _labnet() {
     1,say,*) flags='--retry-for --retries --tls --pin --token-file --addr --timeout --lab --quiet --json --help' words='' ;;
     1,blob,--retry-for) words='' ;;
     1,blob,--retries) words='' ;;
+    1,blob,--limit-rate) words='' ;;
     1,blob,-s | 1,blob,--size) words='' ;;
     1,blob,-n | 1,blob,--count) words='' ;;
     1,blob,--pin) words='' ;;
@@ -74,9 +75,10 @@ _labnet() {
     1,blob,-a | 1,blob,--addr) words='' ;;
     1,blob,--timeout) words='' ;;
     1,blob,--lab) words='1 2 3 4 5 6 extra' ;;
-    1,blob,*) flags='--retry-for --retries --size --count --tls --pin --token-file --addr --timeout --lab --quiet --json --help' words='' ;;
+    1,blob,*) flags='--retry-for --retries --limit-rate --size --count --tls --pin --token-file --addr --timeout --lab --quiet --json --help' words='' ;;
     1,upload,--retry-for) words='' ;;
     1,upload,--retries) words='' ;;
+    1,upload,--limit-rate) words='' ;;
     1,upload,--name) words='' ;;
     1,upload,--into) words='' ;;
     1,upload,--exclude) words='' ;;
@@ -87,7 +89,7 @@ _labnet() {
     1,upload,-a | 1,upload,--addr) words='' ;;
     1,upload,--timeout) words='' ;;
     1,upload,--lab) words='1 2 3 4 5 6 extra' ;;
-    1,upload,*) flags='--retry-for --retries --name --into --exclude --exclude-from --from-command --digest --follow --no-times --no-perms --verbose --tls --pin --token-file --addr --timeout --lab --quiet --json --help' files=default ;;
+    1,upload,*) flags='--retry-for --retries --limit-rate --name --into --exclude --exclude-from --from-command --digest --follow --no-times --no-perms --verbose --tls --pin --token-file --addr --timeout --lab --quiet --json --help' files=default ;;
     1,completion,*) flags='--help' words='bash zsh fish' ;;
     1,help,*) flags='--help' words='serve ping say blob upload completion help version' ;;
     1,version,*) flags='--json --help' words='' ;;
