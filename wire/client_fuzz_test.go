@@ -10,21 +10,6 @@ import (
 	"github.com/labnet/labnet/wire"
 )
 
-// FuzzRequest sends a request of any words and fields, with an end that agrees
-// with some contents: what FuzzServer seldom gets right by itself.
-func FuzzRequest(f *testing.F) {
-	for _, text := range []string{"f|", "f|size=3|", "./END|size=3|mtime=1732285920.000000005|mode=0640|", "f|digest=sha256|id=abc|", "folder|folder=1|",
-		"f|size=-1|", "f|size=9223372036854775808|", "f|mtime=1e9|", "f|mode=9|", "f|size=3|size=4|", "../f|", "END|size=3|", "CANCEL|", "RESTART|", "HELLO|", "AUTH|token=x|", "|", "f|=|", "f|x"} {
-		f.Add(text, "xxx")
-	}
-	f.Fuzz(func(t *testing.T, text, contents string) {
-		if len(text) > wire.MaxString || len(contents) > 255 {
-			return
-		}
-		fuzzServer(t, 0, []byte(str(text)+data(2, contents)+end(contents)+str("hello")), 0, false)
-	})
-}
-
 // FuzzClient has a server say anything, in pieces of any size, to each kind of
 // request. The client must come to an end, and take nothing for kept unless the
 // server said so with the right digest.

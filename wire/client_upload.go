@@ -6,8 +6,6 @@ import (
 	"hash"
 	"io"
 	"io/fs"
-	"slices"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -213,50 +211,4 @@ func (t *Transfer) cancel(ctx context.Context, err error) error {
 		c.spill(ctx)
 	}
 	return err
-}
-
-// control encodes an announcement.
-func (a Announcement) control() Control {
-	ctl := Control{Word: a.Name, Fields: make([]Field, 0, 5)}
-	if reserved[a.Name] {
-		ctl.Word = namePrefix + a.Name
-	}
-	if a.ID != "" {
-		ctl = ctl.with("id", a.ID)
-	}
-	if a.Size >= 0 {
-		ctl = ctl.with("size", strconv.FormatInt(a.Size, 10))
-	}
-	if a.Holes > 0 && a.Holes <= a.Size {
-		ctl = ctl.with("allocated", strconv.FormatInt(a.Size-a.Holes, 10))
-	}
-	if !a.ModTime.IsZero() {
-		ctl = ctl.with("mtime", formatTime(a.ModTime))
-	}
-	if a.HasMode {
-		ctl = ctl.with("mode", formatMode(a.Mode))
-	}
-	ctl = ctl.withFolders(a.Folders)
-	if a.Digest.Name != digests[0].Name {
-		ctl = ctl.with("digest", a.Digest.Name)
-	}
-	switch a.Replace {
-	case ReplaceOther:
-		ctl = ctl.with("replace", replaceOther)
-	case ReplaceNone:
-		ctl = ctl.with("replace", "0")
-	}
-	return ctl
-}
-
-// maxFolderModes is how many modes of folders fit into an announcement whatever
-// else is in it.
-const maxFolderModes = 100
-
-// withFolders appends the modes of folders, unless all are the default.
-func (c Control) withFolders(modes []fs.FileMode) Control {
-	if !slices.ContainsFunc(modes, func(m fs.FileMode) bool { return m != 0 }) {
-		return c
-	}
-	return c.with("folders", formatFolders(modes))
 }

@@ -3,10 +3,8 @@ package wire
 import (
 	"encoding/hex"
 	"errors"
-	"io/fs"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // The first words of requests and replies.
@@ -83,6 +81,12 @@ func (c Control) appendText(b []byte) []byte {
 	return b
 }
 
+// append appends the String that holds c to b.
+func (c Control) append(b []byte) []byte {
+	start := len(b)
+	return endString(c.appendText(beginString(b)), start)
+}
+
 // Get returns the value of the first field called key, or "".
 func (c Control) Get(key string) string {
 	for _, f := range c.Fields {
@@ -127,88 +131,4 @@ func parseSize(s string) (int64, error) {
 		return 0, ErrControl
 	}
 	return int64(n), nil
-}
-
-// formatTime writes t as seconds since 1970 with nine decimals.
-func formatTime(t time.Time) string {
-	var room [32]byte
-	b := strconv.AppendInt(room[:0], t.Unix(), 10)
-	point := len(b)
-	b = strconv.AppendInt(b, 1e9+int64(t.Nanosecond()), 10)
-	b[point] = '.' // in place of the 1
-	return string(b)
-}
-
-// formatMode writes permission bits as four octal digits.
-func formatMode(m fs.FileMode) string {
-	return strconv.FormatUint(uint64(0o10000+m.Perm()), 8)[1:]
-}
-
-// folderOwner are the bits that every folder has for its owner.
-const folderOwner = 0o700
-
-// formatFolders writes the modes of folders, with commas between.
-func formatFolders(modes []fs.FileMode) string {
-	var b []byte
-	for i, m := range modes {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		if m != 0 {
-			b = append(b, formatMode(m|folderOwner)...)
-		}
-	}
-	return string(b)
-}
-
-// parseMode reads permission bits, and drops others.
-func parseMode(s string) (fs.FileMode, error) {
-	mode, err := strconv.ParseUint(s, 8, 32)
-	if err != nil {
-		return 0, ErrControl
-	}
-	return fs.FileMode(mode) & fs.ModePerm, nil
-}
-
-// parseFolders reads what formatFolders writes. There is one mode for each slash
-// in the name at most.
-func parseFolders(s, name string) (modes []fs.FileMode, err error) {
-	if s == "" {
-		return nil, nil
-	}
-	if strings.Count(s, ",") >= strings.Count(name, "/") {
-		return nil, ErrControl
-	}
-	for text := range strings.SplitSeq(s, ",") {
-		var mode fs.FileMode
-		if text != "" {
-			if mode, err = parseMode(text); err != nil {
-				return nil, err
-			}
-			mode |= folderOwner
-		}
-		modes = append(modes, mode)
-	}
-	return modes, nil
-}
-
-// The times that an announcement may have: those of the years 1 to 9999.
-const minTime, maxTime = -62135596800, 253402300799
-
-// parseTime reads seconds since 1970, with up to nine decimals or none. Times that
-// calendars and filesystems know nothing of are none.
-func parseTime(s string) (time.Time, error) {
-	whole, frac, _ := strings.Cut(s, ".")
-	sec, err := strconv.ParseInt(whole, 10, 64)
-	if err != nil || len(frac) > 9 {
-		return time.Time{}, ErrControl
-	}
-	ns, err := strconv.ParseUint("0"+frac+strings.Repeat("0", 9-len(frac)), 10, 64)
-	if err != nil {
-		return time.Time{}, ErrControl
-	}
-	if sec < minTime || sec > maxTime {
-		return time.Time{}, nil
-	}
-	return time.Unix(sec, int64(ns)), nil
 }

@@ -148,6 +148,17 @@ func AppendString(b []byte, text string) []byte {
 	return append(StringHeader(len(text)).Append(b), text...)
 }
 
+const stringHeader = 3
+
+// beginString makes room for the header of a String whose contents are then
+// appended, and endString puts it there, at start.
+func beginString(b []byte) []byte { return StringHeader(0).Append(b) }
+
+func endString(b []byte, start int) []byte {
+	StringHeader(len(b) - start - stringHeader).Append(b[start:start])
+	return b
+}
+
 // TruncateText returns text, or as much of its beginning as fits into max
 // bytes without splitting a character.
 func TruncateText(text string, max int) string {

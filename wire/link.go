@@ -9,6 +9,10 @@ import (
 	"time"
 )
 
+// lingerTime is how long one side that ends a conversation waits for the other:
+// a server for the client to read the reason, a client for the reason to come.
+const lingerTime = 2 * time.Second
+
 // A link is a connection on which nothing waits for ever: every read and
 // write of this package goes through it. Reads belong to one goroutine and
 // writes to one goroutine at a time.
@@ -154,4 +158,24 @@ func cause(ctx context.Context, err error) error {
 func timedOut(err error) bool {
 	var ne net.Error
 	return errors.As(err, &ne) && ne.Timeout()
+}
+
+// A pace is how fast something went while somebody waited for it.
+type pace struct {
+	least  int64 // bytes a second
+	waited time.Duration
+	bytes  int64
+}
+
+// add adds bytes that took d, and reports whether they came fast enough, which
+// is known after every RateTime.
+func (p *pace) add(bytes int, d time.Duration) (ok bool) {
+	p.bytes += int64(bytes)
+	p.waited += d
+	if p.waited < RateTime {
+		return true
+	}
+	ok = float64(p.bytes) >= float64(p.least)*p.waited.Seconds()
+	p.bytes, p.waited = 0, 0
+	return ok
 }

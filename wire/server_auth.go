@@ -1,15 +1,7 @@
 package wire
 
 import (
-	"errors"
 	"fmt"
-	"strings"
-)
-
-// Limits of a token, in bytes. One that could be guessed is none.
-const (
-	MinToken = 16
-	MaxToken = 1024
 )
 
 // What an Identity has rights to.
@@ -43,8 +35,6 @@ var (
 	errWrongToken   = denial("its token is not one of those in use")
 	errRevoked      = denial("its token was revoked")
 	errTokenInClear = denial("it sent a token in the clear")
-
-	errToken = &SourceError{fmt.Errorf("a token is %d to %d bytes of UTF-8 without NUL, and sent inside TLS only", MinToken, MaxToken)}
 )
 
 // A denial is why a client is not let in, which only the log is told.
@@ -52,15 +42,6 @@ type denial string
 
 func (d denial) Error() string { return string(d) }
 func (d denial) Unwrap() error { return errDenied }
-
-// tokenOf returns the token if text is the request that shows one.
-func tokenOf(text string) (token string, ok bool) {
-	if !strings.HasPrefix(text, wordAuth+"\x00") {
-		return "", false
-	}
-	ctl, err := ParseControl(text)
-	return ctl.Get("token"), err == nil
-}
 
 // admit lets nobody pass who does not begin with a valid token, if the server
 // wants one. Whatever else begins a connection is refused in its own dialect,
@@ -140,44 +121,4 @@ func (c *conn) user() string {
 		return ""
 	}
 	return c.identity.Name()
-}
-
-// Authenticate shows the server a token, before anything else is asked. It does
-// not wait: the token goes with what is asked next, and if it is not valid, that
-// fails with an *Error of CodeDenied. A token is never sent in the clear.
-func (c *Client) Authenticate(token string) error {
-	if c.link.tls == nil || !isToken(token) {
-		return errToken
-	}
-	p, err := c.expectPlain()
-	if err != nil {
-		return err
-	}
-	c.mu.Lock()
-	c.greeting = p
-	c.mu.Unlock()
-	c.out = authOf(token).append(c.out)
-	return nil
-}
-
-func isToken(token string) bool {
-	return len(token) >= MinToken && len(token) <= MaxToken && !IsControl(token)
-}
-
-func authOf(token string) Control { return Control{Word: wordAuth}.with("token", token) }
-
-// welcomed takes the answer to the token.
-func welcomed(r reply) error {
-	if e := r.refusal(); e != nil {
-		return e
-	}
-	if r.Word != wordOK {
-		return errReply
-	}
-	return nil
-}
-
-// isProtocol reports whether a stream is not made of messages.
-func isProtocol(err error) bool {
-	return errors.Is(err, ErrType) || errors.Is(err, ErrLength) || errors.Is(err, ErrUTF8) || errors.Is(err, ErrControl)
 }

@@ -10,20 +10,9 @@ import (
 	"net"
 	"net/netip"
 	"runtime/debug"
-	"strings"
 	"sync"
-	"time"
 
 	"github.com/rs/zerolog"
-)
-
-const (
-	// lingerTime is how long a server that ends a conversation itself gives
-	// the client to read the reason.
-	lingerTime = 2 * time.Second
-	// maxDiscard is the most bytes of a refused body that are read only to
-	// stay in step; a connection with more to come is closed instead.
-	maxDiscard = 64 << 20
 )
 
 // errRefused ends a connection that cannot go on after the refusal that the
@@ -248,11 +237,6 @@ func (s *Server) allowText(text string) error {
 	return nil
 }
 
-// answer is what the server says to a raw text.
-func (s *Server) answer(text string) string {
-	return strings.ReplaceAll(s.reply, "{}", text)
-}
-
 // ping notes a connection that asked for nothing. A store that failed is told
 // here, where monitors look. Where anything else would be refused, so is a ping:
 // a monitor must not be told that all is well. That costs its address nothing,
@@ -294,31 +278,6 @@ func (c *conn) received(e Event) {
 	line.Msg(e.Op)
 	if c.srv.Received != nil {
 		c.srv.Received(e)
-	}
-}
-
-// abandon leaves the uploads that did not end to be resumed.
-func (c *conn) abandon() {
-	if len(c.uploads) == 0 {
-		return
-	}
-	u := c.uploads[0]
-	c.uploads = c.uploads[1:]
-	defer c.abandon() // the others, whatever comes of this one
-	if u.decided != nil {
-		c.cancel(net.ErrClosed) // nobody will send it
-		<-u.decided
-	}
-	if u.to != nil {
-		line := c.log.Warn().Str("name", u.Name).Int64("received", u.got)
-		if u.Size >= 0 {
-			line.Int64("size", u.Size)
-		}
-		if !u.begun.IsZero() {
-			line.Float64("seconds", seconds(time.Since(u.begun)))
-		}
-		line.Msg("upload not finished")
-		c.leave(u, u.to.Suspend)
 	}
 }
 
@@ -376,4 +335,9 @@ func (c *conn) close() {
 	c.releaseBuffer()
 	c.abandon()
 	c.endUploads()
+}
+
+// isProtocol reports whether a stream is not made of messages.
+func isProtocol(err error) bool {
+	return errors.Is(err, ErrType) || errors.Is(err, ErrLength) || errors.Is(err, ErrUTF8) || errors.Is(err, ErrControl)
 }

@@ -110,23 +110,3 @@ func limit[T int | int64 | time.Duration](v *T, standard T) {
 		*v = standard
 	}
 }
-
-// A pace is how fast something went while somebody waited for it.
-type pace struct {
-	least  int64 // bytes a second
-	waited time.Duration
-	bytes  int64
-}
-
-// add adds bytes that took d, and reports whether they came fast enough, which
-// is known after every RateTime.
-func (p *pace) add(bytes int, d time.Duration) (ok bool) {
-	p.bytes += int64(bytes)
-	p.waited += d
-	if p.waited < RateTime {
-		return true
-	}
-	ok = float64(p.bytes) >= float64(p.least)*p.waited.Seconds()
-	p.bytes, p.waited = 0, 0
-	return ok
-}

@@ -39,3 +39,83 @@ func (t *throttle) warn(log *zerolog.Logger) *zerolog.Event {
 	}
 	return line
 }
+
+const (
+	// longUpload is how long a file takes to arrive, or to become safe, before the
+	// log tells that it is under way, and longAgain how long until it does again.
+	longUpload = 2 * time.Second
+	longAgain  = time.Minute
+	longCheck  = time.Second
+)
+
+// An uploadLog tells of the uploads that take long. Its zero value knows of none. It
+// may be used by several goroutines at once.
+type uploadLog struct {
+	mu    sync.Mutex
+	due   map[*upload]time.Time // when each is to be logged next
+	timer *time.Timer           // runs as long as there are any
+}
+
+// begin notes that contents of an upload are about to come.
+func (l *uploadLog) begin(u *upload) {
+	u.begun = time.Now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.due == nil {
+		l.due = map[*upload]time.Time{}
+		l.timer = time.AfterFunc(longCheck, l.check)
+	} else if len(l.due) == 0 {
+		l.timer.Reset(longCheck)
+	}
+	l.due[u] = u.begun.Add(longUpload)
+}
+
+// end notes that an upload has ended, if it began.
+func (l *uploadLog) end(u *upload) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.due, u)
+	if len(l.due) == 0 && l.timer != nil {
+		l.timer.Stop()
+	}
+}
+
+// check logs those that are due.
+func (l *uploadLog) check() {
+	for _, u := range l.take(time.Now()) {
+		u.logUnderWay()
+	}
+}
+
+func (l *uploadLog) take(now time.Time) (due []*upload) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for u, at := range l.due {
+		if !now.Before(at) {
+			due = append(due, u)
+			l.due[u] = now.Add(longAgain)
+		}
+	}
+	if len(l.due) > 0 {
+		l.timer.Reset(longCheck)
+	}
+	return due
+}
+
+func (u *upload) logUnderWay() {
+	line := u.conn.log.Info()
+	if u.Name != "" { // a blob has none yet
+		line.Str("name", u.Name)
+	}
+	if u.Size >= 0 {
+		line.Int64("size", u.Size)
+	}
+	line.Int64("received", u.come.Load())
+	if u.resumed > 0 {
+		line.Int64("resumed", u.resumed)
+	}
+	line.Float64("seconds", seconds(time.Since(u.begun))).Msg(u.op() + " under way")
+}
+
+// seconds rounds a duration to microseconds.
+func seconds(d time.Duration) float64 { return d.Round(time.Microsecond).Seconds() }

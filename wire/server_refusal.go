@@ -2,8 +2,6 @@ package wire
 
 import (
 	"errors"
-	"strconv"
-	"strings"
 
 	"github.com/rs/zerolog"
 )
@@ -56,50 +54,4 @@ func withUpload(line *zerolog.Event, err error) *zerolog.Event {
 		line = line.Int64("size", failed.Size)
 	}
 	return line
-}
-
-// numbered adds which upload of the connection a reply is about, if any.
-func numbered(ctl Control, upload int) Control {
-	if upload == 0 {
-		return ctl
-	}
-	return ctl.with("upload", strconv.Itoa(upload))
-}
-
-// about begins a reply that has room for a few fields, numbered.
-func about(word string, upload int) Control {
-	return numbered(Control{Word: word, Fields: make([]Field, 0, 5)}, upload)
-}
-
-// append appends the String that holds c to b.
-func (c Control) append(b []byte) []byte {
-	start := len(b)
-	return endString(c.appendText(beginString(b)), start)
-}
-
-// appendSaid appends the String that answers a text: the template, which
-// CheckReply has passed, with the text for each "{}".
-func appendSaid(b []byte, template, text string) []byte {
-	start := len(b)
-	b = beginString(b)
-	for {
-		before, after, found := strings.Cut(template, "{}")
-		b = append(b, before...)
-		if !found {
-			return endString(b, start)
-		}
-		b = append(b, text...)
-		template = after
-	}
-}
-
-const stringHeader = 3
-
-// beginString makes room for the header of a String whose contents are then
-// appended, and endString puts it there, at start.
-func beginString(b []byte) []byte { return StringHeader(0).Append(b) }
-
-func endString(b []byte, start int) []byte {
-	StringHeader(len(b) - start - stringHeader).Append(b[start:start])
-	return b
 }

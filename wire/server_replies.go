@@ -3,6 +3,8 @@ package wire
 import (
 	"runtime"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 )
 
@@ -251,4 +253,38 @@ func (o *replies) release() {
 	if len(o.owed) == 0 {
 		o.owed = nil
 	}
+}
+
+// answer is what the server says to a raw text.
+func (s *Server) answer(text string) string {
+	return strings.ReplaceAll(s.reply, "{}", text)
+}
+
+// appendSaid appends the String that answers a text: the template, which
+// CheckReply has passed, with the text for each "{}".
+func appendSaid(b []byte, template, text string) []byte {
+	start := len(b)
+	b = beginString(b)
+	for {
+		before, after, found := strings.Cut(template, "{}")
+		b = append(b, before...)
+		if !found {
+			return endString(b, start)
+		}
+		b = append(b, text...)
+		template = after
+	}
+}
+
+// about begins a reply that has room for a few fields, numbered.
+func about(word string, upload int) Control {
+	return numbered(Control{Word: word, Fields: make([]Field, 0, 5)}, upload)
+}
+
+// numbered adds which upload of the connection a reply is about, if any.
+func numbered(ctl Control, upload int) Control {
+	if upload == 0 {
+		return ctl
+	}
+	return ctl.with("upload", strconv.Itoa(upload))
 }

@@ -3,7 +3,7 @@ package wire
 import (
 	"errors"
 	"fmt"
-	"io/fs"
+	"io"
 	"net"
 	"slices"
 	"strconv"
@@ -12,15 +12,9 @@ import (
 	"time"
 )
 
-const (
-	// MaxAhead is how many files a client may have announced and not ended.
-	MaxAhead = 128
-	// MaxName is the most bytes of a file's name: it shares a String of
-	// MaxString bytes with the fields.
-	MaxName = 3072
-	// MaxID is the most bytes of an announcement's ID.
-	MaxID = 128
-)
+// maxDiscard is the most bytes of a refused body that are read only to stay in
+// step; a connection with more to come is closed instead.
+const maxDiscard = 64 << 20
 
 // An upload is a file that a client announced.
 type upload struct {
@@ -41,6 +35,14 @@ type upload struct {
 	begun   time.Time    // when contents began to come; zero until then
 	resumed int64        // what an earlier upload brought, from then on
 	come    atomic.Int64 // with that; more exact than got while contents come
+}
+
+// op is what the upload is called in events and in the log.
+func (u *upload) op() string {
+	if u.number == 0 && u.Name == "" {
+		return opBlob
+	}
+	return opUpload
 }
 
 // A failedUpload is why a file or blob is refused.
@@ -77,6 +79,35 @@ func (c *conn) announce(ctl Control) error {
 	u.late = true
 	c.uploads = append(c.uploads, u)
 	return c.acceptLate()
+}
+
+// allow reports why the server's limits or the client's rights forbid a file, if
+// they do.
+func (c *conn) allow(op string, a Announcement) error {
+	switch limit := c.srv.limits.MaxSize; {
+	case len(c.uploads) >= MaxAhead:
+		return &Error{CodeTooMany, fmt.Sprintf("more than %d files announced ahead", MaxAhead)}
+	case len(a.Name) > MaxName:
+		return errLongName
+	case a.Size > limit:
+		return tooLarge(limit)
+	}
+	_, err := c.permit(op)
+	return err
+}
+
+var errLongName = &Error{CodeName, fmt.Sprintf("a name has at most %d bytes", MaxName)}
+
+func tooLarge(limit int64) error {
+	return &Error{CodeTooLarge, fmt.Sprintf("this server accepts at most %d bytes", limit)}
+}
+
+// forgetRefused makes room for what may be announced in place of files that were
+// refused ahead.
+func (c *conn) forgetRefused() {
+	if len(c.uploads) >= MaxAhead {
+		c.uploads = slices.DeleteFunc(c.uploads, func(u *upload) bool { return u.decided != nil && u.isDecided() && u.to == nil })
+	}
 }
 
 // acceptLate accepts or refuses what was announced and is still to be answered,
@@ -124,6 +155,21 @@ func (c *conn) acceptLate() error {
 	return nil
 }
 
+// isTime reports whether a file may be begun. One that must not take the place
+// of those before it waits until it is the oldest, and they are published.
+func (c *conn) isTime(u *upload, oldest bool) bool {
+	switch {
+	case u.Replace == ReplaceAny:
+		return true
+	case !oldest:
+		return false
+	}
+	c.out.wait()
+	defer c.out.wake()
+	c.publishing.Wait()
+	return true
+}
+
 // enter has a file take part in the counts that may refuse it, and returns the
 // upload in whose place it is, if there is one, for supersede.
 func (c *conn) enter(u *upload) (old *upload, err error) {
@@ -159,6 +205,36 @@ func (c *conn) decide(u *upload, err error) (accepted bool) {
 		c.refuse(u.because(err), u.number)
 	}
 	return err == nil
+}
+
+// begin has the store begin a file, or go on with one that no other connection
+// sends any more.
+func (c *conn) begin(u *upload) (err error) {
+	c.heart.begin() // it may be that all that was left must be read
+	defer c.heart.end()
+	if u.claim != nil {
+		if err := c.srv.claim(u); err != nil {
+			return err
+		}
+		defer func() {
+			if u.to == nil {
+				c.srv.release(u)
+			}
+		}()
+	}
+	u.to, err = c.makeFile(opUpload, u.Announcement)
+	return err
+}
+
+// accept answers that a file is accepted.
+func (c *conn) accept(u *upload) {
+	left := u.to.Resumed()
+	u.got = left.Size
+	ok := about(wordOK, u.number).with("offset", strconv.FormatInt(left.Size, 10))
+	if left.Size > 0 {
+		ok = ok.with(u.Digest.Name, left.Hex())
+	}
+	c.out.control(ok)
 }
 
 // decideAhead decides on a file that is not the oldest, once that is done with
@@ -215,182 +291,6 @@ func (c *conn) awaitDecision(u *upload) {
 	<-u.decided
 }
 
-// forgetRefused makes room for what may be announced in place of files that were
-// refused ahead.
-func (c *conn) forgetRefused() {
-	if len(c.uploads) >= MaxAhead {
-		c.uploads = slices.DeleteFunc(c.uploads, func(u *upload) bool { return u.decided != nil && u.isDecided() && u.to == nil })
-	}
-}
-
-// isTime reports whether a file may be begun. One that must not take the place
-// of those before it waits until it is the oldest, and they are published.
-func (c *conn) isTime(u *upload, oldest bool) bool {
-	switch {
-	case u.Replace == ReplaceAny:
-		return true
-	case !oldest:
-		return false
-	}
-	c.out.wait()
-	defer c.out.wake()
-	c.publishing.Wait()
-	return true
-}
-
-// accept answers that a file is accepted.
-func (c *conn) accept(u *upload) {
-	left := u.to.Resumed()
-	u.got = left.Size
-	ok := about(wordOK, u.number).with("offset", strconv.FormatInt(left.Size, 10))
-	if left.Size > 0 {
-		ok = ok.with(u.Digest.Name, left.Hex())
-	}
-	c.out.control(ok)
-}
-
-// begin has the store begin a file, or go on with one that no other connection
-// sends any more.
-func (c *conn) begin(u *upload) (err error) {
-	c.heart.begin() // it may be that all that was left must be read
-	defer c.heart.end()
-	if u.claim != nil {
-		if err := c.srv.claim(u); err != nil {
-			return err
-		}
-		defer func() {
-			if u.to == nil {
-				c.srv.release(u)
-			}
-		}()
-	}
-	u.to, err = c.makeFile(opUpload, u.Announcement)
-	return err
-}
-
-// makeFolder makes a folder and answers when it is durable.
-func (c *conn) makeFolder(name string, u *upload) error {
-	err := func() error {
-		if len(name) > MaxName {
-			return errLongName
-		}
-		store, err := c.permit(opUpload)
-		if err != nil {
-			return err
-		}
-		c.heart.begin()
-		defer c.heart.end()
-		defer c.srv.call()()
-		return store.MakeFolder(c.ctx, name, u.folderModes(name))
-	}()
-	if c.ctx.Err() != nil {
-		return net.ErrClosed
-	}
-	if err != nil {
-		c.refuse(u.because(err), u.number)
-		return nil
-	}
-	c.received(Event{Op: "folder", Name: name})
-	c.out.control(about(wordSaved, u.number).with("name", name))
-	return nil
-}
-
-// folderModes returns the modes of the folders that lead to a folder, and its own.
-func (u *upload) folderModes(folder string) []fs.FileMode {
-	if !u.HasMode {
-		return u.Folders
-	}
-	modes := make([]fs.FileMode, strings.Count(folder, "/")+1)
-	copy(modes, u.Folders)
-	modes[len(modes)-1] = u.Mode | folderOwner
-	return modes
-}
-
-// parse reads the fields of an announcement. Fields that it does not know are
-// for later versions.
-func (u *upload) parse(ctl Control) (err error) {
-	var known bool
-	if u.Digest, known = DigestByName(ctl.Get("digest")); !known {
-		return &Error{CodeUnsupported, fmt.Sprintf("this server does not know the digest %q", ctl.Get("digest"))}
-	}
-	u.Name = strings.TrimPrefix(ctl.Word, namePrefix)
-	if u.ID = ctl.Get("id"); len(u.ID) > MaxID {
-		return ErrControl
-	}
-	u.Size = -1
-	if s := ctl.Get("size"); s != "" {
-		if u.Size, err = parseSize(s); err != nil {
-			return err
-		}
-	}
-	if s := ctl.Get("allocated"); s != "" {
-		allocated, err := parseSize(s)
-		if err != nil {
-			return err
-		}
-		u.Holes = max(0, u.Size-allocated)
-	}
-	if s := ctl.Get("mtime"); s != "" {
-		if u.ModTime, err = parseTime(s); err != nil {
-			return err
-		}
-	}
-	switch ctl.Get("replace") {
-	case "":
-	case replaceOther:
-		u.Replace = ReplaceOther
-	default:
-		u.Replace = ReplaceNone
-	}
-	if s := ctl.Get("mode"); s != "" {
-		if u.Mode, err = parseMode(s); err != nil {
-			return err
-		}
-		u.HasMode = true
-	}
-	u.Folders, err = parseFolders(ctl.Get("folders"), strings.TrimSuffix(u.Name, "/"))
-	return err
-}
-
-// create begins a file that was not announced, if the server's limits and the
-// client's rights allow it.
-func (c *conn) create(op string, a Announcement) (Upload, error) {
-	err := c.allow(op, a)
-	if err == nil {
-		err = c.beginUpload()
-	}
-	if err != nil {
-		return nil, err
-	}
-	c.takeFile(true)
-	to, err := c.makeFile(op, a)
-	if err != nil {
-		c.giveFile()
-	}
-	return to, err
-}
-
-var errLongName = &Error{CodeName, fmt.Sprintf("a name has at most %d bytes", MaxName)}
-
-// allow reports why the server's limits or the client's rights forbid a file, if
-// they do.
-func (c *conn) allow(op string, a Announcement) error {
-	switch limit := c.srv.limits.MaxSize; {
-	case len(c.uploads) >= MaxAhead:
-		return &Error{CodeTooMany, fmt.Sprintf("more than %d files announced ahead", MaxAhead)}
-	case len(a.Name) > MaxName:
-		return errLongName
-	case a.Size > limit:
-		return tooLarge(limit)
-	}
-	_, err := c.permit(op)
-	return err
-}
-
-func tooLarge(limit int64) error {
-	return &Error{CodeTooLarge, fmt.Sprintf("this server accepts at most %d bytes", limit)}
-}
-
 // data takes the contents of a Data: they belong to the oldest upload, or are
 // a blob.
 func (c *conn) data(size uint64) error {
@@ -423,6 +323,109 @@ func (u *upload) fits(size uint64, limit int64) error {
 	return nil
 }
 
+// receive moves the size bytes of a Data to the store. The client may have handed
+// all of a large one to its system long ago, and wait for the answer.
+func (c *conn) receive(u *upload, size int64) error {
+	if size > bufferSize {
+		c.heart.begin()
+		defer c.heart.end()
+	}
+	if u.begun.IsZero() {
+		u.resumed = u.got
+		c.srv.long.begin(u)
+	}
+	u.come.Store(u.got)
+	c.body = c.newBody(size)
+	b := &c.body
+	b.of = u
+	c.link.each(c.srv.limits.ProgressTimeout)
+	_, err := u.to.ReadFrom(b)
+	u.got += size - b.left
+	switch {
+	case b.err != nil:
+		return u.because(b.err)
+	case err != nil:
+		c.fail(u, err)
+	}
+	return c.discard(uint64(b.left))
+}
+
+// discard reads past size bytes, so that the next message can be read.
+func (c *conn) discard(size uint64) error {
+	switch {
+	case size == 0:
+		return nil
+	case size > maxDiscard:
+		return errRefused
+	}
+	c.link.each(c.srv.limits.ProgressTimeout)
+	b := c.newBody(int64(size))
+	_, err := io.Copy(io.Discard, &b)
+	return err
+}
+
+// A body reads the contents of a Data: first what was read ahead, then, if it
+// is much, from the connection straight into the reader's buffer. It ends in
+// io.EOF only after the last byte.
+type body struct {
+	c    *conn
+	left int64
+	pace pace
+	of   *upload // nil if they are discarded
+	err  error   // why the connection failed
+}
+
+func (c *conn) newBody(size int64) body {
+	return body{c: c, left: size, pace: pace{least: c.srv.limits.MinRate}}
+}
+
+func (b *body) Read(p []byte) (n int, err error) {
+	if b.left == 0 {
+		return 0, io.EOF
+	}
+	begun := time.Now()
+	n, err = b.c.r.Read(p[:min(int64(len(p)), b.left)])
+	b.left -= int64(n)
+	if b.of != nil {
+		b.of.come.Add(int64(n))
+	}
+	inTime := b.pace.add(n, time.Since(begun))
+	switch {
+	case b.left == 0:
+	case err != nil:
+		b.err = unexpected(err)
+	case !inTime:
+		b.err = b.c.tooSlow()
+	}
+	if b.err == nil {
+		b.err = b.c.talk() // while it waited, the token may have been revoked
+	}
+	return n, b.err
+}
+
+func (c *conn) tooSlow() error {
+	return &Error{CodeTooSlow, fmt.Sprintf("less than %d bytes a second came for %v", c.srv.limits.MinRate, RateTime)}
+}
+
+// restartUpload drops what an earlier upload brought of the oldest file.
+func (c *conn) restartUpload() error {
+	if len(c.uploads) == 0 {
+		return fmt.Errorf("%w: RESTART of no upload", ErrControl)
+	}
+	u := c.uploads[0]
+	if u.to == nil {
+		return nil
+	}
+	if u.got != u.to.Resumed().Size {
+		return fmt.Errorf("%w: RESTART behind contents", ErrControl)
+	}
+	if err := u.to.Restart(); err != nil {
+		c.fail(u, err)
+	}
+	u.got = 0
+	return nil
+}
+
 // endUpload has the oldest upload published and answered whether it is safe.
 func (c *conn) endUpload(ctl Control) error {
 	if len(c.uploads) == 0 {
@@ -450,6 +453,63 @@ func (c *conn) endUpload(ctl Control) error {
 	return c.acceptLate()
 }
 
+// publish has the store publish a file of which the client sent all, beside
+// what the connection still receives, so that many become durable together. It
+// is answered in its order, with word.
+func (c *conn) publish(u *upload, word string, want Sum) {
+	place := c.out.reserve(u.Name)
+	c.srv.publishes(u)
+	to := u.to
+	u.to = nil // whatever comes of it
+	c.publishing.Add(1)
+	go func() {
+		defer c.publishing.Done()
+		defer c.survive()
+		saved, err := c.keep(u, to, want)
+		if err != nil {
+			c.out.answerControl(place, c.refusal(err, u.number))
+		} else {
+			c.out.answerControl(place, saved.control(about(word, u.number), u.Digest))
+		}
+		c.out.push()
+		c.srv.settle(c)
+	}()
+}
+
+// keep has the store publish a file, and reports it. The store finishes what it
+// began, whatever becomes of the connection.
+func (c *conn) keep(u *upload, to Upload, want Sum) (Saved, error) {
+	if u.begun.IsZero() { // it is empty, or all was there
+		u.resumed = u.got
+		c.srv.long.begin(u)
+	}
+	saved, err := func() (Saved, error) {
+		defer c.srv.long.end(u)
+		defer c.giveFile()
+		defer c.srv.release(u)
+		c.heart.begin()
+		defer c.heart.end()
+		return c.srv.commit(to, want)
+	}()
+	if err != nil {
+		return saved, u.because(err)
+	}
+	c.received(Event{
+		Op: u.op(), Name: saved.Name, Path: saved.Path, Size: &saved.Size, Digest: u.Digest, Sum: saved.Digest,
+		Unchanged: saved.Unchanged, Took: time.Since(u.begun), Resumed: u.resumed,
+	})
+	return saved, nil
+}
+
+// control appends what a client wants to know of a kept file to a reply.
+func (s Saved) control(ctl Control, d Digest) Control {
+	ctl = ctl.with("name", s.Name).withSum(d, s.Sum)
+	if s.Unchanged {
+		ctl = ctl.with("unchanged", "1")
+	}
+	return ctl
+}
+
 // cancelUpload drops the oldest upload.
 func (c *conn) cancelUpload() error {
 	if len(c.uploads) == 0 {
@@ -464,23 +524,57 @@ func (c *conn) cancelUpload() error {
 	return c.acceptLate()
 }
 
-// restartUpload drops what an earlier upload brought of the oldest file.
-func (c *conn) restartUpload() error {
+// fail refuses a file in its middle. What still comes of it is discarded.
+func (c *conn) fail(u *upload, err error) {
+	c.drop(u)
+	if u.number == 0 && !c.bare { // a blob: only their order tells the answers apart
+		c.out.inOrder(c.refusal(u.because(err), 0))
+		return
+	}
+	c.refuse(u.because(err), u.number)
+}
+
+// drop aborts a file unless it has ended.
+func (c *conn) drop(u *upload) {
+	if u.to != nil {
+		c.leave(u, u.to.Abort)
+	}
+}
+
+// abandon leaves the uploads that did not end to be resumed.
+func (c *conn) abandon() {
 	if len(c.uploads) == 0 {
-		return fmt.Errorf("%w: RESTART of no upload", ErrControl)
+		return
 	}
 	u := c.uploads[0]
-	if u.to == nil {
-		return nil
+	c.uploads = c.uploads[1:]
+	defer c.abandon() // the others, whatever comes of this one
+	if u.decided != nil {
+		c.cancel(net.ErrClosed) // nobody will send it
+		<-u.decided
 	}
-	if u.got != u.to.Resumed().Size {
-		return fmt.Errorf("%w: RESTART behind contents", ErrControl)
+	if u.to != nil {
+		line := c.log.Warn().Str("name", u.Name).Int64("received", u.got)
+		if u.Size >= 0 {
+			line.Int64("size", u.Size)
+		}
+		if !u.begun.IsZero() {
+			line.Float64("seconds", seconds(time.Since(u.begun)))
+		}
+		line.Msg("upload not finished")
+		c.leave(u, u.to.Suspend)
 	}
-	if err := u.to.Restart(); err != nil {
-		c.fail(u, err)
+}
+
+// leave ends the work on a file in a way other than by publishing it.
+func (c *conn) leave(u *upload, way func() error) {
+	u.to = nil
+	defer c.srv.long.end(u)
+	defer c.giveFile()
+	defer c.srv.release(u)
+	if err := way(); err != nil {
+		c.log.Error().Err(err).Str("name", u.Name).Msg("cannot put an unfinished file away")
 	}
-	u.got = 0
-	return nil
 }
 
 // blob keeps a Data under a name of the store's making.
@@ -503,30 +597,47 @@ func (c *conn) blob(size uint64) error {
 	return nil
 }
 
-// fail refuses a file in its middle. What still comes of it is discarded.
-func (c *conn) fail(u *upload, err error) {
-	c.drop(u)
-	if u.number == 0 && !c.bare { // a blob: only their order tells the answers apart
-		c.out.inOrder(c.refusal(u.because(err), 0))
-		return
+// create begins a file that was not announced, if the server's limits and the
+// client's rights allow it.
+func (c *conn) create(op string, a Announcement) (Upload, error) {
+	err := c.allow(op, a)
+	if err == nil {
+		err = c.beginUpload()
 	}
-	c.refuse(u.because(err), u.number)
+	if err != nil {
+		return nil, err
+	}
+	c.takeFile(true)
+	to, err := c.makeFile(op, a)
+	if err != nil {
+		c.giveFile()
+	}
+	return to, err
 }
 
-// drop aborts a file unless it has ended.
-func (c *conn) drop(u *upload) {
-	if u.to != nil {
-		c.leave(u, u.to.Abort)
+// makeFolder makes a folder and answers when it is durable.
+func (c *conn) makeFolder(name string, u *upload) error {
+	err := func() error {
+		if len(name) > MaxName {
+			return errLongName
+		}
+		store, err := c.permit(opUpload)
+		if err != nil {
+			return err
+		}
+		c.heart.begin()
+		defer c.heart.end()
+		defer c.srv.call()()
+		return store.MakeFolder(c.ctx, name, u.folderModes(name))
+	}()
+	if c.ctx.Err() != nil {
+		return net.ErrClosed
 	}
-}
-
-// leave ends the work on a file in a way other than by publishing it.
-func (c *conn) leave(u *upload, way func() error) {
-	u.to = nil
-	defer c.srv.long.end(u)
-	defer c.giveFile()
-	defer c.srv.release(u)
-	if err := way(); err != nil {
-		c.log.Error().Err(err).Str("name", u.Name).Msg("cannot put an unfinished file away")
+	if err != nil {
+		c.refuse(u.because(err), u.number)
+		return nil
 	}
+	c.received(Event{Op: "folder", Name: name})
+	c.out.control(about(wordSaved, u.number).with("name", name))
+	return nil
 }

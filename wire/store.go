@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"io/fs"
-	"time"
 )
 
 // A Store is what a Server needs of the place that keeps bytes. An *Error
@@ -43,55 +42,6 @@ type Upload interface {
 	// Abort drops the file.
 	Abort() error
 }
-
-// An Announcement is what a client says of a file before its contents.
-type Announcement struct {
-	// Name is slash-separated; empty asks the server to make one.
-	Name string
-	// ID tells this upload from others, so that a later announcement with the
-	// same ID can go on with its bytes; at most MaxID bytes. Empty if it cannot
-	// be resumed.
-	ID string
-	// Size is in bytes; negative if the client does not know it yet.
-	Size int64
-	// Holes is how many of them are in holes of a sparse file: zeros that take up
-	// no space on the client's medium.
-	Holes int64
-	// ModTime is the time of the last modification; zero if not told.
-	ModTime time.Time
-	// Mode holds permission bits, if HasMode is set: a file may have none.
-	Mode    fs.FileMode
-	HasMode bool
-	// Folders holds the permission bits of the folders that lead to Name,
-	// outermost first, for those that do not exist yet. Zero, and what is
-	// missing at the end, stands for 0755. Others have the owner's bits, so that
-	// something can be put into them.
-	Folders []fs.FileMode
-	// Digest says how both sides sum up the contents. A client may leave it
-	// zero for the default.
-	Digest Digest
-	// Replace says what the file must not take the place of, if the server was
-	// told to replace files.
-	Replace Replacement
-}
-
-// A Replacement is what the client has sent before under the name of a file, or
-// what may be the same name to the server.
-type Replacement int
-
-const (
-	// ReplaceAny: nothing.
-	ReplaceAny Replacement = iota
-	// ReplaceOther: a file whose name differs in spelling only, in the case of
-	// its letters or the like.
-	ReplaceOther
-	// ReplaceNone: a file of that very name.
-	ReplaceNone
-)
-
-// replaceOther is the value of the field "replace" for ReplaceOther. Any other
-// stands for ReplaceNone: what later versions say restricts, too.
-const replaceOther = "other"
 
 // Saved describes what a server kept.
 type Saved struct {

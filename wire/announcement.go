@@ -1,0 +1,256 @@
+package wire
+
+import (
+	"fmt"
+	"io/fs"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	// MaxAhead is how many files a client may have announced and not ended.
+	MaxAhead = 128
+	// MaxName is the most bytes of a file's name: it shares a String of
+	// MaxString bytes with the fields.
+	MaxName = 3072
+	// MaxID is the most bytes of an announcement's ID.
+	MaxID = 128
+)
+
+// An Announcement is what a client says of a file before its contents.
+type Announcement struct {
+	// Name is slash-separated; empty asks the server to make one.
+	Name string
+	// ID tells this upload from others, so that a later announcement with the
+	// same ID can go on with its bytes; at most MaxID bytes. Empty if it cannot
+	// be resumed.
+	ID string
+	// Size is in bytes; negative if the client does not know it yet.
+	Size int64
+	// Holes is how many of them are in holes of a sparse file: zeros that take up
+	// no space on the client's medium.
+	Holes int64
+	// ModTime is the time of the last modification; zero if not told.
+	ModTime time.Time
+	// Mode holds permission bits, if HasMode is set: a file may have none.
+	Mode    fs.FileMode
+	HasMode bool
+	// Folders holds the permission bits of the folders that lead to Name,
+	// outermost first, for those that do not exist yet. Zero, and what is
+	// missing at the end, stands for 0755. Others have the owner's bits, so that
+	// something can be put into them.
+	Folders []fs.FileMode
+	// Digest says how both sides sum up the contents. A client may leave it
+	// zero for the default.
+	Digest Digest
+	// Replace says what the file must not take the place of, if the server was
+	// told to replace files.
+	Replace Replacement
+}
+
+// A Replacement is what the client has sent before under the name of a file, or
+// what may be the same name to the server.
+type Replacement int
+
+const (
+	// ReplaceAny: nothing.
+	ReplaceAny Replacement = iota
+	// ReplaceOther: a file whose name differs in spelling only, in the case of
+	// its letters or the like.
+	ReplaceOther
+	// ReplaceNone: a file of that very name.
+	ReplaceNone
+)
+
+// replaceOther is the value of the field "replace" for ReplaceOther. Any other
+// stands for ReplaceNone: what later versions say restricts, too.
+const replaceOther = "other"
+
+// control encodes an announcement.
+func (a Announcement) control() Control {
+	ctl := Control{Word: a.Name, Fields: make([]Field, 0, 5)}
+	if reserved[a.Name] {
+		ctl.Word = namePrefix + a.Name
+	}
+	if a.ID != "" {
+		ctl = ctl.with("id", a.ID)
+	}
+	if a.Size >= 0 {
+		ctl = ctl.with("size", strconv.FormatInt(a.Size, 10))
+	}
+	if a.Holes > 0 && a.Holes <= a.Size {
+		ctl = ctl.with("allocated", strconv.FormatInt(a.Size-a.Holes, 10))
+	}
+	if !a.ModTime.IsZero() {
+		ctl = ctl.with("mtime", formatTime(a.ModTime))
+	}
+	if a.HasMode {
+		ctl = ctl.with("mode", formatMode(a.Mode))
+	}
+	ctl = ctl.withFolders(a.Folders)
+	if a.Digest.Name != digests[0].Name {
+		ctl = ctl.with("digest", a.Digest.Name)
+	}
+	switch a.Replace {
+	case ReplaceOther:
+		ctl = ctl.with("replace", replaceOther)
+	case ReplaceNone:
+		ctl = ctl.with("replace", "0")
+	}
+	return ctl
+}
+
+// maxFolderModes is how many modes of folders fit into an announcement whatever
+// else is in it.
+const maxFolderModes = 100
+
+// withFolders appends the modes of folders, unless all are the default.
+func (c Control) withFolders(modes []fs.FileMode) Control {
+	if !slices.ContainsFunc(modes, func(m fs.FileMode) bool { return m != 0 }) {
+		return c
+	}
+	return c.with("folders", formatFolders(modes))
+}
+
+// parse reads the fields of an announcement. Fields that it does not know are
+// for later versions.
+func (a *Announcement) parse(ctl Control) (err error) {
+	var known bool
+	if a.Digest, known = DigestByName(ctl.Get("digest")); !known {
+		return &Error{CodeUnsupported, fmt.Sprintf("this server does not know the digest %q", ctl.Get("digest"))}
+	}
+	a.Name = strings.TrimPrefix(ctl.Word, namePrefix)
+	if a.ID = ctl.Get("id"); len(a.ID) > MaxID {
+		return ErrControl
+	}
+	a.Size = -1
+	if s := ctl.Get("size"); s != "" {
+		if a.Size, err = parseSize(s); err != nil {
+			return err
+		}
+	}
+	if s := ctl.Get("allocated"); s != "" {
+		allocated, err := parseSize(s)
+		if err != nil {
+			return err
+		}
+		a.Holes = max(0, a.Size-allocated)
+	}
+	if s := ctl.Get("mtime"); s != "" {
+		if a.ModTime, err = parseTime(s); err != nil {
+			return err
+		}
+	}
+	switch ctl.Get("replace") {
+	case "":
+	case replaceOther:
+		a.Replace = ReplaceOther
+	default:
+		a.Replace = ReplaceNone
+	}
+	if s := ctl.Get("mode"); s != "" {
+		if a.Mode, err = parseMode(s); err != nil {
+			return err
+		}
+		a.HasMode = true
+	}
+	a.Folders, err = parseFolders(ctl.Get("folders"), strings.TrimSuffix(a.Name, "/"))
+	return err
+}
+
+// folderModes returns the modes of the folders that lead to a folder, and its own.
+func (a *Announcement) folderModes(folder string) []fs.FileMode {
+	if !a.HasMode {
+		return a.Folders
+	}
+	modes := make([]fs.FileMode, strings.Count(folder, "/")+1)
+	copy(modes, a.Folders)
+	modes[len(modes)-1] = a.Mode | folderOwner
+	return modes
+}
+
+// formatTime writes t as seconds since 1970 with nine decimals.
+func formatTime(t time.Time) string {
+	var room [32]byte
+	b := strconv.AppendInt(room[:0], t.Unix(), 10)
+	point := len(b)
+	b = strconv.AppendInt(b, 1e9+int64(t.Nanosecond()), 10)
+	b[point] = '.' // in place of the 1
+	return string(b)
+}
+
+// The times that an announcement may have: those of the years 1 to 9999.
+const minTime, maxTime = -62135596800, 253402300799
+
+// parseTime reads seconds since 1970, with up to nine decimals or none. Times that
+// calendars and filesystems know nothing of are none.
+func parseTime(s string) (time.Time, error) {
+	whole, frac, _ := strings.Cut(s, ".")
+	sec, err := strconv.ParseInt(whole, 10, 64)
+	if err != nil || len(frac) > 9 {
+		return time.Time{}, ErrControl
+	}
+	ns, err := strconv.ParseUint("0"+frac+strings.Repeat("0", 9-len(frac)), 10, 64)
+	if err != nil {
+		return time.Time{}, ErrControl
+	}
+	if sec < minTime || sec > maxTime {
+		return time.Time{}, nil
+	}
+	return time.Unix(sec, int64(ns)), nil
+}
+
+// formatMode writes permission bits as four octal digits.
+func formatMode(m fs.FileMode) string {
+	return strconv.FormatUint(uint64(0o10000+m.Perm()), 8)[1:]
+}
+
+// parseMode reads permission bits, and drops others.
+func parseMode(s string) (fs.FileMode, error) {
+	mode, err := strconv.ParseUint(s, 8, 32)
+	if err != nil {
+		return 0, ErrControl
+	}
+	return fs.FileMode(mode) & fs.ModePerm, nil
+}
+
+// folderOwner are the bits that every folder has for its owner.
+const folderOwner = 0o700
+
+// formatFolders writes the modes of folders, with commas between.
+func formatFolders(modes []fs.FileMode) string {
+	var b []byte
+	for i, m := range modes {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		if m != 0 {
+			b = append(b, formatMode(m|folderOwner)...)
+		}
+	}
+	return string(b)
+}
+
+// parseFolders reads what formatFolders writes. There is one mode for each slash
+// in the name at most.
+func parseFolders(s, name string) (modes []fs.FileMode, err error) {
+	if s == "" {
+		return nil, nil
+	}
+	if strings.Count(s, ",") >= strings.Count(name, "/") {
+		return nil, ErrControl
+	}
+	for text := range strings.SplitSeq(s, ",") {
+		var mode fs.FileMode
+		if text != "" {
+			if mode, err = parseMode(text); err != nil {
+				return nil, err
+			}
+			mode |= folderOwner
+		}
+		modes = append(modes, mode)
+	}
+	return modes, nil
+}

@@ -1,0 +1,70 @@
+package wire
+
+import (
+	"bytes"
+	"crypto/tls"
+	"fmt"
+)
+
+// typeHandshake is the first byte of a TLS connection (RFC 8446, 5.1).
+const typeHandshake = 0x16
+
+var (
+	errNoTLS       = &Error{CodeProtocol, "this server does not speak TLS"}
+	errTLSRequired = &Error{CodeTLSRequired, "this server requires TLS"}
+)
+
+// encrypt begins TLS if the first byte asks for it, and returns the first one
+// inside. It fails if the server wants it otherwise.
+func (c *conn) encrypt(first byte) (byte, error) {
+	switch {
+	case c.srv.Certificate == nil && first == typeHandshake:
+		return 0, errNoTLS
+	case c.srv.Certificate == nil:
+		return first, nil
+	case first != typeHandshake:
+		return 0, c.refusePlain(first)
+	}
+	hello, _ := c.r.Peek(c.r.Buffered())
+	c.link.tls = tls.Server(&network{&c.link, bytes.Clone(hello)}, c.srv.tlsConfig())
+	c.releaseBuffer()
+	if err := c.link.handshake(c.ctx, c.srv.limits.HeaderTimeout); err != nil {
+		return 0, fmt.Errorf("TLS handshake: %w", err)
+	}
+	if c.srv.Authenticate == nil {
+		c.arrive()
+	}
+	return c.await()
+}
+
+// refusePlain refuses a client in the dialect that it speaks.
+func (c *conn) refusePlain(first byte) error {
+	if err := c.recognise(first); err != nil {
+		return err
+	}
+	return errTLSRequired
+}
+
+// recognise finds out which dialect a client speaks that will be refused.
+func (c *conn) recognise(first byte) (err error) {
+	if first == typeString {
+		if c.bare, err = c.isLab(); err != nil {
+			return err
+		}
+	}
+	c.bare = c.bare || isText(first)
+	return nil
+}
+
+// exposed reports whether the connection is one in the clear where there should
+// be none.
+func (c *conn) exposed() bool { return c.srv.Certificate != nil && c.link.tls == nil }
+
+func (s *Server) tlsConfig() *tls.Config {
+	s.tlsOnce.Do(func() {
+		s.tls = restrict(&tls.Config{
+			GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return s.Certificate() },
+		})
+	})
+	return s.tls
+}
