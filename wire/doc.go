@@ -261,7 +261,7 @@
 //
 // # One port for everything
 //
-// The first byte tells what a connection is:
+// The first byte tells what a connection is, or the first line:
 //
 //	none, then the end of the stream      a ping: the server ends its stream too. If
 //	                                      it cannot keep anything, or refuses all that
@@ -269,6 +269,7 @@
 //	01 and a length of at most 4096,      this protocol
 //	or 02 … 09
 //	01 and anything else                  the lab dialect
+//	a request line of HTTP                no dialect, see below
 //	a printable ASCII character, or the   raw text: all up to the end of the stream,
 //	first byte of a longer UTF-8 one      4096 bytes or 100 ms of silence; answered
 //	                                      with bare bytes, and closed
@@ -281,6 +282,18 @@
 // texts of one character or of control characters could be confused. A 01 and
 // one printable character count as such a text if the stream ends behind them
 // or nothing comes for a second.
+//
+// A web page can make a browser send an HTTP request to this port. So a connection
+// whose first line is a request line of RFC 9112, section 3, is never a text:
+//
+//	token " " (any bytes but space and LF) " HTTP/" digit "." digit (CR or LF)
+//
+// It is refused before anything else is asked of it, in the clear, inside TLS and
+// in every dialect: nothing is kept, the answer is that of HTTP with the status
+// 501, and the connection ends. A last line that lacks only its end is such a
+// line. So is one of 256 bytes or more that is cut off, by the end of the
+// stream or by 100 ms of silence, if its second word begins with "/"; and one that
+// is not known to be another after 32 KiB.
 //
 // # TLS
 //

@@ -8,3 +8,17 @@ func (s *Server) Offenders() int {
 	defer s.mu.Unlock()
 	return len(s.admitted.penalties.of)
 }
+
+// RequestLine reports whether the stream that the pieces make begins with a
+// request line of HTTP, and whether they are enough to know.
+func RequestLine(pieces ...[]byte) (http, known bool) {
+	var l requestLine
+	for _, p := range pieces {
+		l.add(p)
+	}
+	known = l.known()
+	if !known {
+		l.cut()
+	}
+	return l.part == lineHTTP, known
+}

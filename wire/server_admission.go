@@ -245,6 +245,8 @@ func (c *conn) offence(err error, told *Error) time.Duration {
 		return 0
 	case c.isStranger() && timedOut(err):
 		return neverArrived
+	case err == errHTTP:
+		return offences[CodeProtocol]
 	case told != nil:
 		return offences[told.Code]
 	case c.isStranger():

@@ -55,6 +55,7 @@ type conn struct {
 	begun     bool      // something else has come
 	spoken    bool      // a String told which dialect this is
 	bare      bool      // it is the lab's: replies are bare bytes
+	silent    bool      // all of a raw text is in r
 	uploads   []*upload // announced and not yet ended, oldest first
 	announced int       // how many uploads there ever were
 	body      body
@@ -115,6 +116,9 @@ func (c *conn) converse() error {
 		return c.ping()
 	}
 	first, err := c.await()
+	if err == nil {
+		err = c.refuseHTTP(first)
+	}
 	if err == nil && c.srv.Lab == 0 {
 		first, err = c.encrypt(first)
 	}
@@ -312,6 +316,8 @@ func (c *conn) end(err error) {
 	switch {
 	case context.Cause(c.ctx) == errOusted:
 		c.srv.atDoor.warn(&c.log).Msg("connection closed: of too many it was the slowest to show who it is")
+	case err == errHTTP:
+		c.srv.amiss.warn(&c.log).Msg("HTTP request refused")
 	case err == nil, err == io.EOF, err == errRefused, c.turned != nil, errors.Is(err, net.ErrClosed):
 		c.log.Debug().Msg("connection ended")
 	case why != nil && why.Code == CodeDenied:

@@ -114,7 +114,7 @@ func (c *conn) serveLab() error {
 // MaxString bytes, a silence, or the next message if one may follow.
 func (c *conn) bareText(last bool) (string, error) {
 	var text []byte
-	for len(text) < MaxString {
+	for len(text) < MaxString && !(c.silent && c.r.Buffered() == 0) {
 		if _, err := c.r.Peek(1); err != nil {
 			if err == io.EOF || timedOut(err) && len(text) > 0 {
 				break

@@ -241,6 +241,7 @@ func TestRawReplyHasRoom(t *testing.T) {
 		serve(t, func(w *world) { w.server.Lab = task }, func(w *world) {
 			p := w.dial()
 			p.send(text)
+			time.Sleep(100 * time.Millisecond) // it could be the beginning of a request line
 			p.hearBare("Message: " + text)
 			p.wantClosed()
 		})

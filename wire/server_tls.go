@@ -34,7 +34,11 @@ func (c *conn) encrypt(first byte) (byte, error) {
 	if c.srv.Authenticate == nil {
 		c.arrive()
 	}
-	return c.await()
+	first, err := c.await()
+	if err == nil {
+		err = c.refuseHTTP(first)
+	}
+	return first, err
 }
 
 // refusePlain refuses a client in the dialect that it speaks.

@@ -110,7 +110,7 @@ func isRefusal(heard string, encrypted bool) bool {
 		const alert = "\x15\x03\x01\x00\x02\x02P" // of TLS, internal_error, to what is no hello
 		allowed = []string{"", alert, "ERROR: this server requires TLS", str("ERROR|code=tls-required|text=this server requires TLS|")}
 	}
-	return slices.Contains(allowed, heard)
+	return slices.Contains(allowed, heard) || strings.HasPrefix(heard, "HTTP/1.1 501 ")
 }
 
 // FuzzNobody is TestNobodyWrites with anything, in pieces of any size.

@@ -131,7 +131,7 @@ func TestPlainRefused(t *testing.T) {
 		{"blob", data(2, "x"), ""},
 		{"lab text", "\x01hello", bare},
 		{"lab file", "\x01hello" + data(2, "x"), bare},
-		{"raw text", "hello", bare},
+		{"raw text", "hello\n", bare},
 		{"neither", "\x00", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
