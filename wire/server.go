@@ -172,41 +172,6 @@ func (s *Server) addListener(l net.Listener) bool {
 	return true
 }
 
-// sleep notes that c waits for a message, if need be in the middle of an
-// upload.
-func (s *Server) sleep(c *conn, uploading bool) {
-	s.mu.Lock()
-	c.asleep, c.uploading = true, uploading
-	s.mu.Unlock()
-	s.settle(c)
-}
-
-// wake notes that c does not wait any more, and reports whether it may not.
-func (s *Server) wake(c *conn) (closing bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	c.asleep = false
-	return s.closing && !c.uploading
-}
-
-// settle tells a connection that waits for a message how long it may: for ever
-// while an answer is owed, not at all if the server is going down.
-func (s *Server) settle(c *conn) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var until time.Time
-	switch {
-	case !c.asleep:
-		return
-	case !c.out.none():
-	case s.closing && !c.uploading:
-		until = time.Now()
-	default:
-		until = time.Now().Add(s.limits.IdleTimeout)
-	}
-	c.link.SetReadDeadline(until)
-}
-
 func (s *Server) isClosing() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

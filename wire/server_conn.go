@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"runtime/debug"
 	"sync"
+	"time"
 
 	"github.com/rs/zerolog"
 )
@@ -91,23 +92,6 @@ func (c *conn) run() {
 	c.abandon()
 	c.settle()
 	c.end(err)
-}
-
-// settle waits until all that is owed was answered.
-func (c *conn) settle() {
-	c.out.wait()
-	c.publishing.Wait()
-	c.superseding.Wait()
-	c.out.wake()
-}
-
-// survive, deferred, lets a fault of the program or of its store end only the
-// connection in which it shows.
-func (c *conn) survive() {
-	if p := recover(); p != nil {
-		c.log.Error().Str("panic", fmt.Sprint(p)).Bytes("stack", debug.Stack()).Msg("a fault of this program ended a connection")
-		c.out.fail(net.ErrClosed)
-	}
 }
 
 // converse finds out from the first byte what the connection is, and serves it.
@@ -296,6 +280,23 @@ func (c *conn) beat() {
 	c.srv.settle(c)
 }
 
+// settle waits until all that is owed was answered.
+func (c *conn) settle() {
+	c.out.wait()
+	c.publishing.Wait()
+	c.superseding.Wait()
+	c.out.wake()
+}
+
+// survive, deferred, lets a fault of the program or of its store end only the
+// connection in which it shows.
+func (c *conn) survive() {
+	if p := recover(); p != nil {
+		c.log.Error().Str("panic", fmt.Sprint(p)).Bytes("stack", debug.Stack()).Msg("a fault of this program ended a connection")
+		c.out.fail(net.ErrClosed)
+	}
+}
+
 // end tells the client why its connection ends, unless the client ended it,
 // and notes it.
 func (c *conn) end(err error) {
@@ -334,6 +335,11 @@ func (c *conn) end(err error) {
 	}
 }
 
+// isProtocol reports whether a stream is not made of messages.
+func isProtocol(err error) bool {
+	return errors.Is(err, ErrType) || errors.Is(err, ErrLength) || errors.Is(err, ErrUTF8) || errors.Is(err, ErrControl)
+}
+
 // close frees what the connection holds, after a panic too.
 func (c *conn) close() {
 	c.cancel(net.ErrClosed)
@@ -343,7 +349,116 @@ func (c *conn) close() {
 	c.endUploads()
 }
 
-// isProtocol reports whether a stream is not made of messages.
-func isProtocol(err error) bool {
-	return errors.Is(err, ErrType) || errors.Is(err, ErrLength) || errors.Is(err, ErrUTF8) || errors.Is(err, ErrControl)
+// await returns the first byte of the next message without taking it, or
+// io.EOF when the client ended the stream between two messages.
+func (c *conn) await() (byte, error) {
+	if c.r == nil || c.r.Buffered() == 0 {
+		if err := c.sleep(); err != nil {
+			return 0, err
+		}
+	}
+	c.link.within(c.srv.limits.HeaderTimeout)
+	b, err := c.r.Peek(1)
+	if err != nil {
+		return 0, err
+	}
+	return b[0], nil
+}
+
+// sleep waits for a byte. Meanwhile the connection holds no buffer, and
+// Shutdown may close it unless a file is under way.
+func (c *conn) sleep() error {
+	c.releaseBuffer()
+	if len(c.uploads) == 0 {
+		c.endUploads()
+	}
+	if err := c.out.wait(); err != nil { // before Shutdown may close it
+		return err
+	}
+	c.out.release()
+	c.link.deadline()
+	c.srv.sleep(c, len(c.uploads) > 0)
+	n, err := io.ReadAtLeast(&c.link, c.first[:], 1)
+	closing := c.srv.wake(c)
+	c.out.wake()
+	switch {
+	case closing && timedOut(err):
+		return errShutdown
+	case timedOut(err) && !c.isStranger():
+		return errIdle
+	}
+	if err != nil {
+		return err
+	}
+	c.link.unread = c.first[:n]
+	c.r = buffers.Get().(*bufio.Reader)
+	c.r.Reset(input{c})
+	return nil
+}
+
+// sleep notes that c waits for a message, if need be in the middle of an
+// upload.
+func (s *Server) sleep(c *conn, uploading bool) {
+	s.mu.Lock()
+	c.asleep, c.uploading = true, uploading
+	s.mu.Unlock()
+	s.settle(c)
+}
+
+// wake notes that c does not wait any more, and reports whether it may not.
+func (s *Server) wake(c *conn) (closing bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.asleep = false
+	return s.closing && !c.uploading
+}
+
+// settle tells a connection that waits for a message how long it may: for ever
+// while an answer is owed, not at all if the server is going down.
+func (s *Server) settle(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var until time.Time
+	switch {
+	case !c.asleep:
+		return
+	case !c.out.none():
+	case s.closing && !c.uploading:
+		until = time.Now()
+	default:
+		until = time.Now().Add(s.limits.IdleTimeout)
+	}
+	c.link.SetReadDeadline(until)
+}
+
+func (c *conn) releaseBuffer() {
+	if c.r != nil {
+		c.r.Reset(nil)
+		buffers.Put(c.r)
+		c.r = nil
+	}
+}
+
+// buffers holds the read-ahead of connections that have something to read:
+// one that is idle holds none.
+var buffers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, bufferSize) }}
+
+const bufferSize = 32 << 10
+
+// firstRead is how much an idle connection can take: many a message as a whole.
+const firstRead = 512
+
+// input is what a conn reads from. Before it may have to wait for the client,
+// the client gets what it may be waiting for.
+type input struct{ *conn }
+
+func (in input) Read(p []byte) (int, error) {
+	if len(in.link.unread) > 0 {
+		return in.link.Read(p)
+	}
+	if err := in.out.wait(); err != nil {
+		return 0, err
+	}
+	defer in.out.wake()
+	return in.link.Read(p)
 }
