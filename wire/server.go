@@ -182,7 +182,7 @@ func (s *Server) isClosing() bool {
 // lets the others finish what they are doing and returns when none is left,
 // or with ctx's error. Close ends those that remain.
 func (s *Server) Shutdown(ctx context.Context) error {
-	s.stop(func(c *conn) bool { return c.asleep && !c.uploading && c.out.none() })
+	s.stop(func(c *conn) bool { return c.activity == idle && c.out.none() })
 	done := make(chan struct{})
 	go func() {
 		s.running.Wait()

@@ -109,6 +109,7 @@ func (s *Server) addConn(c *conn) (told, open bool) {
 		a.turnedAway++
 		c.link.by.Store(time.Now().Add(turnedAwayTime).UnixNano())
 	} else {
+		c.counted = true
 		a.conns++
 		count(&a.from, c.source, 1)
 		if s.Certificate != nil {
@@ -161,8 +162,8 @@ func (s *Server) forget(c *conn) {
 		s.admitted.strangers.Remove(c.stranger)
 		c.stranger = nil
 	}
-	if !c.gone {
-		c.gone = true
+	if c.counted {
+		c.counted = false
 		s.admitted.conns--
 		count(&s.admitted.from, c.source, -1)
 	}

@@ -43,20 +43,15 @@ type denial string
 func (d denial) Error() string { return string(d) }
 func (d denial) Unwrap() error { return errDenied }
 
-// admit lets nobody pass who does not begin with a valid token, if the server
-// wants one. Whatever else begins a connection is refused in its own dialect,
-// and nothing of it is kept.
+// admit lets nobody pass who does not begin with a valid token. Whatever else
+// begins a connection is refused in its own dialect, and nothing of it is kept.
 func (c *conn) admit(first byte) error {
-	if c.srv.Authenticate == nil {
-		return nil
-	}
 	if err := c.recognise(first); err != nil {
 		return err
 	}
 	if first != typeString || c.bare {
 		return errNoToken
 	}
-	c.spoken = true
 	if err := c.message(); err != nil && !isProtocol(err) {
 		return err
 	}
@@ -71,7 +66,7 @@ func (c *conn) authenticate(token string) error {
 	switch {
 	case c.link.tls == nil:
 		return errTokenInClear // anybody may have read it
-	case c.greeted || c.begun:
+	case c.phase != phaseNew:
 		return fmt.Errorf("%w: AUTH is not the first message", ErrControl)
 	}
 	if c.srv.Authenticate != nil {
@@ -85,15 +80,14 @@ func (c *conn) authenticate(token string) error {
 		c.identity = identity
 		c.log = c.log.With().Str("user", identity.Name()).Logger()
 	}
-	c.greeted = true
+	c.phase = phaseGreeted
 	c.arrive()
 	c.out.control(Control{Word: wordOK})
 	return nil
 }
 
-// talk notes that the client asks for something, or reports that it may not.
-func (c *conn) talk() error {
-	c.begun = true
+// authenticated reports why the client may not ask for anything, or returns nil.
+func (c *conn) authenticated() error {
 	switch {
 	case c.srv.Authenticate == nil:
 	case c.identity == nil:

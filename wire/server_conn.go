@@ -25,42 +25,75 @@ var (
 	errShutdown = &Error{CodeShutdown, "the server is going down"}
 )
 
-// A conn is one connection of a Server. It belongs to the goroutine that reads
-// it; others publish its files.
+// A phase is how much of a conversation has taken place. With the first byte of
+// what comes next it decides what that means, see interpret. The lab dialect has
+// no phases: once it is recognised, nothing else can follow.
+type phase int
+
+const (
+	// phaseNew: nothing was taken. The first byte tells the dialect, and the end
+	// of the stream is a ping.
+	phaseNew phase = iota
+	// phaseGreeted: a token was taken, and nothing else. The end of the stream is
+	// still a ping.
+	phaseGreeted
+	// phaseData: only Data has come, which is the same in both dialects. The first
+	// String tells which it is.
+	phaseData
+	// phaseLabnet: the client speaks this protocol, and a token would be too late.
+	phaseLabnet
+)
+
+// An activity is what a connection does, as Shutdown sees it.
+type activity int
+
+const (
+	// idle: it waits for a message. Shutdown closes it unless an answer is owed.
+	idle activity = iota
+	// idleInUpload: it waits for a message, and a file is under way. Shutdown lets
+	// the client finish it.
+	idleInUpload
+	// active: it takes a message and answers it.
+	active
+)
+
+// A conn is one connection of a Server. The goroutine of run reads it; others
+// publish its files.
 type conn struct {
+	// Set before run.
 	srv    *Server
 	ctx    context.Context // until the connection ends, or another takes over
 	cancel context.CancelCauseFunc
-	link   link
-	r      *bufio.Reader // over input; nil while idle
-	out    replies
-	heart  heartbeat
 	remote string
-	log    zerolog.Logger
+	source netip.Prefix // where it comes from, see sourceOf
+	turned *Error       // why the client is turned away; nil if it is not
 
-	source   netip.Prefix  // where it comes from, see sourceOf
-	turned   *Error        // why the client is turned away; nil if it is not
-	stranger *list.Element // in admissions until the client has arrived; guarded by srv.mu
-	gone     bool          // it is in no count of connections; guarded by srv.mu
-	sends    bool          // it is counted in admissions.uploads
-	files    int           // accepted and not ended or published; guarded by srv.mu
-
-	asleep    bool // waits for a message; guarded by srv.mu, like the next
-	uploading bool // in the middle of an upload
-
+	// Safe for concurrent use.
+	out         replies
+	heart       heartbeat
 	publishing  sync.WaitGroup // files of which the client sent all
 	superseding sync.WaitGroup // who takes over and has not said so
 
-	identity  Identity  // nil until a token has shown it
-	greeted   bool      // a token has been taken
-	begun     bool      // something else has come
-	spoken    bool      // a String told which dialect this is
-	bare      bool      // it is the lab's: replies are bare bytes
-	silent    bool      // all of a raw text is in r
+	// Owned by the reader, which changes log, identity and bare only while nobody
+	// else is at work for the connection.
+	link      link            // out writes to it, too
+	r         *bufio.Reader   // over input; nil while idle
+	first     [firstRead]byte // of what came while idle
+	phase     phase
+	bare      bool     // replies are bare bytes, as in the lab dialect
+	silent    bool     // all of a raw text is in r
+	identity  Identity // nil until a token has shown it
+	log       zerolog.Logger
 	uploads   []*upload // announced and not yet ended, oldest first
 	announced int       // how many uploads there ever were
 	body      body
-	first     [firstRead]byte // of what came while idle
+	sends     bool // it is counted in admissions.uploads
+
+	// Guarded by srv.mu.
+	activity activity
+	stranger *list.Element // in admissions until the client has arrived
+	counted  bool          // in admissions.conns and from
+	files    int           // accepted and not ended or published
 }
 
 func newConn(s *Server, nc net.Conn) *conn {
@@ -70,7 +103,6 @@ func newConn(s *Server, nc net.Conn) *conn {
 		link:   link{Conn: nc, writeStall: s.limits.ProgressTimeout, minRate: s.limits.MinRate},
 		remote: remote,
 		log:    s.Log.With().Str("remote", remote).Logger(),
-		asleep: true,
 		bare:   s.Lab != 0,
 	}
 	c.out.link = &c.link
@@ -90,11 +122,11 @@ func (c *conn) run() {
 	defer c.close()
 	err := c.converse()
 	c.abandon()
-	c.settle()
+	c.drain()
 	c.end(err)
 }
 
-// converse finds out from the first byte what the connection is, and serves it.
+// converse serves the client from the first byte to the last.
 func (c *conn) converse() error {
 	if c.turned == nil && (c.srv.Lab == Lab1 || c.srv.Lab == Lab2) {
 		return c.ping()
@@ -109,54 +141,67 @@ func (c *conn) converse() error {
 	if c.turned != nil {
 		return c.turnAway(first, err)
 	}
-	if err == nil {
-		err = c.admit(first)
-	}
-	switch {
-	case err == io.EOF:
-		return c.ping()
-	case err != nil:
-		return err
-	case c.greeted:
-		return c.serveMessages()
-	case c.srv.Lab != 0:
-		return c.serveLab()
-	case first >= typeString && first <= typeData8:
-		return c.serveMessages()
-	case isText(first):
-		return c.serveRawText()
-	}
-	return ErrType
-}
-
-// serveMessages answers messages until the client ends the stream. The first
-// String tells whether the client speaks this protocol or the lab dialect:
-// Data is the same in both.
-func (c *conn) serveMessages() error {
 	for {
-		first, err := c.await()
-		if err == io.EOF && c.greeted && !c.begun {
+		var next request
+		if next, err = c.interpret(first, err); err != nil {
+			return err
+		}
+		switch next {
+		case requestPing:
 			return c.ping()
+		case requestRawText:
+			return c.serveRawText()
+		case requestLab:
+			c.drain()
+			return c.serveLab()
+		case requestToken:
+			err = c.admit(first)
+		case requestMessage:
+			err = c.message()
 		}
 		if err != nil {
 			return err
 		}
-		if first == typeString && !c.spoken {
-			c.spoken = true
-			lab, err := c.isLab()
-			if err != nil {
-				return err
-			}
-			if lab {
-				c.settle()
-				return c.serveLab()
-			}
-		}
-		if err := c.message(); err != nil {
-			return err
-		}
 		c.out.limit()
+		first, err = c.await()
 	}
+}
+
+// A request is what a client asks for next.
+type request int
+
+const (
+	requestPing    request = iota // nothing
+	requestToken                  // whatever it is, only a token is taken
+	requestMessage                // of this protocol, or Data of either
+	requestLab                    // in the lab dialect, to the end of the connection
+	requestRawText                // to the end of the connection
+)
+
+// interpret decides by the phase what the client asks for with first, the next
+// byte, or with err in its place.
+func (c *conn) interpret(first byte, err error) (request, error) {
+	isNew := c.phase == phaseNew
+	switch {
+	case err == io.EOF && (isNew || c.phase == phaseGreeted):
+		return requestPing, nil
+	case err != nil:
+		return 0, err
+	case c.srv.Lab != 0:
+		return requestLab, nil
+	case isNew && c.srv.Authenticate != nil:
+		return requestToken, nil
+	case first == typeString && (isNew || c.phase == phaseData):
+		if lab, err := c.isLab(); lab || err != nil {
+			return requestLab, err
+		}
+		return requestMessage, nil
+	case first >= typeString && first <= typeData8:
+		return requestMessage, nil
+	case isNew && isText(first):
+		return requestRawText, nil
+	}
+	return 0, ErrType
 }
 
 // message takes one message and answers it.
@@ -166,7 +211,13 @@ func (c *conn) message() error {
 		return unexpected(err)
 	}
 	if !h.IsString() {
-		if err := c.talk(); err != nil {
+		switch c.phase {
+		case phaseNew:
+			c.phase = phaseData
+		case phaseGreeted:
+			c.phase = phaseLabnet
+		}
+		if err := c.authenticated(); err != nil {
 			return err
 		}
 		return c.data(h.Size)
@@ -178,13 +229,19 @@ func (c *conn) message() error {
 	if token, ok := tokenOf(text); ok {
 		return c.authenticate(token)
 	}
-	if err := c.talk(); err != nil {
+	c.phase = phaseLabnet
+	if err := c.authenticated(); err != nil {
 		return err
 	}
 	if !IsControl(text) {
 		c.say(text)
 		return nil
 	}
+	return c.control(text)
+}
+
+// control takes a request that has a word.
+func (c *conn) control(text string) error {
 	ctl, err := ParseControl(text)
 	if err != nil {
 		return err
@@ -277,11 +334,11 @@ func (c *conn) beat() {
 		}
 	})
 	c.out.flush()
-	c.srv.settle(c)
+	c.srv.limitIdle(c)
 }
 
-// settle waits until all that is owed was answered.
-func (c *conn) settle() {
+// drain waits until all that is owed was answered.
+func (c *conn) drain() {
 	c.out.wait()
 	c.publishing.Wait()
 	c.superseding.Wait()
@@ -377,9 +434,9 @@ func (c *conn) sleep() error {
 	}
 	c.out.release()
 	c.link.deadline()
-	c.srv.sleep(c, len(c.uploads) > 0)
+	c.srv.setIdle(c, len(c.uploads) > 0)
 	n, err := io.ReadAtLeast(&c.link, c.first[:], 1)
-	closing := c.srv.wake(c)
+	closing := c.srv.setActive(c)
 	c.out.wake()
 	switch {
 	case closing && timedOut(err):
@@ -396,34 +453,39 @@ func (c *conn) sleep() error {
 	return nil
 }
 
-// sleep notes that c waits for a message, if need be in the middle of an
+// setIdle notes that c waits for a message, if need be in the middle of an
 // upload.
-func (s *Server) sleep(c *conn, uploading bool) {
+func (s *Server) setIdle(c *conn, uploading bool) {
 	s.mu.Lock()
-	c.asleep, c.uploading = true, uploading
+	c.activity = idle
+	if uploading {
+		c.activity = idleInUpload
+	}
 	s.mu.Unlock()
-	s.settle(c)
+	s.limitIdle(c)
 }
 
-// wake notes that c does not wait any more, and reports whether it may not.
-func (s *Server) wake(c *conn) (closing bool) {
+// setActive notes that c does not wait any more, and reports whether it has to
+// end.
+func (s *Server) setActive(c *conn) (closing bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c.asleep = false
-	return s.closing && !c.uploading
+	was := c.activity
+	c.activity = active
+	return s.closing && was == idle
 }
 
-// settle tells a connection that waits for a message how long it may: for ever
+// limitIdle tells a connection that waits for a message how long it may: for ever
 // while an answer is owed, not at all if the server is going down.
-func (s *Server) settle(c *conn) {
+func (s *Server) limitIdle(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var until time.Time
 	switch {
-	case !c.asleep:
+	case c.activity == active:
 		return
 	case !c.out.none():
-	case s.closing && !c.uploading:
+	case s.closing && c.activity == idle:
 		until = time.Now()
 	default:
 		until = time.Now().Add(s.limits.IdleTimeout)

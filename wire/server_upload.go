@@ -398,7 +398,7 @@ func (b *body) Read(p []byte) (n int, err error) {
 		b.err = b.c.tooSlow()
 	}
 	if b.err == nil {
-		b.err = b.c.talk() // while it waited, the token may have been revoked
+		b.err = b.c.authenticated() // while it waited, the token may have been revoked
 	}
 	return n, b.err
 }
@@ -472,7 +472,7 @@ func (c *conn) publish(u *upload, word string, want Sum) {
 			c.out.answerControl(place, saved.control(about(word, u.number), u.Digest))
 		}
 		c.out.push()
-		c.srv.settle(c)
+		c.srv.limitIdle(c)
 	}()
 }
 
