@@ -28,14 +28,17 @@ import (
 // something else, the context's error if that ended, and otherwise an error
 // of the connection. Err tells whether the conversation can go on after it.
 type Client struct {
+	// Set by NewClient.
 	link    *link
 	timeout time.Duration
-	out     []byte       // gathered to be sent
-	number  int          // of the last announcement
-	heard   atomic.Int64 // when the last reply came, in Unix nanoseconds
-	ended   chan struct{}
+	ended   chan struct{} // closed once nothing more is received
 
-	mu       sync.Mutex
+	out   []byte       // gathered to be sent; owned by the goroutine that uses the methods
+	heard atomic.Int64 // when the last reply came, in Unix nanoseconds
+
+	mu sync.Mutex
+	// Guarded by mu.
+	number   int                 // of the last announcement
 	plain    []*pending          // texts and blobs, oldest first
 	uploads  map[string]*pending // by number
 	greeting *pending            // that shows a token; nil once it was answered

@@ -18,7 +18,7 @@ type pending struct {
 	// closed when the connection ends.
 	replies  chan reply
 	answered chan struct{} // closed at the first of them, or with replies
-	woken    bool          // it is
+	woken    bool          // answered is closed; guarded by client.mu
 }
 
 // A reply is a String of the server. The Word of a text is empty.
@@ -110,7 +110,7 @@ func (c *Client) deliver(text string) error {
 			c.leaving = ErrNoAnswer // the others may go on elsewhere
 		}
 	}
-	p := c.addressee(r)
+	p := c.addresseeLocked(r)
 	if p != nil && p == c.greeting {
 		c.greeting = nil
 		return welcomed(r)
@@ -123,16 +123,16 @@ func (c *Client) deliver(text string) error {
 	}
 	select {
 	case p.replies <- r:
-		p.wake()
+		p.wakeLocked()
 		return nil
 	default:
 		return errReply
 	}
 }
 
-// addressee returns the request that r answers, and forgets it if that is the
+// addresseeLocked returns the request that r answers, and forgets it if that is the
 // last answer. A server that has forgotten the numbers answers in order.
-func (c *Client) addressee(r reply) *pending {
+func (c *Client) addresseeLocked(r reply) *pending {
 	number := r.Get("upload")
 	if number == "" && len(c.plain) > 0 {
 		p := c.plain[0]
@@ -170,21 +170,21 @@ func (c *Client) hangUp(err error) {
 	c.broken = cmp.Or(c.broken, c.leaving, err)
 	c.link.Close()
 	for _, p := range c.plain {
-		p.end()
+		p.endLocked()
 	}
 	for _, p := range c.uploads {
-		p.end()
+		p.endLocked()
 	}
 	c.plain, c.uploads = nil, nil
 }
 
-// end says that nothing more is to come.
-func (p *pending) end() {
+// endLocked says that nothing more is to come.
+func (p *pending) endLocked() {
 	close(p.replies)
-	p.wake()
+	p.wakeLocked()
 }
 
-func (p *pending) wake() {
+func (p *pending) wakeLocked() {
 	if !p.woken {
 		p.woken = true
 		close(p.answered)

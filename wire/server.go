@@ -50,22 +50,25 @@ type Server struct {
 	// many for some, which tell how many were left out. Its zero value is silent.
 	Log zerolog.Logger
 
+	// Set by begin, before the first connection.
 	once   sync.Once
 	limits Limits        // with defaults
 	reply  string        // likewise, and valid UTF-8
 	calls  chan struct{} // full while MaxCalls of the store run
-	atDoor throttle      // of lines about connections that were refused
-	amiss  throttle      // of lines about errors of clients
-	long   uploadLog
 
+	// Safe for concurrent use.
+	atDoor  throttle // of lines about connections that were refused
+	amiss   throttle // of lines about errors of clients
+	long    uploadLog
 	tlsOnce sync.Once
-	tls     *tls.Config // one for all connections, which has the key of the tickets
+	tls     *tls.Config    // one for all connections, which has the key of the tickets
+	running sync.WaitGroup // connections; none is added once closing is set
 
-	mu        sync.Mutex
+	mu sync.Mutex
+	// Guarded by mu.
 	closing   bool
 	listeners map[net.Listener]struct{}
 	conns     map[*conn]struct{}
-	running   sync.WaitGroup // connections; none is added once closing is set
 	admitted  admissions
 	shared    int // files beyond one of each connection
 	claims    map[claimKey]*claim

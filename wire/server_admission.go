@@ -102,7 +102,7 @@ func (s *Server) addConn(c *conn) (told, open bool) {
 		return false, false
 	}
 	a := &s.admitted
-	if c.turned = s.full(c); c.turned != nil {
+	if c.turned = s.fullLocked(c); c.turned != nil {
 		if a.turnedAway >= maxTurnedAway {
 			return false, true
 		}
@@ -113,7 +113,7 @@ func (s *Server) addConn(c *conn) (told, open bool) {
 		a.conns++
 		count(&a.from, c.source, 1)
 		if s.Certificate != nil {
-			s.meet(c)
+			s.addUnauthenticatedLocked(c)
 		}
 	}
 	if s.conns == nil {
@@ -124,8 +124,8 @@ func (s *Server) addConn(c *conn) (told, open bool) {
 	return true, true
 }
 
-// full returns why there is no room for a connection, or nil.
-func (s *Server) full(c *conn) *Error {
+// fullLocked returns why there is no room for a connection, or nil.
+func (s *Server) fullLocked(c *conn) *Error {
 	a := &s.admitted
 	switch {
 	case c.source.IsValid() && a.from[c.source] >= s.limits.MaxConnsPerIP:
@@ -133,31 +133,31 @@ func (s *Server) full(c *conn) *Error {
 	case a.conns < s.limits.MaxConns:
 		return nil
 	case a.strangers.Len() > 0: // nobody who is known is kept out by one who is not
-		s.oust()
+		s.evictLocked()
 		return nil
 	}
 	return errFull
 }
 
-// meet counts a connection that has yet to show what the server demands.
-func (s *Server) meet(c *conn) {
+// addUnauthenticatedLocked counts a connection that has yet to show what the server demands.
+func (s *Server) addUnauthenticatedLocked(c *conn) {
 	if s.admitted.strangers.Len() >= s.limits.MaxUnauthenticated {
-		s.oust()
+		s.evictLocked()
 	}
 	c.stranger = s.admitted.strangers.PushBack(c)
 	c.link.by.Store(time.Now().Add(s.limits.AuthTimeout).UnixNano())
 }
 
-// oust closes the stranger that has waited longest.
-func (s *Server) oust() {
+// evictLocked closes the stranger that has waited longest.
+func (s *Server) evictLocked() {
 	c := s.admitted.strangers.Front().Value.(*conn)
-	s.forget(c)
+	s.forgetLocked(c)
 	c.cancel(errOusted)
 	c.link.Close()
 }
 
-// forget takes a connection that was let in out of all counts.
-func (s *Server) forget(c *conn) {
+// forgetLocked takes a connection that was let in out of all counts.
+func (s *Server) forgetLocked(c *conn) {
 	if c.stranger != nil {
 		s.admitted.strangers.Remove(c.stranger)
 		c.stranger = nil
@@ -193,7 +193,7 @@ func (s *Server) removeConn(c *conn) {
 	if c.turned != nil {
 		s.admitted.turnedAway--
 	} else {
-		s.forget(c)
+		s.forgetLocked(c)
 	}
 	s.mu.Unlock()
 	s.running.Done()

@@ -24,7 +24,7 @@ func (h *heartbeat) begin() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.works++; h.works == 1 {
-		h.arm()
+		h.armLocked()
 	}
 }
 
@@ -36,7 +36,7 @@ func (h *heartbeat) end() {
 	}
 }
 
-func (h *heartbeat) arm() {
+func (h *heartbeat) armLocked() {
 	if h.timer == nil {
 		h.pending.Add(1)
 		h.timer = time.AfterFunc(waitInterval, h.run)
@@ -51,7 +51,7 @@ func (h *heartbeat) run() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.works > 0 {
-		h.arm()
+		h.armLocked()
 	}
 }
 

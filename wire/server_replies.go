@@ -26,9 +26,10 @@ const (
 // connection would wait for the client. It may be used by several goroutines at
 // once, but for what says that it is the reader's.
 type replies struct {
-	link *link
+	link *link // set before use
 
-	mu      sync.Mutex
+	mu sync.Mutex
+	// Guarded by mu, which is not held while somebody sends.
 	changed sync.Cond // of writing, owed and err
 	buf     []byte    // to be sent
 	spare   []byte    // in place of buf while that is being sent
@@ -72,11 +73,11 @@ func (o *replies) say(template, text string) {
 		o.buf = appendSaid(o.buf, template, text)
 		return
 	}
-	o.answer(o.place(""), appendSaid(nil, template, text))
+	o.answerLocked(o.reserveLocked(""), appendSaid(nil, template, text))
 }
 
 // inOrder adds an answer that is known. It is the reader's.
-func (o *replies) inOrder(ctl Control) { o.answerControl(o.reserve(""), ctl) }
+func (o *replies) inOrder(ctl Control) { o.answer(o.reserve(""), ctl) }
 
 // reserve takes the next place in the order of answers, for one about the file
 // called name. It waits while too much is owed, or an answer about a file of
@@ -85,13 +86,13 @@ func (o *replies) inOrder(ctl Control) { o.answerControl(o.reserve(""), ctl) }
 func (o *replies) reserve(name string) place {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.place(name)
+	return o.reserveLocked(name)
 }
 
-func (o *replies) place(name string) place {
-	for o.err == nil && (len(o.owed) >= maxOwed || o.held >= maxOwedBytes || o.owes(name)) {
+func (o *replies) reserveLocked(name string) place {
+	for o.err == nil && (len(o.owed) >= maxOwed || o.held >= maxOwedBytes || o.owesLocked(name)) {
 		if len(o.buf) > 0 || o.writing {
-			o.send()
+			o.sendLocked()
 			continue
 		}
 		o.waiting = true
@@ -102,24 +103,24 @@ func (o *replies) place(name string) place {
 	return o.told + place(len(o.owed)-1)
 }
 
-// owes reports whether an answer about a file called name is not known.
-func (o *replies) owes(name string) bool {
+// owesLocked reports whether an answer about a file called name is not known.
+func (o *replies) owesLocked(name string) bool {
 	return name != "" && slices.ContainsFunc(o.owed, func(a answer) bool { return a.name == name && !a.known })
 }
 
-// answerControl gives the answer of a place. Those before it go first.
-func (o *replies) answerControl(p place, ctl Control) {
+// answer gives the answer of a place. Those before it go first.
+func (o *replies) answer(p place, ctl Control) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if p == o.told { // the next: it needs no copy
 		o.buf = ctl.append(o.buf)
-		o.answer(p, nil)
+		o.answerLocked(p, nil)
 	} else {
-		o.answer(p, ctl.append(nil))
+		o.answerLocked(p, ctl.append(nil))
 	}
 }
 
-func (o *replies) answer(p place, message []byte) {
+func (o *replies) answerLocked(p place, message []byte) {
 	a := &o.owed[p-o.told]
 	a.known, a.message = true, message
 	o.held += len(message)
@@ -138,7 +139,7 @@ func (o *replies) limit() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if len(o.buf) >= maxGathered {
-		o.send()
+		o.sendLocked()
 	}
 }
 
@@ -148,14 +149,14 @@ func (o *replies) limit() {
 func (o *replies) flush() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.send()
+	return o.sendLocked()
 }
 
 // wait is a flush before the reader waits for something, and wake ends that.
 func (o *replies) wait() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	err := o.send()
+	err := o.sendLocked()
 	o.waiting = true
 	return err
 }
@@ -177,22 +178,22 @@ func (o *replies) push() {
 	o.mu.Unlock()
 	runtime.Gosched() // a store that made many files durable at once tells their goroutines one by one
 	o.mu.Lock()
-	o.write()
+	o.writeLocked()
 }
 
-func (o *replies) send() error {
+func (o *replies) sendLocked() error {
 	for o.writing {
 		o.changed.Wait()
 	}
 	if len(o.buf) > 0 && o.err == nil {
 		o.writing = true
-		o.write()
+		o.writeLocked()
 	}
 	return o.err
 }
 
-// write sends, also what is added meanwhile, for the goroutine that set writing.
-func (o *replies) write() {
+// writeLocked sends, also what is added meanwhile, for the goroutine that set writing.
+func (o *replies) writeLocked() {
 	for len(o.buf) > 0 && o.err == nil {
 		b := o.buf
 		o.buf, o.spare = o.spare, nil
@@ -201,26 +202,26 @@ func (o *replies) write() {
 		o.mu.Lock()
 		o.spare = b[:0]
 		if err != nil {
-			o.end(err)
+			o.endLocked(err)
 		}
 	}
 	o.writing = false
 	o.changed.Broadcast()
 }
 
-// end has nothing sent any more, and wakes the reader.
-func (o *replies) end(err error) {
+// endLocked has nothing sent any more, and wakes the reader.
+func (o *replies) endLocked(err error) {
 	o.err = err
 	o.buf = nil
 	o.link.Close()
 	o.changed.Broadcast()
 }
 
-// fail is end for a connection that cannot go on.
+// fail is endLocked for a connection that cannot go on.
 func (o *replies) fail(err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.end(err)
+	o.endLocked(err)
 }
 
 // last sends a refusal, and then nothing any more.
@@ -228,8 +229,8 @@ func (o *replies) last(ctl Control) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.buf = ctl.append(o.buf)
-	if o.send() == nil {
-		o.end(errSuperseded)
+	if o.sendLocked() == nil {
+		o.endLocked(errSuperseded)
 	}
 }
 

@@ -18,23 +18,25 @@ const maxDiscard = 64 << 20
 
 // An upload is a file that a client announced.
 type upload struct {
+	// Set before it is accepted or refused.
+	conn   *conn
 	number int // the client's first is 1
 	Announcement
-	to    Upload // nil once the file was refused
-	got   int64  // with what an earlier upload brought
-	claim *claim // on its ID
-	conn  *conn
-	whole bool // the client sent all; guarded by srv.mu
-	late  bool // nothing has begun it yet
 
-	// decided is closed once the file is accepted or refused, if that is done
-	// beside the reader, for which it is nil afterwards. Until then the fields
-	// to, got and claim are not the reader's.
-	decided chan struct{}
+	// Owned by the reader; by whoever decides whether the file is accepted until
+	// decided is closed; and by whoever publishes it.
+	to      Upload    // nil once the file was refused
+	got     int64     // with what an earlier upload brought
+	claim   *claim    // on its ID
+	begun   time.Time // when contents began to come; zero until then
+	resumed int64     // what an earlier upload brought, from then on
 
-	begun   time.Time    // when contents began to come; zero until then
-	resumed int64        // what an earlier upload brought, from then on
-	come    atomic.Int64 // with that; more exact than got while contents come
+	// Owned by the reader.
+	late    bool          // nothing has begun it yet
+	decided chan struct{} // closed once it is accepted or refused, if that is done beside the reader; else nil
+
+	come  atomic.Int64 // as got, but more exact while contents come
+	whole bool         // the client sent all; guarded by srv.mu
 }
 
 // op is what the upload is called in events and in the log.
@@ -467,9 +469,9 @@ func (c *conn) publish(u *upload, word string, want Sum) {
 		defer c.survive()
 		saved, err := c.keep(u, to, want)
 		if err != nil {
-			c.out.answerControl(place, c.refusal(err, u.number))
+			c.out.answer(place, c.refusal(err, u.number))
 		} else {
-			c.out.answerControl(place, saved.control(about(word, u.number), u.Digest))
+			c.out.answer(place, saved.control(about(word, u.number), u.Digest))
 		}
 		c.out.push()
 		c.srv.limitIdle(c)
