@@ -42,12 +42,12 @@ type Client struct {
 	plain    []*pending          // texts and blobs, oldest first
 	uploads  map[string]*pending // by number
 	greeting *pending            // that shows a token; nil once it was answered
-	leaving  error               // why the server will end the connection
+	ending   error               // why the server will end the connection
 	broken   error               // why the connection cannot be used any more
 }
 
-// gathered is how many bytes a Client sends at once, where it need not hurry.
-const gathered = 64 << 10
+// flushSize is how many bytes a Client sends at once, where it need not hurry.
+const flushSize = 64 << 10
 
 // NewClient takes over a connection, or what Encrypt returned. Nothing that the
 // client waits for may take longer than timeout without progress; zero stands
@@ -68,7 +68,7 @@ func NewClient(nc net.Conn, timeout time.Duration) *Client {
 // Close ends the conversation.
 func (c *Client) Close() error {
 	if c.failure() == nil {
-		c.link.goodbye()
+		c.link.closeNotify()
 	}
 	err := c.link.Close()
 	<-c.ended
@@ -83,7 +83,7 @@ func (c *Client) Close() error {
 func (c *Client) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return cmp.Or(c.broken, c.leaving)
+	return cmp.Or(c.broken, c.ending)
 }
 
 // Heard reports whether the server has said anything.
@@ -119,7 +119,7 @@ func (c *Client) Ask(ctx context.Context, text string) (Question, error) {
 	p, err := c.expectPlain()
 	if err == nil {
 		c.out = AppendString(c.out, text)
-		err = c.spill(ctx)
+		err = c.flushIfLarge(ctx)
 	}
 	return Question{p}, err
 }

@@ -26,8 +26,8 @@ func isToken(token string) bool {
 	return len(token) >= MinToken && len(token) <= MaxToken && !IsControl(token)
 }
 
-// welcomed takes the answer to the token.
-func welcomed(r reply) error {
+// checkGreeting takes the answer to the token.
+func checkGreeting(r serverReply) error {
 	if e := r.refusal(); e != nil {
 		return e
 	}

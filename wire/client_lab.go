@@ -66,7 +66,7 @@ func (c *LabClient) Blob(ctx context.Context, r io.Reader, size int64) (err erro
 	for sent := int64(0); sent < size; {
 		ch := <-chunks.ready
 		sent += int64(ch.n)
-		if err := ch.trouble(sent, size); err != nil {
+		if err := ch.check(sent, size); err != nil {
 			return &SourceError{err}
 		}
 		if _, err := w.Write(ch.data()); err != nil {

@@ -26,7 +26,7 @@ func PingAs(ctx context.Context, nc net.Conn, token string, timeout time.Duratio
 	l := linkOver(nc, timeout)
 	defer l.Close()
 	defer l.closeWhenDone(ctx)()
-	l.within(timeout)
+	l.limitTotal(timeout)
 	if token != "" {
 		if l.tls == nil || !isToken(token) {
 			return errToken

@@ -16,26 +16,26 @@ type pending struct {
 	client *Client
 	// replies has room for all that may come, an OK and a last one. It is
 	// closed when the connection ends.
-	replies  chan reply
-	answered chan struct{} // closed at the first of them, or with replies
-	woken    bool          // answered is closed; guarded by client.mu
+	replies    chan serverReply
+	answered   chan struct{} // closed at the first of them, or with replies
+	isAnswered bool          // answered is closed; guarded by client.mu
 }
 
-// A reply is a String of the server. The Word of a text is empty.
-type reply struct {
+// A serverReply is a String of the server. The Word of a text is empty.
+type serverReply struct {
 	text string
 	Control
 }
 
 func newPending(c *Client) *pending {
-	return &pending{client: c, replies: make(chan reply, 2), answered: make(chan struct{})}
+	return &pending{client: c, replies: make(chan serverReply, 2), answered: make(chan struct{})}
 }
 
 // expectPlain notes a text or blob that is about to be sent.
 func (c *Client) expectPlain() (*pending, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err := cmp.Or(c.broken, c.leaving); err != nil {
+	if err := cmp.Or(c.broken, c.ending); err != nil {
 		return nil, err
 	}
 	p := newPending(c)
@@ -47,7 +47,7 @@ func (c *Client) expectPlain() (*pending, error) {
 func (c *Client) expectUpload() (*pending, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err := cmp.Or(c.broken, c.leaving); err != nil {
+	if err := cmp.Or(c.broken, c.ending); err != nil {
 		return nil, err
 	}
 	p := newPending(c)
@@ -92,7 +92,7 @@ func readReply(r *bufio.Reader) (string, error) {
 
 // deliver gives a reply to the request that it answers.
 func (c *Client) deliver(text string) error {
-	r := reply{text: text}
+	r := serverReply{text: text}
 	if IsControl(text) {
 		var err error
 		if r.Control, err = ParseControl(text); err != nil || r.Word == "" {
@@ -105,18 +105,18 @@ func (c *Client) deliver(text string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if e := r.refusal(); e != nil && e.Code.EndsConnection() {
-		c.leaving = e
+		c.ending = e
 		if e.Code == CodeSuperseded && r.Get("upload") != "" {
-			c.leaving = ErrNoAnswer // the others may go on elsewhere
+			c.ending = ErrNoAnswer // the others may go on elsewhere
 		}
 	}
 	p := c.addresseeLocked(r)
 	if p != nil && p == c.greeting {
 		c.greeting = nil
-		return welcomed(r)
+		return checkGreeting(r)
 	}
 	if p == nil {
-		if c.leaving != nil {
+		if c.ending != nil {
 			return nil // it is about the connection, which ends now
 		}
 		return errReply
@@ -132,7 +132,7 @@ func (c *Client) deliver(text string) error {
 
 // addresseeLocked returns the request that r answers, and forgets it if that is the
 // last answer. A server that has forgotten the numbers answers in order.
-func (c *Client) addresseeLocked(r reply) *pending {
+func (c *Client) addresseeLocked(r serverReply) *pending {
 	number := r.Get("upload")
 	if number == "" && len(c.plain) > 0 {
 		p := c.plain[0]
@@ -141,7 +141,7 @@ func (c *Client) addresseeLocked(r reply) *pending {
 	}
 	for n := 1; number == "" && n <= c.number; n++ {
 		s := strconv.Itoa(n)
-		if p := c.uploads[s]; p != nil && !(r.Word == wordOK && p.woken) {
+		if p := c.uploads[s]; p != nil && !(r.Word == wordOK && p.isAnswered) {
 			number = s
 		}
 	}
@@ -153,7 +153,7 @@ func (c *Client) addresseeLocked(r reply) *pending {
 }
 
 // refusal returns the refusal that r is, or nil.
-func (r reply) refusal() *Error {
+func (r serverReply) refusal() *Error {
 	if r.Word != wordError {
 		return nil
 	}
@@ -167,7 +167,7 @@ func (c *Client) hangUp(err error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.broken = cmp.Or(c.broken, c.leaving, err)
+	c.broken = cmp.Or(c.broken, c.ending, err)
 	c.link.Close()
 	for _, p := range c.plain {
 		p.endLocked()
@@ -185,8 +185,8 @@ func (p *pending) endLocked() {
 }
 
 func (p *pending) wakeLocked() {
-	if !p.woken {
-		p.woken = true
+	if !p.isAnswered {
+		p.isAnswered = true
 		close(p.answered)
 	}
 }
@@ -199,7 +199,7 @@ func (c *Client) failure() error {
 }
 
 // next waits for the next answer. A server that is heard of gets more time.
-func (p *pending) next(ctx context.Context) (reply, error) {
+func (p *pending) next(ctx context.Context) (serverReply, error) {
 	select {
 	case r, ok := <-p.replies:
 		return p.received(ctx, r, ok)
@@ -216,7 +216,7 @@ func (p *pending) next(ctx context.Context) (reply, error) {
 		case <-t.C:
 			quiet := time.Since(time.Unix(0, c.heard.Load()))
 			if quiet >= c.timeout {
-				return reply{}, c.fail(ctx, ErrSilent)
+				return serverReply{}, c.fail(ctx, ErrSilent)
 			}
 			t.Reset(c.timeout - quiet)
 		}
@@ -224,7 +224,7 @@ func (p *pending) next(ctx context.Context) (reply, error) {
 }
 
 // received returns an answer, or why there is none.
-func (p *pending) received(ctx context.Context, r reply, ok bool) (reply, error) {
+func (p *pending) received(ctx context.Context, r serverReply, ok bool) (serverReply, error) {
 	if !ok {
 		return r, cause(ctx, p.client.failure())
 	}
@@ -248,7 +248,7 @@ func (p *pending) reason(err error) error {
 
 // expect returns a reply of the given word, or the refusal that came in its
 // place.
-func (c *Client) expect(r reply, word string) (Control, error) {
+func (c *Client) expect(r serverReply, word string) (Control, error) {
 	if e := r.refusal(); e != nil {
 		return r.Control, e
 	}
@@ -279,9 +279,9 @@ func (c *Client) saved(ctx context.Context, p *pending, word string, d Digest, s
 	return Saved{Name: ctl.Get("name"), Sum: kept, Unchanged: ctl.Get("unchanged") != ""}, nil
 }
 
-// spill sends what was gathered if it is enough.
-func (c *Client) spill(ctx context.Context) error {
-	if len(c.out) < gathered {
+// flushIfLarge sends what was gathered if it is enough.
+func (c *Client) flushIfLarge(ctx context.Context) error {
+	if len(c.out) < flushSize {
 		return nil
 	}
 	defer c.link.closeWhenDone(ctx)()

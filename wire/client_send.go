@@ -59,7 +59,7 @@ func (t *Transfer) sendSmall(ctx context.Context, r io.Reader) (Sum, error) {
 	digest.Write(data[:n])
 	sum := Sum{t.Size, digest.Sum(nil)}
 	c.out = endOf(t.Digest, sum).append(c.out[:len(c.out)+n])
-	return sum, c.spill(ctx)
+	return sum, c.flushIfLarge(ctx)
 }
 
 // endOf is the END of contents.
@@ -75,7 +75,7 @@ func (t *Transfer) sendContents(ctx context.Context, r io.Reader, digest hash.Ha
 		return Sum{}, err
 	}
 	var sum Sum
-	s := source{t.pending, r, t.Size - t.left.Size, true}
+	s := source{t.pending, r, t.Size - t.resumed.Size, true}
 	err := s.each(ctx, func(ch chunk, sent int64) error {
 		digest.Write(ch.data())
 		var b []byte
@@ -83,7 +83,7 @@ func (t *Transfer) sendContents(ctx context.Context, r io.Reader, digest hash.Ha
 			b = ch.after(DataHeader(uint64(ch.n)))
 		}
 		if ch.err == io.EOF {
-			sum = Sum{t.left.Size + sent, digest.Sum(nil)}
+			sum = Sum{t.resumed.Size + sent, digest.Sum(nil)}
 			b = endOf(t.Digest, sum).append(b)
 		}
 		return c.write(ctx, b)
@@ -145,7 +145,7 @@ func (s source) each(ctx context.Context, do func(ch chunk, read int64) error) e
 		select {
 		case ch := <-chunks.ready:
 			read += int64(ch.n)
-			if err := ch.trouble(read, s.size); err != nil {
+			if err := ch.check(read, s.size); err != nil {
 				return &SourceError{err}
 			}
 			err := do(ch, read)
@@ -176,14 +176,14 @@ type chunks struct {
 	known bool          // the size of the source, and so that its reads return
 }
 
-// headRoom is the room for a header before the contents. It is more than
+// headroom is the room for a header before the contents. It is more than
 // maxHeader so that they begin at a cache line: to read a file to anywhere else
 // takes three times as long (measured on x86-64).
-const headRoom = 64
+const headroom = 64
 
 // A chunkBuffer has room for a header before, and for an END behind, the
 // contents.
-type chunkBuffer [headRoom + chunkSize + 256]byte
+type chunkBuffer [headroom + chunkSize + 256]byte
 
 var chunkBuffers = sync.Pool{New: func() any { return new(chunkBuffer) }}
 
@@ -194,20 +194,20 @@ type chunk struct {
 	err error // why nothing follows: io.EOF at the end
 }
 
-func (ch chunk) data() []byte { return ch.buf[headRoom:][:ch.n] }
+func (ch chunk) data() []byte { return ch.buf[headroom:][:ch.n] }
 
 // after returns the contents with a header before them.
 func (ch chunk) after(h Header) []byte {
 	var room [maxHeader]byte
 	header := h.Append(room[:0])
-	start := headRoom - len(header)
+	start := headroom - len(header)
 	copy(ch.buf[start:], header)
-	return ch.buf[start : headRoom+ch.n]
+	return ch.buf[start : headroom+ch.n]
 }
 
-// trouble returns why the source cannot be what was announced, if sent bytes
+// check returns why the source cannot be what was announced, if sent bytes
 // of it are known now.
-func (ch chunk) trouble(sent, size int64) error {
+func (ch chunk) check(sent, size int64) error {
 	switch {
 	case ch.err != nil && ch.err != io.EOF:
 		return ch.err
@@ -247,7 +247,7 @@ func (c *chunks) read(r io.Reader) {
 				return
 			}
 		}
-		room := ch.buf[headRoom:][:chunkSize]
+		room := ch.buf[headroom:][:chunkSize]
 		if c.known {
 			ch.n, ch.err = io.ReadFull(r, room)
 			if ch.err == io.ErrUnexpectedEOF {

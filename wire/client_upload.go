@@ -14,10 +14,10 @@ import (
 type Transfer struct {
 	*pending
 	Announcement
-	folder bool
-	left   Sum   // what the server has of it from an earlier upload
-	sum    Sum   // what was sent
-	err    error // why it was not, or not in full
+	folder  bool
+	resumed Sum   // what the server has of it from an earlier upload
+	sum     Sum   // what was sent
+	err     error // why it was not, or not in full
 }
 
 // Announce tells the server of a file and returns at once. At most MaxAhead
@@ -63,7 +63,7 @@ func (c *Client) announce(ctx context.Context, t *Transfer, ctl Control) (*Trans
 		return nil, err
 	}
 	c.out = ctl.append(c.out)
-	return t, c.spill(ctx)
+	return t, c.flushIfLarge(ctx)
 }
 
 // Answered returns a channel that is closed when Send need not wait to learn
@@ -100,7 +100,7 @@ func (t *Transfer) send(ctx context.Context, r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	if t.left, err = ok.left(t.Announcement); err != nil {
+	if t.resumed, err = ok.resumedSum(t.Announcement); err != nil {
 		return c.fail(ctx, err)
 	}
 	if _, again := r.(io.Seeker); t.ID != "" && !again {
@@ -125,7 +125,7 @@ func (t *Transfer) send(ctx context.Context, r io.Reader) error {
 // Resumed returns how many bytes of the file the server has from an earlier
 // upload, so that they are read but not sent. Read of what Send reads may call
 // it, and anybody once Send has returned.
-func (t *Transfer) Resumed() int64 { return t.left.Size }
+func (t *Transfer) Resumed() int64 { return t.resumed.Size }
 
 // Unsent takes the place of Send when there is a reason not to send, such as
 // that the connection was lost, and returns it, or else what the server has
@@ -153,7 +153,7 @@ func (t *Transfer) Saved(ctx context.Context) (Saved, error) {
 	if err == nil {
 		saved, err = t.client.saved(ctx, t.pending, wordSaved, t.Digest, t.sum)
 	}
-	saved.Resumed = t.left.Size
+	saved.Resumed = t.resumed.Size
 	return saved, err
 }
 
@@ -162,10 +162,10 @@ func (t *Transfer) Saved(ctx context.Context) (Saved, error) {
 // them: t.left is zero then, and r at its start again.
 func (t *Transfer) resume(ctx context.Context, r io.Reader) (hash.Hash, error) {
 	digest := t.Digest.New()
-	if t.left.Size == 0 {
+	if t.resumed.Size == 0 {
 		return digest, nil
 	}
-	s := source{t.pending, io.LimitReader(r, t.left.Size), t.left.Size, true}
+	s := source{t.pending, io.LimitReader(r, t.resumed.Size), t.resumed.Size, true}
 	err := s.each(ctx, func(ch chunk, _ int64) error {
 		digest.Write(ch.data())
 		return nil
@@ -173,20 +173,20 @@ func (t *Transfer) resume(ctx context.Context, r io.Reader) (hash.Hash, error) {
 	if err != nil {
 		return nil, t.cancel(ctx, err)
 	}
-	if same := hex.EncodeToString(digest.Sum(nil)) == t.left.Hex(); same {
+	if same := hex.EncodeToString(digest.Sum(nil)) == t.resumed.Hex(); same {
 		return digest, nil
 	}
 	if _, err := r.(io.Seeker).Seek(0, io.SeekStart); err != nil {
 		return nil, t.cancel(ctx, &SourceError{err})
 	}
-	t.left = Sum{}
+	t.resumed = Sum{}
 	digest.Reset()
 	t.client.out = Control{Word: wordRestart}.append(t.client.out)
 	return digest, nil
 }
 
-// left reads from an OK what the server has left of an earlier upload.
-func (c Control) left(a Announcement) (Sum, error) {
+// resumedSum reads from an OK what the server has left of an earlier upload.
+func (c Control) resumedSum(a Announcement) (Sum, error) {
 	offset, err := parseSize(c.Get("offset"))
 	if err != nil || offset > 0 && (a.ID == "" || offset > a.Size) {
 		return Sum{}, errReply
@@ -208,7 +208,7 @@ func (t *Transfer) cancel(ctx context.Context, err error) error {
 	c := t.client
 	if c.failure() == nil {
 		c.out = Control{Word: wordCancel}.append(c.out)
-		c.spill(ctx)
+		c.flushIfLarge(ctx)
 	}
 	return err
 }

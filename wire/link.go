@@ -28,20 +28,20 @@ type link struct {
 	writeStall time.Duration // longest wait for a write to make progress
 	minRate    int64         // bytes a second that a write must make; 0 for any
 	heard      *atomic.Int64 // when the peer last said anything, in Unix nanoseconds; nil if that is not known
-	by         atomic.Int64  // no read lasts beyond, in Unix nanoseconds; 0 for never
+	deadline   atomic.Int64  // no read lasts beyond, in Unix nanoseconds; 0 for never
 	unread     []byte        // what was read too early
 	ended      bool          // closeWrite was called
 }
 
-// within gives all reads that follow d altogether. What was read already costs
+// limitTotal gives all reads that follow d altogether. What was read already costs
 // nothing.
-func (l *link) within(d time.Duration) { l.readStall, l.readTotal = 0, d }
+func (l *link) limitTotal(d time.Duration) { l.readStall, l.readTotal = 0, d }
 
-// each gives every read that follows d for itself.
-func (l *link) each(d time.Duration) { l.readStall, l.readTotal = d, 0 }
+// limitEach gives every read that follows d for itself.
+func (l *link) limitEach(d time.Duration) { l.readStall, l.readTotal = d, 0 }
 
-// deadline leaves the time of the reads that follow to SetReadDeadline.
-func (l *link) deadline() { l.readStall, l.readTotal = 0, 0 }
+// clearLimits leaves the time of the reads that follow to SetReadDeadline.
+func (l *link) clearLimits() { l.readStall, l.readTotal = 0, 0 }
 
 func (l *link) Read(p []byte) (int, error) {
 	if len(l.unread) > 0 {
@@ -73,7 +73,7 @@ func (l *link) receive(p []byte) (int, error) {
 
 // SetReadDeadline keeps to the one that there is for all reads.
 func (l *link) SetReadDeadline(t time.Time) error {
-	if by := l.by.Load(); by != 0 {
+	if by := l.deadline.Load(); by != 0 {
 		if last := time.Unix(0, by); t.IsZero() || t.After(last) {
 			t = last
 		}
@@ -85,7 +85,7 @@ func (l *link) SetReadDeadline(t time.Time) error {
 // too few: a slow peer is not a dead one. Nor is one that says something
 // meanwhile, such as WAIT.
 func (l *link) transmit(p []byte) (n int, err error) {
-	rate := pace{least: l.minRate}
+	rate := rateMeter{least: l.minRate}
 	for {
 		begun := time.Now()
 		l.SetWriteDeadline(begun.Add(l.writeStall))
@@ -114,8 +114,8 @@ func (l *link) closeWrite() error {
 	return l.Close() // a transport that cannot half-close
 }
 
-// goodbye ends the stream to a peer that would take a bare close for an attack.
-func (l *link) goodbye() {
+// closeNotify ends the stream to a peer that would take a bare close for an attack.
+func (l *link) closeNotify() {
 	if l.tls != nil {
 		l.closeWrite()
 	}
@@ -129,7 +129,7 @@ func (l *link) finish(d time.Duration) error {
 	if err := l.closeWrite(); err != nil {
 		return err
 	}
-	l.within(d)
+	l.limitTotal(d)
 	var waste [4096]byte
 	for {
 		if _, err := l.receive(waste[:]); err != nil { // whatever it would mean
@@ -160,8 +160,8 @@ func timedOut(err error) bool {
 	return errors.As(err, &ne) && ne.Timeout()
 }
 
-// A pace is how fast something went while somebody waited for it.
-type pace struct {
+// A rateMeter is how fast something went while somebody waited for it.
+type rateMeter struct {
 	least  int64 // bytes a second
 	waited time.Duration
 	bytes  int64
@@ -169,7 +169,7 @@ type pace struct {
 
 // add adds bytes that took d, and reports whether they came fast enough, which
 // is known after every RateTime.
-func (p *pace) add(bytes int, d time.Duration) (ok bool) {
+func (p *rateMeter) add(bytes int, d time.Duration) (ok bool) {
 	p.bytes += int64(bytes)
 	p.waited += d
 	if p.waited < RateTime {

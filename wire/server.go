@@ -57,21 +57,21 @@ type Server struct {
 	calls  chan struct{} // full while MaxCalls of the store run
 
 	// Safe for concurrent use.
-	atDoor  throttle // of lines about connections that were refused
-	amiss   throttle // of lines about errors of clients
-	long    uploadLog
-	tlsOnce sync.Once
-	tls     *tls.Config    // one for all connections, which has the key of the tickets
-	running sync.WaitGroup // connections; none is added once closing is set
+	connLog   throttle // of lines about connections that were refused
+	errorLog  throttle // of lines about errors of clients
+	uploadLog uploadLog
+	tlsOnce   sync.Once
+	tls       *tls.Config    // one for all connections, which has the key of the tickets
+	running   sync.WaitGroup // connections; none is added once closing is set
 
 	mu sync.Mutex
 	// Guarded by mu.
-	closing   bool
-	listeners map[net.Listener]struct{}
-	conns     map[*conn]struct{}
-	admitted  admissions
-	shared    int // files beyond one of each connection
-	claims    map[claimKey]*claim
+	closing     bool
+	listeners   map[net.Listener]struct{}
+	conns       map[*conn]struct{}
+	admitted    admissions
+	sharedFiles int // files beyond one of each connection
+	claims      map[claimKey]*claim
 }
 
 // An Event is one thing that a Server received.
@@ -151,8 +151,8 @@ func (s *Server) begin() {
 	s.limits = s.Limits.withDefaults()
 	s.reply = strings.ToValidUTF8(orDefault(s.Reply, DefaultReply), "\uFFFD")
 	s.calls = make(chan struct{}, s.limits.MaxCalls)
-	s.atDoor = throttle{burst: 1, interval: 10 * time.Second}
-	s.amiss = throttle{burst: 100, interval: time.Second / 2}
+	s.connLog = throttle{burst: 1, interval: 10 * time.Second}
+	s.errorLog = throttle{burst: 100, interval: time.Second / 2}
 }
 
 // isTemporary reports whether accepting may work again later.
@@ -185,7 +185,7 @@ func (s *Server) isClosing() bool {
 // lets the others finish what they are doing and returns when none is left,
 // or with ctx's error. Close ends those that remain.
 func (s *Server) Shutdown(ctx context.Context) error {
-	s.stop(func(c *conn) bool { return c.activity == idle && c.out.none() })
+	s.stop(func(c *conn) bool { return c.activity == idle && c.out.isEmpty() })
 	done := make(chan struct{})
 	go func() {
 		s.running.Wait()

@@ -11,33 +11,33 @@ import (
 )
 
 const (
-	// maxTurnedAway is how many connections may be told at once, in their own
+	// maxRejecting is how many connections may be told at once, in their own
 	// dialect and inside TLS, why they are turned away. Others are closed with a
 	// word in the clear, or none.
-	maxTurnedAway = 32
-	// turnedAwayTime is how long such a connection may take to say which dialect
+	maxRejecting = 32
+	// rejectTime is how long such a connection may take to say which dialect
 	// it speaks.
-	turnedAwayTime = 2 * time.Second
-	// briefTime is how long a word to one that is closed at once may take. It
+	rejectTime = 2 * time.Second
+	// lastWordTime is how long a word to one that is closed at once may take. It
 	// fits into the system's empty buffer.
-	briefTime = 10 * time.Millisecond
+	lastWordTime = 10 * time.Millisecond
 )
 
 var (
 	errFull = &Error{CodeBusy, "the server has reached its connection limit"}
-	// errOusted ends a stranger that makes room for others.
-	errOusted = errors.New("too many clients have not shown who they are")
+	// errEvicted ends a stranger that makes room for others.
+	errEvicted = errors.New("too many clients have not shown who they are")
 )
 
 // admissions counts the connections of a server. It is guarded by the server's
 // mu.
 type admissions struct {
-	conns      int                  // that were let in
-	from       map[netip.Prefix]int // of these, where they come from
-	strangers  list.List            // of these, *conn that did not show what is demanded, oldest first
-	turnedAway int                  // that are being told why
-	uploads    map[party]int        // connections that send one
-	penalties  penalties
+	conns           int                  // that were let in
+	from            map[netip.Prefix]int // of these, where they come from
+	unauthenticated list.List            // of these, *conn that did not show what is demanded, oldest first
+	rejecting       int                  // that are being told why
+	uploads         map[party]int        // connections that send one
+	penalties       penalties
 }
 
 // A party is who shares a limit: a user, or without tokens an address.
@@ -71,15 +71,15 @@ func sourceOf(a net.Addr) netip.Prefix {
 func (s *Server) accept(nc net.Conn, start func(*conn)) (open bool) {
 	source := sourceOf(nc.RemoteAddr())
 	if wait := s.penalty(source); wait > 0 {
-		s.atDoor.warn(&s.Log).Stringer("remote", nc.RemoteAddr()).Dur("wait_ms", wait).Msg("connection refused: too many errors came from its address")
+		s.connLog.warn(&s.Log).Stringer("remote", nc.RemoteAddr()).Dur("wait_ms", wait).Msg("connection refused: too many errors came from its address")
 		s.closeWith(nc, &Error{CodeBusy, fmt.Sprintf("too many errors came from your address: wait %.0f s", wait.Seconds())})
 		return true
 	}
 	c := newConn(s, nc)
 	c.source = source
 	told, open := s.addConn(c)
-	if c.turned != nil {
-		s.atDoor.warn(&c.log).Err(c.turned).Msg("connection refused")
+	if c.rejection != nil {
+		s.connLog.warn(&c.log).Err(c.rejection).Msg("connection refused")
 	}
 	switch {
 	case !open:
@@ -87,7 +87,7 @@ func (s *Server) accept(nc net.Conn, start func(*conn)) (open bool) {
 	case told:
 		start(c)
 	default:
-		s.closeWith(nc, c.turned)
+		s.closeWith(nc, c.rejection)
 	}
 	return open
 }
@@ -102,12 +102,12 @@ func (s *Server) addConn(c *conn) (told, open bool) {
 		return false, false
 	}
 	a := &s.admitted
-	if c.turned = s.fullLocked(c); c.turned != nil {
-		if a.turnedAway >= maxTurnedAway {
+	if c.rejection = s.fullLocked(c); c.rejection != nil {
+		if a.rejecting >= maxRejecting {
 			return false, true
 		}
-		a.turnedAway++
-		c.link.by.Store(time.Now().Add(turnedAwayTime).UnixNano())
+		a.rejecting++
+		c.link.deadline.Store(time.Now().Add(rejectTime).UnixNano())
 	} else {
 		c.counted = true
 		a.conns++
@@ -132,7 +132,7 @@ func (s *Server) fullLocked(c *conn) *Error {
 		return &Error{CodeBusy, "this server has as many connections from your address as it takes"}
 	case a.conns < s.limits.MaxConns:
 		return nil
-	case a.strangers.Len() > 0: // nobody who is known is kept out by one who is not
+	case a.unauthenticated.Len() > 0: // nobody who is known is kept out by one who is not
 		s.evictLocked()
 		return nil
 	}
@@ -141,26 +141,26 @@ func (s *Server) fullLocked(c *conn) *Error {
 
 // addUnauthenticatedLocked counts a connection that has yet to show what the server demands.
 func (s *Server) addUnauthenticatedLocked(c *conn) {
-	if s.admitted.strangers.Len() >= s.limits.MaxUnauthenticated {
+	if s.admitted.unauthenticated.Len() >= s.limits.MaxUnauthenticated {
 		s.evictLocked()
 	}
-	c.stranger = s.admitted.strangers.PushBack(c)
-	c.link.by.Store(time.Now().Add(s.limits.AuthTimeout).UnixNano())
+	c.unauthenticated = s.admitted.unauthenticated.PushBack(c)
+	c.link.deadline.Store(time.Now().Add(s.limits.AuthTimeout).UnixNano())
 }
 
 // evictLocked closes the stranger that has waited longest.
 func (s *Server) evictLocked() {
-	c := s.admitted.strangers.Front().Value.(*conn)
+	c := s.admitted.unauthenticated.Front().Value.(*conn)
 	s.forgetLocked(c)
-	c.cancel(errOusted)
+	c.cancel(errEvicted)
 	c.link.Close()
 }
 
 // forgetLocked takes a connection that was let in out of all counts.
 func (s *Server) forgetLocked(c *conn) {
-	if c.stranger != nil {
-		s.admitted.strangers.Remove(c.stranger)
-		c.stranger = nil
+	if c.unauthenticated != nil {
+		s.admitted.unauthenticated.Remove(c.unauthenticated)
+		c.unauthenticated = nil
 	}
 	if c.counted {
 		c.counted = false
@@ -169,29 +169,29 @@ func (s *Server) forgetLocked(c *conn) {
 	}
 }
 
-// arrive notes that a client has shown all that the server demands.
-func (c *conn) arrive() {
+// markAuthenticated notes that a client has shown all that the server demands.
+func (c *conn) markAuthenticated() {
 	c.srv.mu.Lock()
 	defer c.srv.mu.Unlock()
-	if c.stranger != nil {
-		c.srv.admitted.strangers.Remove(c.stranger)
-		c.stranger = nil
-		c.link.by.Store(0)
+	if c.unauthenticated != nil {
+		c.srv.admitted.unauthenticated.Remove(c.unauthenticated)
+		c.unauthenticated = nil
+		c.link.deadline.Store(0)
 	}
 }
 
-// isStranger reports whether it has not.
-func (c *conn) isStranger() bool {
+// isUnauthenticated reports whether it has not.
+func (c *conn) isUnauthenticated() bool {
 	c.srv.mu.Lock()
 	defer c.srv.mu.Unlock()
-	return c.stranger != nil
+	return c.unauthenticated != nil
 }
 
 func (s *Server) removeConn(c *conn) {
 	s.mu.Lock()
 	delete(s.conns, c)
-	if c.turned != nil {
-		s.admitted.turnedAway--
+	if c.rejection != nil {
+		s.admitted.rejecting--
 	} else {
 		s.forgetLocked(c)
 	}
@@ -203,20 +203,20 @@ func (s *Server) removeConn(c *conn) {
 // to nothing; a client that had sent something may not get it.
 func (s *Server) closeWith(nc net.Conn, why *Error) {
 	if s.Certificate == nil && s.Lab == 0 {
-		nc.SetWriteDeadline(time.Now().Add(briefTime))
+		nc.SetWriteDeadline(time.Now().Add(lastWordTime))
 		nc.Write(why.control().append(nil))
 	}
 	nc.Close()
 }
 
-// turnAway tells a client in its dialect why there is no room for it, once its
+// reject tells a client in its dialect why there is no room for it, once its
 // first byte has shown which that is or err that there will be none.
-func (c *conn) turnAway(first byte, err error) error {
+func (c *conn) reject(first byte, err error) error {
 	if err != nil && err != io.EOF && err != errIdle {
 		return err
 	}
-	c.bare = c.bare || isText(first)
-	return c.turned
+	c.bare = c.bare || startsText(first)
+	return c.rejection
 }
 
 // penalty returns how long an address must still wait.
@@ -226,8 +226,8 @@ func (s *Server) penalty(source netip.Prefix) time.Duration {
 	return s.admitted.penalties.refused(source)
 }
 
-// offend notes that the client did what costs its address time.
-func (c *conn) offend(cost time.Duration) {
+// penalize notes that the client did what costs its address time.
+func (c *conn) penalize(cost time.Duration) {
 	if cost == 0 || !c.source.IsValid() {
 		return
 	}
@@ -235,31 +235,31 @@ func (c *conn) offend(cost time.Duration) {
 	refused := c.srv.admitted.penalties.add(c.source, cost)
 	c.srv.mu.Unlock()
 	if refused {
-		c.srv.atDoor.warn(&c.log).Msg("too many errors come from there: its connections are refused for a while")
+		c.srv.connLog.warn(&c.log).Msg("too many errors come from there: its connections are refused for a while")
 	}
 }
 
-// offence returns the cost of an end of the connection.
-func (c *conn) offence(err error, told *Error) time.Duration {
+// offenceCost returns the cost of an end of the connection.
+func (c *conn) offenceCost(err error, told *Error) time.Duration {
 	switch {
-	case c.turned != nil, err == nil, err == io.EOF, err == errIdle:
+	case c.rejection != nil, err == nil, err == io.EOF, err == errIdle:
 		return 0
-	case c.isStranger() && timedOut(err):
-		return neverArrived
+	case c.isUnauthenticated() && timedOut(err):
+		return neverAuthenticated
 	case err == errHTTP:
 		return offences[CodeProtocol]
 	case told != nil:
 		return offences[told.Code]
-	case c.isStranger():
+	case c.isUnauthenticated():
 		return failedHandshake
 	}
 	return 0
 }
 
-// beginUpload counts a connection that begins to send a file or blob.
-func (c *conn) beginUpload() error {
+// startUploading counts a connection that begins to send a file or blob.
+func (c *conn) startUploading() error {
 	who := c.party()
-	if c.sends || who == (party{}) {
+	if c.uploading || who == (party{}) {
 		return nil
 	}
 	s := c.srv
@@ -268,7 +268,7 @@ func (c *conn) beginUpload() error {
 	if s.admitted.uploads[who] >= s.limits.MaxUploads {
 		return &Error{CodeTooMany, fmt.Sprintf("you, or others at your address, send files over %d connections already", s.limits.MaxUploads)}
 	}
-	c.sends = true
+	c.uploading = true
 	count(&s.admitted.uploads, who, 1)
 	return nil
 }
@@ -280,12 +280,12 @@ func (c *conn) party() party {
 	return party{source: c.source}
 }
 
-// endUploads is for a connection that sends nothing any more.
-func (c *conn) endUploads() {
-	if c.sends {
+// stopUploading is for a connection that sends nothing any more.
+func (c *conn) stopUploading() {
+	if c.uploading {
 		c.srv.mu.Lock()
 		defer c.srv.mu.Unlock()
-		c.sends = false
+		c.uploading = false
 		count(&c.srv.admitted.uploads, c.party(), -1)
 	}
 }

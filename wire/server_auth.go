@@ -81,13 +81,13 @@ func (c *conn) authenticate(token string) error {
 		c.log = c.log.With().Str("user", identity.Name()).Logger()
 	}
 	c.phase = phaseGreeted
-	c.arrive()
-	c.out.control(Control{Word: wordOK})
+	c.markAuthenticated()
+	c.out.addControl(Control{Word: wordOK})
 	return nil
 }
 
-// authenticated reports why the client may not ask for anything, or returns nil.
-func (c *conn) authenticated() error {
+// checkToken reports why the client may not ask for anything, or returns nil.
+func (c *conn) checkToken() error {
 	switch {
 	case c.srv.Authenticate == nil:
 	case c.identity == nil:

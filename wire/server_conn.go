@@ -61,15 +61,15 @@ const (
 // publish its files.
 type conn struct {
 	// Set before run.
-	srv    *Server
-	ctx    context.Context // until the connection ends, or another takes over
-	cancel context.CancelCauseFunc
-	remote string
-	source netip.Prefix // where it comes from, see sourceOf
-	turned *Error       // why the client is turned away; nil if it is not
+	srv       *Server
+	ctx       context.Context // until the connection ends, or another takes over
+	cancel    context.CancelCauseFunc
+	remote    string
+	source    netip.Prefix // where it comes from, see sourceOf
+	rejection *Error       // why the client is turned away; nil if it is not
 
 	// Safe for concurrent use.
-	out         replies
+	out         replyQueue
 	heart       heartbeat
 	publishing  sync.WaitGroup // files of which the client sent all
 	superseding sync.WaitGroup // who takes over and has not said so
@@ -81,19 +81,19 @@ type conn struct {
 	first     [firstRead]byte // of what came while idle
 	phase     phase
 	bare      bool     // replies are bare bytes, as in the lab dialect
-	silent    bool     // all of a raw text is in r
+	textEnded bool     // all of a raw text is in r
 	identity  Identity // nil until a token has shown it
 	log       zerolog.Logger
 	uploads   []*upload // announced and not yet ended, oldest first
 	announced int       // how many uploads there ever were
 	body      body
-	sends     bool // it is counted in admissions.uploads
+	uploading bool // it is counted in admissions.uploads
 
 	// Guarded by srv.mu.
-	activity activity
-	stranger *list.Element // in admissions until the client has arrived
-	counted  bool          // in admissions.conns and from
-	files    int           // accepted and not ended or published
+	activity        activity
+	unauthenticated *list.Element // in admissions until the client has arrived
+	counted         bool          // in admissions.conns and from
+	files           int           // accepted and not ended or published
 }
 
 func newConn(s *Server, nc net.Conn) *conn {
@@ -118,7 +118,7 @@ func (c *conn) run() {
 	defer c.srv.removeConn(c)
 	defer c.heart.pending.Wait()
 	defer c.publishing.Wait()
-	defer c.survive()
+	defer c.recoverPanic()
 	defer c.close()
 	err := c.converse()
 	c.abandon()
@@ -128,7 +128,7 @@ func (c *conn) run() {
 
 // converse serves the client from the first byte to the last.
 func (c *conn) converse() error {
-	if c.turned == nil && (c.srv.Lab == Lab1 || c.srv.Lab == Lab2) {
+	if c.rejection == nil && (c.srv.Lab == Lab1 || c.srv.Lab == Lab2) {
 		return c.ping()
 	}
 	first, err := c.await()
@@ -138,8 +138,8 @@ func (c *conn) converse() error {
 	if err == nil && c.srv.Lab == 0 {
 		first, err = c.encrypt(first)
 	}
-	if c.turned != nil {
-		return c.turnAway(first, err)
+	if c.rejection != nil {
+		return c.reject(first, err)
 	}
 	for {
 		var next request
@@ -162,7 +162,7 @@ func (c *conn) converse() error {
 		if err != nil {
 			return err
 		}
-		c.out.limit()
+		c.out.flushIfLarge()
 		first, err = c.await()
 	}
 }
@@ -198,7 +198,7 @@ func (c *conn) interpret(first byte, err error) (request, error) {
 		return requestMessage, nil
 	case first >= typeString && first <= typeData8:
 		return requestMessage, nil
-	case isNew && isText(first):
+	case isNew && startsText(first):
 		return requestRawText, nil
 	}
 	return 0, ErrType
@@ -217,7 +217,7 @@ func (c *conn) message() error {
 		case phaseGreeted:
 			c.phase = phaseLabnet
 		}
-		if err := c.authenticated(); err != nil {
+		if err := c.checkToken(); err != nil {
 			return err
 		}
 		return c.data(h.Size)
@@ -230,7 +230,7 @@ func (c *conn) message() error {
 		return c.authenticate(token)
 	}
 	c.phase = phaseLabnet
-	if err := c.authenticated(); err != nil {
+	if err := c.checkToken(); err != nil {
 		return err
 	}
 	if !IsControl(text) {
@@ -254,7 +254,7 @@ func (c *conn) control(text string) error {
 	case ctl.Word == wordRestart:
 		return c.restartUpload()
 	case reserved[ctl.Word]:
-		c.out.inOrder(c.refusal(&Error{CodeUnsupported, "this server does not know " + ctl.Word}, 0))
+		c.out.addInOrder(c.refusal(&Error{CodeUnsupported, "this server does not know " + ctl.Word}, 0))
 		return nil
 	}
 	return c.announce(ctl)
@@ -267,11 +267,11 @@ func (c *conn) say(text string) {
 		err = c.srv.allowText(text)
 	}
 	if err != nil {
-		c.out.inOrder(c.refusal(err, 0))
+		c.out.addInOrder(c.refusal(err, 0))
 		return
 	}
 	c.received(Event{Op: "say", Text: text})
-	c.out.say(c.srv.reply, text)
+	c.out.addText(c.srv.reply, text)
 }
 
 // allowText reports whether a text is longer than the server's limit.
@@ -330,7 +330,7 @@ func (c *conn) received(e Event) {
 func (c *conn) beat() {
 	c.heart.working(func() {
 		if !c.bare {
-			c.out.control(Control{Word: wordWait})
+			c.out.addControl(Control{Word: wordWait})
 		}
 	})
 	c.out.flush()
@@ -339,15 +339,15 @@ func (c *conn) beat() {
 
 // drain waits until all that is owed was answered.
 func (c *conn) drain() {
-	c.out.wait()
+	c.out.beginWait()
 	c.publishing.Wait()
 	c.superseding.Wait()
-	c.out.wake()
+	c.out.endWait()
 }
 
 // survive, deferred, lets a fault of the program or of its store end only the
 // connection in which it shows.
-func (c *conn) survive() {
+func (c *conn) recoverPanic() {
 	if p := recover(); p != nil {
 		c.log.Error().Str("panic", fmt.Sprint(p)).Bytes("stack", debug.Stack()).Msg("a fault of this program ended a connection")
 		c.out.fail(net.ErrClosed)
@@ -357,7 +357,7 @@ func (c *conn) survive() {
 // end tells the client why its connection ends, unless the client ended it,
 // and notes it.
 func (c *conn) end(err error) {
-	c.link.by.Store(0)
+	c.link.deadline.Store(0)
 	var why *Error
 	switch {
 	case timedOut(err):
@@ -370,23 +370,23 @@ func (c *conn) end(err error) {
 	if why != nil {
 		c.tell(why, 0)
 	}
-	c.offend(c.offence(err, why))
+	c.penalize(c.offenceCost(err, why))
 	switch {
-	case context.Cause(c.ctx) == errOusted:
-		c.srv.atDoor.warn(&c.log).Msg("connection closed: of too many it was the slowest to show who it is")
+	case context.Cause(c.ctx) == errEvicted:
+		c.srv.connLog.warn(&c.log).Msg("connection closed: of too many it was the slowest to show who it is")
 	case err == errHTTP:
-		c.srv.amiss.warn(&c.log).Msg("HTTP request refused")
-	case err == nil, err == io.EOF, err == errRefused, c.turned != nil, errors.Is(err, net.ErrClosed):
+		c.srv.errorLog.warn(&c.log).Msg("HTTP request refused")
+	case err == nil, err == io.EOF, err == errRefused, c.rejection != nil, errors.Is(err, net.ErrClosed):
 		c.log.Debug().Msg("connection ended")
 	case why != nil && why.Code == CodeDenied:
-		c.srv.amiss.warn(&c.log).Err(err).Str("code", string(CodeDenied)).Msg("denied")
+		c.srv.errorLog.warn(&c.log).Err(err).Str("code", string(CodeDenied)).Msg("denied")
 	default:
-		withUpload(c.srv.amiss.warn(&c.log), err).Err(err).Msg("connection ended early")
+		withUpload(c.srv.errorLog.warn(&c.log), err).Err(err).Msg("connection ended early")
 	}
 	switch {
 	case c.out.flush() != nil:
 	case err == io.EOF:
-		c.link.goodbye()
+		c.link.closeNotify()
 	default:
 		c.link.finish(lingerTime)
 	}
@@ -403,18 +403,18 @@ func (c *conn) close() {
 	c.link.Close()
 	c.releaseBuffer()
 	c.abandon()
-	c.endUploads()
+	c.stopUploading()
 }
 
 // await returns the first byte of the next message without taking it, or
 // io.EOF when the client ended the stream between two messages.
 func (c *conn) await() (byte, error) {
 	if c.r == nil || c.r.Buffered() == 0 {
-		if err := c.sleep(); err != nil {
+		if err := c.awaitByte(); err != nil {
 			return 0, err
 		}
 	}
-	c.link.within(c.srv.limits.HeaderTimeout)
+	c.link.limitTotal(c.srv.limits.HeaderTimeout)
 	b, err := c.r.Peek(1)
 	if err != nil {
 		return 0, err
@@ -422,26 +422,26 @@ func (c *conn) await() (byte, error) {
 	return b[0], nil
 }
 
-// sleep waits for a byte. Meanwhile the connection holds no buffer, and
+// awaitByte waits for a byte. Meanwhile the connection holds no buffer, and
 // Shutdown may close it unless a file is under way.
-func (c *conn) sleep() error {
+func (c *conn) awaitByte() error {
 	c.releaseBuffer()
 	if len(c.uploads) == 0 {
-		c.endUploads()
+		c.stopUploading()
 	}
-	if err := c.out.wait(); err != nil { // before Shutdown may close it
+	if err := c.out.beginWait(); err != nil { // before Shutdown may close it
 		return err
 	}
-	c.out.release()
-	c.link.deadline()
+	c.out.trim()
+	c.link.clearLimits()
 	c.srv.setIdle(c, len(c.uploads) > 0)
 	n, err := io.ReadAtLeast(&c.link, c.first[:], 1)
 	closing := c.srv.setActive(c)
-	c.out.wake()
+	c.out.endWait()
 	switch {
 	case closing && timedOut(err):
 		return errShutdown
-	case timedOut(err) && !c.isStranger():
+	case timedOut(err) && !c.isUnauthenticated():
 		return errIdle
 	}
 	if err != nil {
@@ -484,7 +484,7 @@ func (s *Server) limitIdle(c *conn) {
 	switch {
 	case c.activity == active:
 		return
-	case !c.out.none():
+	case !c.out.isEmpty():
 	case s.closing && c.activity == idle:
 		until = time.Now()
 	default:
@@ -518,9 +518,9 @@ func (in input) Read(p []byte) (int, error) {
 	if len(in.link.unread) > 0 {
 		return in.link.Read(p)
 	}
-	if err := in.out.wait(); err != nil {
+	if err := in.out.beginWait(); err != nil {
 		return 0, err
 	}
-	defer in.out.wake()
+	defer in.out.endWait()
 	return in.link.Read(p)
 }

@@ -9,62 +9,62 @@ import "context"
 // connection's own publications: they need nobody else to end, so that none
 // waits for ever and no file that was accepted lacks its descriptor.
 
-// takeFile counts one more file of c, and reports whether there is room for it.
+// acquireFile counts one more file of c, and reports whether there is room for it.
 // For the oldest it waits, and there is.
-func (c *conn) takeFile(oldest bool) bool {
-	if c.srv.enterFile(c) {
+func (c *conn) acquireFile(oldest bool) bool {
+	if c.srv.tryAcquireFile(c) {
 		return true
 	}
 	if !oldest {
 		return false
 	}
-	c.out.wait()
-	defer c.out.wake()
+	c.out.beginWait()
+	defer c.out.endWait()
 	c.publishing.Wait()
-	return c.srv.enterFile(c)
+	return c.srv.tryAcquireFile(c)
 }
 
-func (s *Server) enterFile(c *conn) bool {
+func (s *Server) tryAcquireFile(c *conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if c.files > 0 {
-		if s.shared >= s.limits.MaxOpen {
+		if s.sharedFiles >= s.limits.MaxOpen {
 			return false
 		}
-		s.shared++
+		s.sharedFiles++
 	}
 	c.files++
 	return true
 }
 
-// giveFile is the opposite of takeFile. A panic between the two is the end of the
+// releaseFile is the opposite of takeFile. A panic between the two is the end of the
 // connection, and so of one file at most, which was none of those shared.
-func (c *conn) giveFile() {
+func (c *conn) releaseFile() {
 	c.srv.mu.Lock()
 	defer c.srv.mu.Unlock()
 	if c.files--; c.files > 0 {
-		c.srv.shared--
+		c.srv.sharedFiles--
 	}
 }
 
-// call takes part in the calls of the store that may need descriptors for a
+// beginCall takes part in the calls of the store that may need descriptors for a
 // moment. The caller must call what it returns.
-func (s *Server) call() (ended func()) {
+func (s *Server) beginCall() (ended func()) {
 	s.calls <- struct{}{}
 	return func() { <-s.calls }
 }
 
-// keeps returns where to keep what op brings, or why nothing is to be begun now.
-func (c *conn) keeps(op string) (Store, error) {
+// permitNew returns where to keep what op brings, or why nothing is to be begun now.
+func (c *conn) permitNew(op string) (Store, error) {
 	if c.srv.isClosing() {
 		return nil, errShutdown
 	}
 	return c.permit(op)
 }
 
-func (c *conn) makeFile(op string, a Announcement) (Upload, error) {
-	defer c.srv.call()()
-	store, err := c.keeps(op)
+func (c *conn) storeFile(op string, a Announcement) (Upload, error) {
+	defer c.srv.beginCall()()
+	store, err := c.permitNew(op)
 	if err != nil {
 		return nil, err
 	}
@@ -73,6 +73,6 @@ func (c *conn) makeFile(op string, a Announcement) (Upload, error) {
 
 // commit finishes what it began, whatever becomes of the connection.
 func (s *Server) commit(to Upload, want Sum) (Saved, error) {
-	defer s.call()()
+	defer s.beginCall()()
 	return to.Commit(context.Background(), want)
 }

@@ -48,8 +48,8 @@ func (c *conn) refuseHTTP(first byte) error {
 	if !isTokenChar(first) {
 		return nil
 	}
-	c.link.each(labSilence)
-	defer c.link.within(c.srv.limits.HeaderTimeout)
+	c.link.limitEach(labSilence)
+	defer c.link.limitTotal(c.srv.limits.HeaderTimeout)
 	var line requestLine
 	for !line.known() {
 		_, err := c.r.Peek(line.size + 1)
@@ -58,7 +58,7 @@ func (c *conn) refuseHTTP(first byte) error {
 			b, _ := c.r.Peek(c.r.Buffered())
 			line.add(b[line.size:])
 		case err == io.EOF, timedOut(err):
-			c.silent = true
+			c.textEnded = true
 			line.cut()
 		case err == bufio.ErrBufferFull:
 			line.part = lineHTTP
@@ -69,9 +69,9 @@ func (c *conn) refuseHTTP(first byte) error {
 	if line.part != lineHTTP {
 		return nil
 	}
-	c.out.bare(httpHeader)
+	c.out.addBytes(httpHeader)
 	if b, _ := c.r.Peek(5); string(b) != "HEAD " { // its answer has no content
-		c.out.bare(httpBody)
+		c.out.addBytes(httpBody)
 	}
 	return errHTTP
 }

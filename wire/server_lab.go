@@ -11,14 +11,14 @@ const (
 	// labSilence ends a text that has no length. Nagle's algorithm and delayed
 	// acknowledgements part what one program sends by up to 40 ms.
 	labSilence = 100 * time.Millisecond
-	// labLetter is how long the third byte may take of what may be a text of
+	// labShortText is how long the third byte may take of what may be a text of
 	// one letter, or a String whose header was split.
-	labLetter = time.Second
+	labShortText = time.Second
 )
 
-// isText reports whether b can begin a text: a printable ASCII character, or
+// startsText reports whether b can begin a text: a printable ASCII character, or
 // the first byte of a longer UTF-8 character.
-func isText(b byte) bool { return b >= ' ' && b <= '~' || b >= 0xC2 && b <= 0xF4 }
+func startsText(b byte) bool { return b >= ' ' && b <= '~' || b >= 0xC2 && b <= 0xF4 }
 
 // isLab tells the lab dialect from a String of this protocol: what would be
 // the high byte of the length is the second character of a text.
@@ -27,15 +27,15 @@ func (c *conn) isLab() (bool, error) {
 	if err != nil {
 		return false, unexpected(err)
 	}
-	if isText(b[1]) && c.r.Buffered() < 3 {
-		c.link.within(labLetter)
-		defer c.link.within(c.srv.limits.HeaderTimeout)
+	if startsText(b[1]) && c.r.Buffered() < 3 {
+		c.link.limitTotal(labShortText)
+		defer c.link.limitTotal(c.srv.limits.HeaderTimeout)
 	}
 	b, err = c.r.Peek(3)
 	switch {
 	case err == nil:
 		return int(b[1])|int(b[2])<<8 > MaxString, nil
-	case isText(b[1]) && (err == io.EOF || timedOut(err)):
+	case startsText(b[1]) && (err == io.EOF || timedOut(err)):
 		return true, nil
 	}
 	return false, unexpected(err)
@@ -45,7 +45,7 @@ func (c *conn) isLab() (bool, error) {
 // ends.
 func (c *conn) serveRawText() error {
 	c.bare = true
-	text, err := c.bareText(true)
+	text, err := c.readText(true)
 	if err != nil {
 		return err
 	}
@@ -53,7 +53,7 @@ func (c *conn) serveRawText() error {
 		return c.labRefuse(err)
 	}
 	c.received(Event{Op: "say", Text: text})
-	c.out.bare(c.srv.answer(text))
+	c.out.addBytes(c.srv.replyTo(text))
 	return nil
 }
 
@@ -74,7 +74,7 @@ func (c *conn) serveLab() error {
 		switch {
 		case first == typeString:
 			c.r.Discard(1)
-			text, err := c.bareText(false)
+			text, err := c.readText(false)
 			if err == nil && task >= Lab6 {
 				err = c.labCreate(text)
 			}
@@ -91,7 +91,7 @@ func (c *conn) serveLab() error {
 				name = text
 			}
 			if task.replies() {
-				c.out.bare("OK")
+				c.out.addBytes("OK")
 			}
 		case first == typeData1 && task == Lab4:
 			c.r.Discard(1)
@@ -110,18 +110,18 @@ func (c *conn) serveLab() error {
 	}
 }
 
-// bareText takes a text without a length: up to the end of the stream,
+// readText takes a text without a length: up to the end of the stream,
 // MaxString bytes, a silence, or the next message if one may follow.
-func (c *conn) bareText(last bool) (string, error) {
+func (c *conn) readText(last bool) (string, error) {
 	var text []byte
-	for len(text) < MaxString && !(c.silent && c.r.Buffered() == 0) {
+	for len(text) < MaxString && !(c.textEnded && c.r.Buffered() == 0) {
 		if _, err := c.r.Peek(1); err != nil {
 			if err == io.EOF || timedOut(err) && len(text) > 0 {
 				break
 			}
 			return "", err
 		}
-		c.link.each(labSilence)
+		c.link.limitEach(labSilence)
 		come := min(c.r.Buffered(), MaxString-len(text))
 		n := come
 		if !last {
@@ -169,7 +169,7 @@ func (c *conn) isHeader(i int) bool {
 func (c *conn) labCreate(name string) error {
 	c.abandon()
 	u := &upload{Announcement: Announcement{Name: name, Size: -1, Digest: digests[0]}, conn: c}
-	to, err := c.create(opUpload, u.Announcement)
+	to, err := c.createFile(opUpload, u.Announcement)
 	if err != nil {
 		return c.labRefuse(u.because(err))
 	}
@@ -212,16 +212,16 @@ func (c *conn) labStream() error {
 		return err
 	}
 	u, limit := c.uploads[0], c.srv.limits.MaxSize
-	c.srv.long.begin(u)
+	c.srv.uploadLog.begin(u)
 	b := new(c.newBody(limit))
-	b.of = u
-	c.link.each(c.srv.limits.ProgressTimeout)
+	b.upload = u
+	c.link.limitEach(c.srv.limits.ProgressTimeout)
 	_, err := u.to.ReadFrom(b)
-	u.got = limit - b.left
+	u.got = limit - b.remaining
 	if err != b.err {
 		return c.labRefuse(err)
 	}
-	if b.left == 0 {
+	if b.remaining == 0 {
 		if _, b.err = c.r.Peek(1); b.err == nil {
 			return c.labRefuse(tooLarge(limit))
 		}
@@ -240,7 +240,7 @@ func (c *conn) labSave(u *upload) error {
 	}
 	to := u.to
 	u.to = nil
-	if _, err := c.keep(u, to, Sum{Size: u.got}); err != nil {
+	if _, err := c.commit(u, to, Sum{Size: u.got}); err != nil {
 		return c.labRefuse(err)
 	}
 	return nil

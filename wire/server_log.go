@@ -14,9 +14,9 @@ type throttle struct {
 	burst    int
 	interval time.Duration
 
-	mu   sync.Mutex
-	full time.Time // when the whole burst may pass again
-	left int       // how many were left out
+	mu         sync.Mutex
+	full       time.Time // when the whole burst may pass again
+	suppressed int       // how many were left out
 }
 
 // warn begins a line, or returns nil, on which every method does nothing.
@@ -28,14 +28,14 @@ func (t *throttle) warn(log *zerolog.Logger) *zerolog.Event {
 		t.full = now
 	}
 	if t.full.Sub(now) >= time.Duration(t.burst)*t.interval {
-		t.left++
+		t.suppressed++
 		return nil
 	}
 	t.full = t.full.Add(t.interval)
 	line := log.Warn()
-	if t.left > 0 {
-		line = line.Int("left_out", t.left)
-		t.left = 0
+	if t.suppressed > 0 {
+		line = line.Int("left_out", t.suppressed)
+		t.suppressed = 0
 	}
 	return line
 }
@@ -58,7 +58,7 @@ type uploadLog struct {
 
 // begin notes that contents of an upload are about to come.
 func (l *uploadLog) begin(u *upload) {
-	u.begun = time.Now()
+	u.started = time.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.due == nil {
@@ -67,7 +67,7 @@ func (l *uploadLog) begin(u *upload) {
 	} else if len(l.due) == 0 {
 		l.timer.Reset(longCheck)
 	}
-	l.due[u] = u.begun.Add(longUpload)
+	l.due[u] = u.started.Add(longUpload)
 }
 
 // end notes that an upload has ended, if it began.
@@ -110,11 +110,11 @@ func (u *upload) logUnderWay() {
 	if u.Size >= 0 {
 		line.Int64("size", u.Size)
 	}
-	line.Int64("received", u.come.Load())
+	line.Int64("received", u.received.Load())
 	if u.resumed > 0 {
 		line.Int64("resumed", u.resumed)
 	}
-	line.Float64("seconds", seconds(time.Since(u.begun))).Msg(u.op() + " under way")
+	line.Float64("seconds", seconds(time.Since(u.started))).Msg(u.op() + " under way")
 }
 
 // seconds rounds a duration to microseconds.

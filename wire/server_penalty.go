@@ -30,8 +30,8 @@ var offences = map[Code]time.Duration{
 
 // Other offences.
 const (
-	failedHandshake = time.Second
-	neverArrived    = 5 * time.Second // in AuthTimeout
+	failedHandshake    = time.Second
+	neverAuthenticated = 5 * time.Second // in AuthTimeout
 )
 
 // penalties is a table of offenders. Its zero value is empty.
@@ -50,7 +50,7 @@ func (t *penalties) add(source netip.Prefix, cost time.Duration) (refused bool) 
 	now := time.Now()
 	p := t.of[source]
 	if p == nil {
-		if !t.room(now) {
+		if !t.makeSpace(now) {
 			return false
 		}
 		p = &penalty{}
@@ -79,9 +79,9 @@ func (t *penalties) refused(source netip.Prefix) time.Duration {
 	return max(0, time.Until(p.until))
 }
 
-// room reports whether the table has room for one more. It forgets those that
+// makeSpace reports whether the table has room for one more. It forgets those that
 // have paid at most once a second, so that an offence costs next to nothing.
-func (t *penalties) room(now time.Time) bool {
+func (t *penalties) makeSpace(now time.Time) bool {
 	if t.of == nil {
 		t.of = map[netip.Prefix]*penalty{}
 	}

@@ -14,9 +14,9 @@ func (c *conn) refuse(err error, upload int) {
 
 func (c *conn) tell(e *Error, upload int) {
 	if !c.bare {
-		c.out.control(numbered(e.control(), upload))
+		c.out.addControl(numbered(e.control(), upload))
 	} else if c.srv.Lab.replies() {
-		c.out.bare("ERROR: " + e.Text)
+		c.out.addBytes("ERROR: " + e.Text)
 	}
 }
 
@@ -33,7 +33,7 @@ func (c *conn) reason(err error) *Error {
 	}
 	var line *zerolog.Event
 	if told {
-		line = c.srv.amiss.warn(&c.log)
+		line = c.srv.errorLog.warn(&c.log)
 	} else {
 		line = c.log.Warn()
 	}

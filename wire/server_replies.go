@@ -12,9 +12,9 @@ const (
 	// maxOwed is how many answers a server may owe: a connection with more is
 	// not read on. It bounds the files that are being published at once.
 	maxOwed = 256
-	// maxGathered is how many bytes of replies are gathered at most before
+	// maxUnsent is how many bytes of replies are gathered at most before
 	// they are sent.
-	maxGathered = 32 << 10
+	maxUnsent = 32 << 10
 	// maxOwedBytes is how many bytes of answers may wait for one that comes before
 	// them. With more, the connection is not read on either.
 	maxOwedBytes = 256 << 10
@@ -22,75 +22,75 @@ const (
 	keptBuffer = 512
 )
 
-// replies gathers what the server says until the goroutine that reads the
+// replyQueue gathers what the server says until the goroutine that reads the
 // connection would wait for the client. It may be used by several goroutines at
 // once, but for what says that it is the reader's.
-type replies struct {
+type replyQueue struct {
 	link *link // set before use
 
 	mu sync.Mutex
 	// Guarded by mu, which is not held while somebody sends.
-	changed sync.Cond // of writing, owed and err
-	buf     []byte    // to be sent
-	spare   []byte    // in place of buf while that is being sent
-	writing bool      // somebody sends
-	waiting bool      // the reader waits, and does not send what is added
-	owed    []answer  // from the oldest that is not known
-	held    int       // bytes of messages in owed
-	told    place     // how many answers came before those
-	err     error     // why nothing is sent any more: the stream may end inside a reply
+	changed   sync.Cond     // of writing, owed and err
+	buf       []byte        // to be sent
+	spare     []byte        // in place of buf while that is being sent
+	writing   bool          // somebody sends
+	waiting   bool          // the reader waits, and does not send what is added
+	owed      []queuedReply // from the oldest that is not known
+	owedBytes int           // bytes of messages in owed
+	answered  place         // how many answers came before those
+	err       error         // why nothing is sent any more: the stream may end inside a reply
 }
 
 // A place is one in the order of answers, the first being 0.
 type place int
 
-// An answer has a place in the order.
-type answer struct {
+// An queuedReply has a place in the order.
+type queuedReply struct {
 	name    string // of the file that it is about
 	known   bool
 	message []byte
 }
 
-// control adds a reply that has no order.
-func (o *replies) control(ctl Control) {
+// addControl adds a reply that has no order.
+func (o *replyQueue) addControl(ctl Control) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.buf = ctl.append(o.buf)
 }
 
-// bare adds bytes that are no message, as the lab's programs send them.
-func (o *replies) bare(s string) {
+// addBytes adds bytes that are no message, as the lab's programs send them.
+func (o *replyQueue) addBytes(s string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.buf = append(o.buf, s...)
 }
 
-// say adds what is answered to a text, in order. It is the reader's.
-func (o *replies) say(template, text string) {
+// addText adds what is answered to a text, in order. It is the reader's.
+func (o *replyQueue) addText(template, text string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if len(o.owed) == 0 {
-		o.buf = appendSaid(o.buf, template, text)
+		o.buf = appendReply(o.buf, template, text)
 		return
 	}
-	o.answerLocked(o.reserveLocked(""), appendSaid(nil, template, text))
+	o.answerLocked(o.reserveLocked(""), appendReply(nil, template, text))
 }
 
-// inOrder adds an answer that is known. It is the reader's.
-func (o *replies) inOrder(ctl Control) { o.answer(o.reserve(""), ctl) }
+// addInOrder adds an answer that is known. It is the reader's.
+func (o *replyQueue) addInOrder(ctl Control) { o.answer(o.reserve(""), ctl) }
 
 // reserve takes the next place in the order of answers, for one about the file
 // called name. It waits while too much is owed, or an answer about a file of
 // that name: the second is not to be published before the first. It is the
 // reader's.
-func (o *replies) reserve(name string) place {
+func (o *replyQueue) reserve(name string) place {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.reserveLocked(name)
 }
 
-func (o *replies) reserveLocked(name string) place {
-	for o.err == nil && (len(o.owed) >= maxOwed || o.held >= maxOwedBytes || o.owesLocked(name)) {
+func (o *replyQueue) reserveLocked(name string) place {
+	for o.err == nil && (len(o.owed) >= maxOwed || o.owedBytes >= maxOwedBytes || o.owesLocked(name)) {
 		if len(o.buf) > 0 || o.writing {
 			o.sendLocked()
 			continue
@@ -99,20 +99,20 @@ func (o *replies) reserveLocked(name string) place {
 		o.changed.Wait()
 		o.waiting = false
 	}
-	o.owed = append(o.owed, answer{name: name})
-	return o.told + place(len(o.owed)-1)
+	o.owed = append(o.owed, queuedReply{name: name})
+	return o.answered + place(len(o.owed)-1)
 }
 
 // owesLocked reports whether an answer about a file called name is not known.
-func (o *replies) owesLocked(name string) bool {
-	return name != "" && slices.ContainsFunc(o.owed, func(a answer) bool { return a.name == name && !a.known })
+func (o *replyQueue) owesLocked(name string) bool {
+	return name != "" && slices.ContainsFunc(o.owed, func(a queuedReply) bool { return a.name == name && !a.known })
 }
 
 // answer gives the answer of a place. Those before it go first.
-func (o *replies) answer(p place, ctl Control) {
+func (o *replyQueue) answer(p place, ctl Control) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if p == o.told { // the next: it needs no copy
+	if p == o.answered { // the next: it needs no copy
 		o.buf = ctl.append(o.buf)
 		o.answerLocked(p, nil)
 	} else {
@@ -120,25 +120,25 @@ func (o *replies) answer(p place, ctl Control) {
 	}
 }
 
-func (o *replies) answerLocked(p place, message []byte) {
-	a := &o.owed[p-o.told]
+func (o *replyQueue) answerLocked(p place, message []byte) {
+	a := &o.owed[p-o.answered]
 	a.known, a.message = true, message
-	o.held += len(message)
+	o.owedBytes += len(message)
 	known := 0
 	for ; known < len(o.owed) && o.owed[known].known; known++ {
 		o.buf = append(o.buf, o.owed[known].message...)
-		o.held -= len(o.owed[known].message)
+		o.owedBytes -= len(o.owed[known].message)
 	}
 	o.owed = slices.Delete(o.owed, 0, known)
-	o.told += place(known)
+	o.answered += place(known)
 	o.changed.Broadcast()
 }
 
-// limit sends what was gathered if it is much. It is the reader's.
-func (o *replies) limit() {
+// flushIfLarge sends what was gathered if it is much. It is the reader's.
+func (o *replyQueue) flushIfLarge() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if len(o.buf) >= maxGathered {
+	if len(o.buf) >= maxUnsent {
 		o.sendLocked()
 	}
 }
@@ -146,14 +146,14 @@ func (o *replies) limit() {
 // flush sends what was gathered. Once that has failed nothing is sent any more,
 // because it would be read as the rest of the reply that was cut, and the
 // connection is closed.
-func (o *replies) flush() error {
+func (o *replyQueue) flush() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.sendLocked()
 }
 
-// wait is a flush before the reader waits for something, and wake ends that.
-func (o *replies) wait() error {
+// beginWait is a flush before the reader waits for something, and wake ends that.
+func (o *replyQueue) beginWait() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	err := o.sendLocked()
@@ -161,14 +161,14 @@ func (o *replies) wait() error {
 	return err
 }
 
-func (o *replies) wake() {
+func (o *replyQueue) endWait() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.waiting = false
 }
 
 // push is a flush in the reader's place if that waits.
-func (o *replies) push() {
+func (o *replyQueue) push() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if !o.waiting || o.writing || len(o.buf) == 0 {
@@ -181,7 +181,7 @@ func (o *replies) push() {
 	o.writeLocked()
 }
 
-func (o *replies) sendLocked() error {
+func (o *replyQueue) sendLocked() error {
 	for o.writing {
 		o.changed.Wait()
 	}
@@ -193,7 +193,7 @@ func (o *replies) sendLocked() error {
 }
 
 // writeLocked sends, also what is added meanwhile, for the goroutine that set writing.
-func (o *replies) writeLocked() {
+func (o *replyQueue) writeLocked() {
 	for len(o.buf) > 0 && o.err == nil {
 		b := o.buf
 		o.buf, o.spare = o.spare, nil
@@ -210,7 +210,7 @@ func (o *replies) writeLocked() {
 }
 
 // endLocked has nothing sent any more, and wakes the reader.
-func (o *replies) endLocked(err error) {
+func (o *replyQueue) endLocked(err error) {
 	o.err = err
 	o.buf = nil
 	o.link.Close()
@@ -218,14 +218,14 @@ func (o *replies) endLocked(err error) {
 }
 
 // fail is endLocked for a connection that cannot go on.
-func (o *replies) fail(err error) {
+func (o *replyQueue) fail(err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.endLocked(err)
 }
 
 // last sends a refusal, and then nothing any more.
-func (o *replies) last(ctl Control) {
+func (o *replyQueue) last(ctl Control) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.buf = ctl.append(o.buf)
@@ -234,15 +234,15 @@ func (o *replies) last(ctl Control) {
 	}
 }
 
-// none reports whether no answer is owed and none is on its way.
-func (o *replies) none() bool {
+// isEmpty reports whether no answer is owed and none is on its way.
+func (o *replyQueue) isEmpty() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return len(o.owed) == 0 && len(o.buf) == 0 && !o.writing
 }
 
-// release drops large buffers that are empty. It is the reader's.
-func (o *replies) release() {
+// trim drops large buffers that are empty. It is the reader's.
+func (o *replyQueue) trim() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if len(o.buf) == 0 && cap(o.buf) > keptBuffer {
@@ -256,14 +256,14 @@ func (o *replies) release() {
 	}
 }
 
-// answer is what the server says to a raw text.
-func (s *Server) answer(text string) string {
+// replyTo is what the server says to a raw text.
+func (s *Server) replyTo(text string) string {
 	return strings.ReplaceAll(s.reply, "{}", text)
 }
 
-// appendSaid appends the String that answers a text: the template, which
+// appendReply appends the String that answers a text: the template, which
 // CheckReply has passed, with the text for each "{}".
-func appendSaid(b []byte, template, text string) []byte {
+func appendReply(b []byte, template, text string) []byte {
 	start := len(b)
 	b = beginString(b)
 	for {

@@ -23,24 +23,24 @@ type claim struct {
 // A claimKey tells uploads apart: nobody takes over one of another user.
 type claimKey struct{ user, id string }
 
-// claim gives an upload the right to its ID, which enter has noted. A client whose
+// awaitClaim gives an upload the right to its ID, which enter has noted. A client whose
 // network dropped comes back on another connection, so that the newer one is right:
 // the older is ended, and claim waits until it has put the file away. On the same
 // connection it waits until the file is published.
-func (s *Server) claim(u *upload) error {
+func (s *Server) awaitClaim(u *upload) error {
 	select {
 	case u.claim.turn <- struct{}{}:
 		return nil
 	case <-u.conn.ctx.Done(): // or else two that wait for each other would for ever
-		s.exit(u, u.claim)
+		s.unregisterClaim(u, u.claim)
 		u.claim = nil
 		return context.Cause(u.conn.ctx)
 	}
 }
 
-// enter makes u the owner of a claim in place of old, which the caller must
+// registerClaim makes u the owner of a claim in place of old, which the caller must
 // supersede: its connection from then on can neither wait for a claim nor make one.
-func (s *Server) enter(u *upload) (old *upload, err error) {
+func (s *Server) registerClaim(u *upload) (old *upload, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := u.conn
@@ -58,7 +58,7 @@ func (s *Server) enter(u *upload) (old *upload, err error) {
 	}
 	if o := cl.owner; o != nil {
 		switch {
-		case o.conn == c && !o.whole:
+		case o.conn == c && !o.complete:
 			return nil, &Error{CodeInUse, "this connection sends that file already"}
 		case o.conn != c && o.conn.ctx.Err() == nil:
 			old = o
@@ -72,17 +72,17 @@ func (s *Server) enter(u *upload) (old *upload, err error) {
 	return old, nil
 }
 
-// publishes notes that u is whole: it gives up its claim by itself.
-func (s *Server) publishes(u *upload) {
+// markComplete notes that u is whole: it gives up its claim by itself.
+func (s *Server) markComplete(u *upload) {
 	if u.claim != nil {
 		s.mu.Lock()
-		u.whole = true
+		u.complete = true
 		s.mu.Unlock()
 	}
 }
 
-// exit is the opposite of enter.
-func (s *Server) exit(u *upload, cl *claim) {
+// unregisterClaim is the opposite of enter.
+func (s *Server) unregisterClaim(u *upload, cl *claim) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if cl.owner == u {
@@ -93,11 +93,11 @@ func (s *Server) exit(u *upload, cl *claim) {
 	}
 }
 
-// release gives up what claim gave, if it did.
-func (s *Server) release(u *upload) {
+// releaseClaim gives up what claim gave, if it did.
+func (s *Server) releaseClaim(u *upload) {
 	if u.claim != nil {
 		<-u.claim.turn
-		s.exit(u, u.claim)
+		s.unregisterClaim(u, u.claim)
 	}
 }
 

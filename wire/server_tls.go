@@ -32,7 +32,7 @@ func (c *conn) encrypt(first byte) (byte, error) {
 		return 0, fmt.Errorf("TLS handshake: %w", err)
 	}
 	if c.srv.Authenticate == nil {
-		c.arrive()
+		c.markAuthenticated()
 	}
 	first, err := c.await()
 	if err == nil {
@@ -56,7 +56,7 @@ func (c *conn) recognise(first byte) (err error) {
 			return err
 		}
 	}
-	c.bare = c.bare || isText(first)
+	c.bare = c.bare || startsText(first)
 	return nil
 }
 

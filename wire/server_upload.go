@@ -28,15 +28,15 @@ type upload struct {
 	to      Upload    // nil once the file was refused
 	got     int64     // with what an earlier upload brought
 	claim   *claim    // on its ID
-	begun   time.Time // when contents began to come; zero until then
+	started time.Time // when contents began to come; zero until then
 	resumed int64     // what an earlier upload brought, from then on
 
 	// Owned by the reader.
-	late    bool          // nothing has begun it yet
+	waiting bool          // nothing has begun it yet
 	decided chan struct{} // closed once it is accepted or refused, if that is done beside the reader; else nil
 
-	come  atomic.Int64 // as got, but more exact while contents come
-	whole bool         // the client sent all; guarded by srv.mu
+	received atomic.Int64 // as got, but more exact while contents come
+	complete bool         // the client sent all; guarded by srv.mu
 }
 
 // op is what the upload is called in events and in the log.
@@ -78,9 +78,9 @@ func (c *conn) announce(ctl Control) error {
 		c.refuse(u.because(err), u.number)
 		return nil
 	}
-	u.late = true
+	u.waiting = true
 	c.uploads = append(c.uploads, u)
-	return c.acceptLate()
+	return c.acceptWaiting()
 }
 
 // allow reports why the server's limits or the client's rights forbid a file, if
@@ -112,35 +112,35 @@ func (c *conn) forgetRefused() {
 	}
 }
 
-// acceptLate accepts or refuses what was announced and is still to be answered,
+// acceptWaiting accepts or refuses what was announced and is still to be answered,
 // in order, as far as there is room for it, and in any case until the oldest is
 // accepted. To begin a file may take long, if another connection sends it or
 // much of it is there already: then one that is not the oldest does not keep
 // those before it waiting.
-func (c *conn) acceptLate() error {
+func (c *conn) acceptWaiting() error {
 	c.awaitOldest()
 	next := len(c.uploads)
-	for next > 0 && c.uploads[next-1].late {
+	for next > 0 && c.uploads[next-1].waiting {
 		next--
 	}
-	for next < len(c.uploads) && c.isTime(c.uploads[next], next == 0) && c.takeFile(next == 0) {
+	for next < len(c.uploads) && c.mayBegin(c.uploads[next], next == 0) && c.acquireFile(next == 0) {
 		u := c.uploads[next]
-		u.late = false
-		old, err := c.enter(u)
+		u.waiting = false
+		old, err := c.register(u)
 		if next > 0 && (u.ID != "" || !c.uploads[next-1].isDecided()) {
 			c.decideAhead(u, old, err, c.uploads[next-1].decided)
 			next++
 			continue
 		}
 		if u.ID != "" {
-			c.out.wait()
+			c.out.beginWait()
 		}
 		if old != nil {
 			old.conn.supersede(old.number)
 		}
 		accepted := c.decide(u, err)
 		if u.ID != "" {
-			c.out.wake()
+			c.out.endWait()
 		}
 		if accepted {
 			next++
@@ -157,28 +157,28 @@ func (c *conn) acceptLate() error {
 	return nil
 }
 
-// isTime reports whether a file may be begun. One that must not take the place
+// mayBegin reports whether a file may be begun. One that must not take the place
 // of those before it waits until it is the oldest, and they are published.
-func (c *conn) isTime(u *upload, oldest bool) bool {
+func (c *conn) mayBegin(u *upload, oldest bool) bool {
 	switch {
 	case u.Replace == ReplaceAny:
 		return true
 	case !oldest:
 		return false
 	}
-	c.out.wait()
-	defer c.out.wake()
+	c.out.beginWait()
+	defer c.out.endWait()
 	c.publishing.Wait()
 	return true
 }
 
-// enter has a file take part in the counts that may refuse it, and returns the
+// register has a file take part in the counts that may refuse it, and returns the
 // upload in whose place it is, if there is one, for supersede.
-func (c *conn) enter(u *upload) (old *upload, err error) {
-	if err := c.beginUpload(); err != nil || u.ID == "" {
+func (c *conn) register(u *upload) (old *upload, err error) {
+	if err := c.startUploading(); err != nil || u.ID == "" {
 		return nil, err
 	}
-	if _, err := c.keeps(opUpload); err != nil {
+	if _, err := c.permitNew(opUpload); err != nil {
 		return nil, err // before it ends another connection
 	}
 	for _, o := range c.uploads {
@@ -186,7 +186,7 @@ func (c *conn) enter(u *upload) (old *upload, err error) {
 			c.awaitDecision(o) // a refused one is not in the way
 		}
 	}
-	return c.srv.enter(u)
+	return c.srv.registerClaim(u)
 }
 
 // decide begins a file that has entered unless err forbids it, and answers whether
@@ -194,7 +194,7 @@ func (c *conn) enter(u *upload) (old *upload, err error) {
 func (c *conn) decide(u *upload, err error) (accepted bool) {
 	defer func() {
 		if !accepted {
-			c.giveFile()
+			c.releaseFile()
 		}
 	}()
 	if err == nil {
@@ -215,16 +215,16 @@ func (c *conn) begin(u *upload) (err error) {
 	c.heart.begin() // it may be that all that was left must be read
 	defer c.heart.end()
 	if u.claim != nil {
-		if err := c.srv.claim(u); err != nil {
+		if err := c.srv.awaitClaim(u); err != nil {
 			return err
 		}
 		defer func() {
 			if u.to == nil {
-				c.srv.release(u)
+				c.srv.releaseClaim(u)
 			}
 		}()
 	}
-	u.to, err = c.makeFile(opUpload, u.Announcement)
+	u.to, err = c.storeFile(opUpload, u.Announcement)
 	return err
 }
 
@@ -236,7 +236,7 @@ func (c *conn) accept(u *upload) {
 	if left.Size > 0 {
 		ok = ok.with(u.Digest.Name, left.Hex())
 	}
-	c.out.control(ok)
+	c.out.addControl(ok)
 }
 
 // decideAhead decides on a file that is not the oldest, once that is done with
@@ -246,7 +246,7 @@ func (c *conn) decideAhead(u, old *upload, err error, before <-chan struct{}) {
 	u.decided = decided
 	go func() {
 		defer close(decided)
-		defer c.survive()
+		defer c.recoverPanic()
 		if old != nil {
 			old.conn.supersede(old.number)
 		}
@@ -288,8 +288,8 @@ func (c *conn) awaitDecision(u *upload) {
 	if u.isDecided() {
 		return
 	}
-	c.out.wait()
-	defer c.out.wake()
+	c.out.beginWait()
+	defer c.out.endWait()
 	<-u.decided
 }
 
@@ -332,24 +332,24 @@ func (c *conn) receive(u *upload, size int64) error {
 		c.heart.begin()
 		defer c.heart.end()
 	}
-	if u.begun.IsZero() {
+	if u.started.IsZero() {
 		u.resumed = u.got
-		c.srv.long.begin(u)
+		c.srv.uploadLog.begin(u)
 	}
-	u.come.Store(u.got)
+	u.received.Store(u.got)
 	c.body = c.newBody(size)
 	b := &c.body
-	b.of = u
-	c.link.each(c.srv.limits.ProgressTimeout)
+	b.upload = u
+	c.link.limitEach(c.srv.limits.ProgressTimeout)
 	_, err := u.to.ReadFrom(b)
-	u.got += size - b.left
+	u.got += size - b.remaining
 	switch {
 	case b.err != nil:
 		return u.because(b.err)
 	case err != nil:
 		c.fail(u, err)
 	}
-	return c.discard(uint64(b.left))
+	return c.discard(uint64(b.remaining))
 }
 
 // discard reads past size bytes, so that the next message can be read.
@@ -360,7 +360,7 @@ func (c *conn) discard(size uint64) error {
 	case size > maxDiscard:
 		return errRefused
 	}
-	c.link.each(c.srv.limits.ProgressTimeout)
+	c.link.limitEach(c.srv.limits.ProgressTimeout)
 	b := c.newBody(int64(size))
 	_, err := io.Copy(io.Discard, &b)
 	return err
@@ -370,37 +370,37 @@ func (c *conn) discard(size uint64) error {
 // is much, from the connection straight into the reader's buffer. It ends in
 // io.EOF only after the last byte.
 type body struct {
-	c    *conn
-	left int64
-	pace pace
-	of   *upload // nil if they are discarded
-	err  error   // why the connection failed
+	c         *conn
+	remaining int64
+	rate      rateMeter
+	upload    *upload // nil if they are discarded
+	err       error   // why the connection failed
 }
 
 func (c *conn) newBody(size int64) body {
-	return body{c: c, left: size, pace: pace{least: c.srv.limits.MinRate}}
+	return body{c: c, remaining: size, rate: rateMeter{least: c.srv.limits.MinRate}}
 }
 
 func (b *body) Read(p []byte) (n int, err error) {
-	if b.left == 0 {
+	if b.remaining == 0 {
 		return 0, io.EOF
 	}
 	begun := time.Now()
-	n, err = b.c.r.Read(p[:min(int64(len(p)), b.left)])
-	b.left -= int64(n)
-	if b.of != nil {
-		b.of.come.Add(int64(n))
+	n, err = b.c.r.Read(p[:min(int64(len(p)), b.remaining)])
+	b.remaining -= int64(n)
+	if b.upload != nil {
+		b.upload.received.Add(int64(n))
 	}
-	inTime := b.pace.add(n, time.Since(begun))
+	inTime := b.rate.add(n, time.Since(begun))
 	switch {
-	case b.left == 0:
+	case b.remaining == 0:
 	case err != nil:
 		b.err = unexpected(err)
 	case !inTime:
 		b.err = b.c.tooSlow()
 	}
 	if b.err == nil {
-		b.err = b.c.authenticated() // while it waited, the token may have been revoked
+		b.err = b.c.checkToken() // while it waited, the token may have been revoked
 	}
 	return n, b.err
 }
@@ -440,7 +440,7 @@ func (c *conn) endUpload(ctl Control) error {
 	}
 	c.uploads = c.uploads[1:]
 	if u.to == nil { // the refusal was the answer
-		return c.acceptLate()
+		return c.acceptWaiting()
 	}
 	_, err = c.permit(opUpload)
 	if u.Size >= 0 && u.Size != want.Size {
@@ -448,11 +448,11 @@ func (c *conn) endUpload(ctl Control) error {
 	}
 	if err != nil {
 		c.drop(u)
-		c.out.inOrder(c.refusal(u.because(err), u.number))
+		c.out.addInOrder(c.refusal(u.because(err), u.number))
 	} else {
 		c.publish(u, wordSaved, want)
 	}
-	return c.acceptLate()
+	return c.acceptWaiting()
 }
 
 // publish has the store publish a file of which the client sent all, beside
@@ -460,14 +460,14 @@ func (c *conn) endUpload(ctl Control) error {
 // is answered in its order, with word.
 func (c *conn) publish(u *upload, word string, want Sum) {
 	place := c.out.reserve(u.Name)
-	c.srv.publishes(u)
+	c.srv.markComplete(u)
 	to := u.to
 	u.to = nil // whatever comes of it
 	c.publishing.Add(1)
 	go func() {
 		defer c.publishing.Done()
-		defer c.survive()
-		saved, err := c.keep(u, to, want)
+		defer c.recoverPanic()
+		saved, err := c.commit(u, to, want)
 		if err != nil {
 			c.out.answer(place, c.refusal(err, u.number))
 		} else {
@@ -478,17 +478,17 @@ func (c *conn) publish(u *upload, word string, want Sum) {
 	}()
 }
 
-// keep has the store publish a file, and reports it. The store finishes what it
+// commit has the store publish a file, and reports it. The store finishes what it
 // began, whatever becomes of the connection.
-func (c *conn) keep(u *upload, to Upload, want Sum) (Saved, error) {
-	if u.begun.IsZero() { // it is empty, or all was there
+func (c *conn) commit(u *upload, to Upload, want Sum) (Saved, error) {
+	if u.started.IsZero() { // it is empty, or all was there
 		u.resumed = u.got
-		c.srv.long.begin(u)
+		c.srv.uploadLog.begin(u)
 	}
 	saved, err := func() (Saved, error) {
-		defer c.srv.long.end(u)
-		defer c.giveFile()
-		defer c.srv.release(u)
+		defer c.srv.uploadLog.end(u)
+		defer c.releaseFile()
+		defer c.srv.releaseClaim(u)
 		c.heart.begin()
 		defer c.heart.end()
 		return c.srv.commit(to, want)
@@ -498,7 +498,7 @@ func (c *conn) keep(u *upload, to Upload, want Sum) (Saved, error) {
 	}
 	c.received(Event{
 		Op: u.op(), Name: saved.Name, Path: saved.Path, Size: &saved.Size, Digest: u.Digest, Sum: saved.Digest,
-		Unchanged: saved.Unchanged, Took: time.Since(u.begun), Resumed: u.resumed,
+		Unchanged: saved.Unchanged, Took: time.Since(u.started), Resumed: u.resumed,
 	})
 	return saved, nil
 }
@@ -521,16 +521,16 @@ func (c *conn) cancelUpload() error {
 	c.uploads = c.uploads[1:]
 	if u.to != nil {
 		c.drop(u)
-		c.out.inOrder(c.refusal(u.because(&Error{CodeCancelled, "the client gave the file up"}), u.number))
+		c.out.addInOrder(c.refusal(u.because(&Error{CodeCancelled, "the client gave the file up"}), u.number))
 	}
-	return c.acceptLate()
+	return c.acceptWaiting()
 }
 
 // fail refuses a file in its middle. What still comes of it is discarded.
 func (c *conn) fail(u *upload, err error) {
 	c.drop(u)
 	if u.number == 0 && !c.bare { // a blob: only their order tells the answers apart
-		c.out.inOrder(c.refusal(u.because(err), 0))
+		c.out.addInOrder(c.refusal(u.because(err), 0))
 		return
 	}
 	c.refuse(u.because(err), u.number)
@@ -539,7 +539,7 @@ func (c *conn) fail(u *upload, err error) {
 // drop aborts a file unless it has ended.
 func (c *conn) drop(u *upload) {
 	if u.to != nil {
-		c.leave(u, u.to.Abort)
+		c.putAway(u, u.to.Abort)
 	}
 }
 
@@ -560,20 +560,20 @@ func (c *conn) abandon() {
 		if u.Size >= 0 {
 			line.Int64("size", u.Size)
 		}
-		if !u.begun.IsZero() {
-			line.Float64("seconds", seconds(time.Since(u.begun)))
+		if !u.started.IsZero() {
+			line.Float64("seconds", seconds(time.Since(u.started)))
 		}
 		line.Msg("upload not finished")
-		c.leave(u, u.to.Suspend)
+		c.putAway(u, u.to.Suspend)
 	}
 }
 
-// leave ends the work on a file in a way other than by publishing it.
-func (c *conn) leave(u *upload, way func() error) {
+// putAway ends the work on a file in a way other than by publishing it.
+func (c *conn) putAway(u *upload, way func() error) {
 	u.to = nil
-	defer c.srv.long.end(u)
-	defer c.giveFile()
-	defer c.srv.release(u)
+	defer c.srv.uploadLog.end(u)
+	defer c.releaseFile()
+	defer c.srv.releaseClaim(u)
 	if err := way(); err != nil {
 		c.log.Error().Err(err).Str("name", u.Name).Msg("cannot put an unfinished file away")
 	}
@@ -585,10 +585,10 @@ func (c *conn) blob(size uint64) error {
 	err := u.fits(size, c.srv.limits.MaxSize)
 	if err == nil {
 		u.Size = int64(size)
-		u.to, err = c.create(opBlob, u.Announcement)
+		u.to, err = c.createFile(opBlob, u.Announcement)
 	}
 	if err != nil {
-		c.out.inOrder(c.refusal(u.because(err), 0))
+		c.out.addInOrder(c.refusal(u.because(err), 0))
 		return c.discard(size)
 	}
 	defer c.drop(u)
@@ -599,20 +599,20 @@ func (c *conn) blob(size uint64) error {
 	return nil
 }
 
-// create begins a file that was not announced, if the server's limits and the
+// createFile begins a file that was not announced, if the server's limits and the
 // client's rights allow it.
-func (c *conn) create(op string, a Announcement) (Upload, error) {
+func (c *conn) createFile(op string, a Announcement) (Upload, error) {
 	err := c.allow(op, a)
 	if err == nil {
-		err = c.beginUpload()
+		err = c.startUploading()
 	}
 	if err != nil {
 		return nil, err
 	}
-	c.takeFile(true)
-	to, err := c.makeFile(op, a)
+	c.acquireFile(true)
+	to, err := c.storeFile(op, a)
 	if err != nil {
-		c.giveFile()
+		c.releaseFile()
 	}
 	return to, err
 }
@@ -629,7 +629,7 @@ func (c *conn) makeFolder(name string, u *upload) error {
 		}
 		c.heart.begin()
 		defer c.heart.end()
-		defer c.srv.call()()
+		defer c.srv.beginCall()()
 		return store.MakeFolder(c.ctx, name, u.folderModes(name))
 	}()
 	if c.ctx.Err() != nil {
@@ -640,6 +640,6 @@ func (c *conn) makeFolder(name string, u *upload) error {
 		return nil
 	}
 	c.received(Event{Op: "folder", Name: name})
-	c.out.control(about(wordSaved, u.number).with("name", name))
+	c.out.addControl(about(wordSaved, u.number).with("name", name))
 	return nil
 }

@@ -25,7 +25,7 @@ func restrict(config *tls.Config) *tls.Config {
 func (l *link) handshake(ctx context.Context, d time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
-	l.deadline()
+	l.clearLimits()
 	l.SetReadDeadline(time.Time{})
 	return l.tls.HandshakeContext(ctx)
 }
