@@ -23,30 +23,29 @@ const (
 type Announcement struct {
 	// Name is slash-separated; empty asks the server to make one.
 	Name string
-	// ID tells this upload from others, so that a later announcement with the
-	// same ID can go on with its bytes; at most MaxID bytes. Empty if it cannot
-	// be resumed.
+	// ID identifies the upload, so that a later announcement with the same ID can
+	// resume it; at most MaxID bytes. Empty if it cannot be resumed.
 	ID string
 	// Size is in bytes; negative if the client does not know it yet.
 	Size int64
 	// Holes is how many of them are in holes of a sparse file: zeros that take up
-	// no space on the client's medium.
+	// no space on the client's disk.
 	Holes int64
-	// ModTime is the time of the last modification; zero if not told.
+	// ModTime is the time of the last modification; zero if unknown.
 	ModTime time.Time
 	// Mode holds permission bits, if HasMode is set: a file may have none.
 	Mode    fs.FileMode
 	HasMode bool
 	// Folders holds the permission bits of the folders that lead to Name,
-	// outermost first, for those that do not exist yet. Zero, and what is
-	// missing at the end, stands for 0755. Others have the owner's bits, so that
-	// something can be put into them.
+	// outermost first, for those that do not exist yet. Zero, or a missing mode at
+	// the end, means 0755. Others get the owner's bits, so that files can be put
+	// into the folder.
 	Folders []fs.FileMode
-	// Digest says how both sides sum up the contents. A client may leave it
-	// zero for the default.
+	// Digest is the digest that both sides compute. A client may leave it zero for
+	// the default.
 	Digest Digest
-	// Replace says what the file must not take the place of, if the server was
-	// told to replace files.
+	// Replace says what the file must not replace, if the server was told to
+	// replace files.
 	Replace Replacement
 }
 
@@ -65,7 +64,7 @@ const (
 )
 
 // replaceOther is the value of the field "replace" for ReplaceOther. Any other
-// stands for ReplaceNone: what later versions say restricts, too.
+// value means ReplaceNone, so that values of later versions also restrict.
 const replaceOther = "other"
 
 // control encodes an announcement.
@@ -114,7 +113,7 @@ func (c Control) withFolders(modes []fs.FileMode) Control {
 	return c.with("folders", formatFolders(modes))
 }
 
-// parse reads the fields of an announcement. Fields that it does not know are
+// parse decodes an announcement. It ignores fields that it does not know, which are
 // for later versions.
 func (a *Announcement) parse(ctl Control) (err error) {
 	var known bool
@@ -173,8 +172,8 @@ func (a *Announcement) folderModes(folder string) []fs.FileMode {
 
 // formatTime writes t as seconds since 1970 with nine decimals.
 func formatTime(t time.Time) string {
-	var room [32]byte
-	b := strconv.AppendInt(room[:0], t.Unix(), 10)
+	var buf [32]byte
+	b := strconv.AppendInt(buf[:0], t.Unix(), 10)
 	point := len(b)
 	b = strconv.AppendInt(b, 1e9+int64(t.Nanosecond()), 10)
 	b[point] = '.' // in place of the 1
@@ -184,8 +183,8 @@ func formatTime(t time.Time) string {
 // The times that an announcement may have: those of the years 1 to 9999.
 const minTime, maxTime = -62135596800, 253402300799
 
-// parseTime reads seconds since 1970, with up to nine decimals or none. Times that
-// calendars and filesystems know nothing of are none.
+// parseTime reads seconds since 1970, with up to nine decimals. Times outside the
+// years of calendars and file systems are ignored.
 func parseTime(s string) (time.Time, error) {
 	whole, frac, _ := strings.Cut(s, ".")
 	sec, err := strconv.ParseInt(whole, 10, 64)

@@ -2,7 +2,7 @@ package wire
 
 import "strings"
 
-// Limits of a token, in bytes. One that could be guessed is none.
+// Limits of a token, in bytes. A shorter one could be guessed.
 const (
 	MinToken = 16
 	MaxToken = 1024

@@ -17,23 +17,23 @@ import (
 // files.
 //
 // Say, Blob, Upload and MakeFolder do one thing and wait until it is done. Ask,
-// Announce and AnnounceFolder only say what is wanted, so that many things are
-// under way at once; their answers can be waited for later, and by other
-// goroutines. What they send may be gathered: whoever waits for anything but
-// Transfer.Send calls Flush first. All methods of a Client, and Transfer.Send,
-// are used by one goroutine at a time.
+// Announce and AnnounceFolder only send the request, so that many can be under way
+// at the same time; their answers can be awaited later, and by other goroutines.
+// What they send may be buffered: call Flush before waiting for anything except
+// Transfer.Send. All methods of a Client, and Transfer.Send, must be called by one
+// goroutine at a time.
 //
-// The methods return an *Error if the server refused, a *SourceError if what
-// was to be sent could not be read, a *ForeignError if the peer speaks
-// something else, the context's error if that ended, and otherwise an error
-// of the connection. Err tells whether the conversation can go on after it.
+// The methods return an *Error if the server refused, a *SourceError if what was
+// to be sent could not be read, a *ForeignError if the peer speaks another
+// protocol, the context's error if that ended, and otherwise an error of the
+// connection. Err says whether the conversation can continue after it.
 type Client struct {
 	// Set by NewClient.
 	link    *link
 	timeout time.Duration
 	ended   chan struct{} // closed once nothing more is received
 
-	out   []byte       // gathered to be sent; owned by the goroutine that uses the methods
+	out   []byte       // to be sent; owned by the goroutine that calls the methods
 	heard atomic.Int64 // when the last reply came, in Unix nanoseconds
 
 	mu sync.Mutex
@@ -41,17 +41,17 @@ type Client struct {
 	number   int                 // of the last announcement
 	plain    []*pending          // texts and blobs, oldest first
 	uploads  map[string]*pending // by number
-	greeting *pending            // that shows a token; nil once it was answered
+	greeting *pending            // the request that shows a token; nil once it was answered
 	ending   error               // why the server will end the connection
 	broken   error               // why the connection cannot be used any more
 }
 
-// flushSize is how many bytes a Client sends at once, where it need not hurry.
+// flushSize is how many bytes a Client buffers before it sends them.
 const flushSize = 64 << 10
 
 // NewClient takes over a connection, or what Encrypt returned. Nothing that the
-// client waits for may take longer than timeout without progress; zero stands
-// for DefaultProgressTimeout.
+// client waits for may take longer than timeout without progress; zero means
+// DefaultProgressTimeout.
 func NewClient(nc net.Conn, timeout time.Duration) *Client {
 	timeout = orDefault(timeout, DefaultProgressTimeout)
 	c := &Client{
@@ -78,18 +78,18 @@ func (c *Client) Close() error {
 	return err
 }
 
-// Err returns why nothing new can be asked of the server, or nil if the
-// conversation can go on, after an error or a pause.
+// Err returns why the server can be asked nothing new, or nil if the conversation
+// can continue, after an error or a pause.
 func (c *Client) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return cmp.Or(c.broken, c.ending)
 }
 
-// Heard reports whether the server has said anything.
+// Heard reports whether the server has sent anything.
 func (c *Client) Heard() bool { return c.heard.Load() != 0 }
 
-// Flush sends what was gathered.
+// Flush sends what is buffered.
 func (c *Client) Flush(ctx context.Context) error {
 	defer c.link.closeWhenDone(ctx)()
 	return c.flush(ctx)
@@ -111,7 +111,7 @@ func (c *Client) Say(ctx context.Context, text string) (string, error) {
 // A Question is a text that was sent.
 type Question struct{ *pending }
 
-// Ask is Say that does not wait.
+// Ask is like Say but does not wait.
 func (c *Client) Ask(ctx context.Context, text string) (Question, error) {
 	if len(text) > MaxString || IsControl(text) || !utf8.ValidString(text) {
 		return Question{}, &SourceError{fmt.Errorf("text is not valid UTF-8, has a NUL byte or is longer than %d bytes", MaxString)}
@@ -134,7 +134,7 @@ func (q Question) Answer(ctx context.Context) (string, error) {
 	return "", err
 }
 
-// Blob sends size bytes of r and returns what the server kept them as, after
+// Blob sends size bytes of r and returns what the server stored them as, after
 // comparing the digests.
 func (c *Client) Blob(ctx context.Context, r io.Reader, size int64) (Saved, error) {
 	p, err := c.expectPlain()
@@ -150,15 +150,15 @@ func (c *Client) Blob(ctx context.Context, r io.Reader, size int64) (Saved, erro
 }
 
 // Upload sends the bytes of r, up to io.EOF, as the file that a announces and
-// returns what the server kept it as. See Announce, Transfer.Send and
+// returns what the server stored it as. See Announce, Transfer.Send and
 // Transfer.Saved.
 func (c *Client) Upload(ctx context.Context, a Announcement, r io.Reader) (Saved, error) {
 	t, err := c.Announce(ctx, a)
 	if err != nil {
 		return Saved{}, err
 	}
-	t.Send(ctx, r) // an error comes again
-	c.Flush(ctx)   // and so does this
+	t.Send(ctx, r) // Saved returns an error again
+	c.Flush(ctx)   // likewise
 	return t.Saved(ctx)
 }
 

@@ -11,20 +11,20 @@ import (
 	"time"
 )
 
-// labGrace is how long a client waits for a server to end the connection after
-// it, so that nothing sent is lost.
+// labGrace is how long a client waits for the server to close its side, so that
+// nothing sent is lost.
 const labGrace = 2 * time.Second
 
 // A LabClient speaks one task of the course to a program written in it. No
-// task acknowledges contents, so nothing that it sends is known to be kept.
-// It is used by one goroutine.
+// task acknowledges contents, so nothing that it sends is known to be stored.
+// It must be used by one goroutine.
 type LabClient struct {
 	task Lab
 	link *link
 }
 
 // NewLabClient takes over a connection. No reply or write may take longer
-// than timeout; zero stands for DefaultProgressTimeout.
+// than timeout; zero means DefaultProgressTimeout.
 func NewLabClient(nc net.Conn, task Lab, timeout time.Duration) *LabClient {
 	timeout = orDefault(timeout, DefaultProgressTimeout)
 	return &LabClient{task, &link{Conn: nc, readStall: timeout, writeStall: timeout}}
@@ -45,7 +45,7 @@ func (c *LabClient) Say(ctx context.Context, text string) (reply string, err err
 	if err := c.link.closeWrite(); err != nil {
 		return "", err
 	}
-	const most = 64 << 10 // a reply repeats the text, in words of its own
+	const most = 64 << 10 // a reply repeats the text
 	b, err := io.ReadAll(io.LimitReader(c.link, most))
 	return string(b), err
 }

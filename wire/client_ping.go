@@ -9,18 +9,18 @@ import (
 	"time"
 )
 
-// Ping asks over a fresh connection, or what Encrypt returned, whether a server program answers there: it
-// ends its stream at once and waits until the program ends the other one,
-// which no kernel does by itself. It closes the connection. The error is an
-// *Error if the server says that it cannot keep anything; zero for timeout
-// stands for DefaultProgressTimeout.
+// Ping checks that a server program answers on a fresh connection, or on what
+// Encrypt returned: it ends its stream at once and waits until the program ends the
+// other one, which no kernel does by itself. It closes the connection. The error is
+// an *Error if the server says that it cannot store anything. A timeout of zero
+// means DefaultProgressTimeout.
 func Ping(ctx context.Context, nc net.Conn, timeout time.Duration) error {
 	return PingAs(ctx, nc, "", timeout)
 }
 
-// PingAs is Ping that shows a token first, unless it is empty. Where a server
-// wants one, only who has it learns how the server is. A token is never sent in
-// the clear.
+// PingAs is like Ping but shows a token first, unless it is empty. A server that
+// requires a token tells its state only to clients that have one. A token is never
+// sent in the clear.
 func PingAs(ctx context.Context, nc net.Conn, token string, timeout time.Duration) error {
 	timeout = orDefault(timeout, DefaultProgressTimeout)
 	l := linkOver(nc, timeout)

@@ -230,7 +230,7 @@ func TestConnectionEndsAhead(t *testing.T) {
 	}
 }
 
-// TestShutdownAhead has a server that is going down: it ends what it has begun.
+// TestShutdownAhead has a server that is shutting down: it ends what it has begun.
 func TestShutdownAhead(t *testing.T) {
 	talk(t, func(s *script) {
 		s.want("a|size=1|", "b|size=1|")

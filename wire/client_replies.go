@@ -14,8 +14,8 @@ import (
 // A pending is a request that waits for its answers.
 type pending struct {
 	client *Client
-	// replies has room for all that may come, an OK and a last one. It is
-	// closed when the connection ends.
+	// replies holds all that may arrive, an OK and a final one. It is closed when
+	// the connection ends.
 	replies    chan serverReply
 	answered   chan struct{} // closed at the first of them, or with replies
 	isAnswered bool          // answered is closed; guarded by client.mu
@@ -56,8 +56,8 @@ func (c *Client) expectUpload() (*pending, error) {
 	return p, nil
 }
 
-// listen passes the server's replies on until its stream ends, whether anybody
-// waits for them or not: a server that cannot send stops receiving.
+// listen delivers the server's replies until its stream ends, whether they are
+// awaited or not: a server that cannot send stops receiving.
 func (c *Client) listen() {
 	defer close(c.ended)
 	r := bufio.NewReaderSize(c.link, readAhead)
@@ -98,7 +98,7 @@ func (c *Client) deliver(text string) error {
 		if r.Control, err = ParseControl(text); err != nil || r.Word == "" {
 			return errReply
 		}
-		if r.Word == wordWait { // it was heard: that is all
+		if r.Word == wordWait { // it only counts as heard
 			return nil
 		}
 	}
@@ -130,8 +130,8 @@ func (c *Client) deliver(text string) error {
 	}
 }
 
-// addresseeLocked returns the request that r answers, and forgets it if that is the
-// last answer. A server that has forgotten the numbers answers in order.
+// addresseeLocked returns the request that r answers, and forgets it after the last
+// answer. Answers of a server that omits the numbers are taken in order.
 func (c *Client) addresseeLocked(r serverReply) *pending {
 	number := r.Get("upload")
 	if number == "" && len(c.plain) > 0 {
@@ -160,7 +160,7 @@ func (r serverReply) refusal() *Error {
 	return &Error{Code(r.Get("code")), r.Get("text")}
 }
 
-// hangUp ends all that waits for an answer because of err.
+// hangUp ends all requests that await an answer, because of err.
 func (c *Client) hangUp(err error) {
 	if err == io.EOF {
 		err = ErrNoAnswer
@@ -178,7 +178,7 @@ func (c *Client) hangUp(err error) {
 	c.plain, c.uploads = nil, nil
 }
 
-// endLocked says that nothing more is to come.
+// endLocked says that no more replies will arrive.
 func (p *pending) endLocked() {
 	close(p.replies)
 	p.wakeLocked()
@@ -191,14 +191,14 @@ func (p *pending) wakeLocked() {
 	}
 }
 
-// failure returns why the connection cannot be used any more, if so.
+// failure returns why the connection cannot be used any more, or nil.
 func (c *Client) failure() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.broken
 }
 
-// next waits for the next answer. A server that is heard of gets more time.
+// next waits for the next answer. A server that sends anything gets more time.
 func (p *pending) next(ctx context.Context) (serverReply, error) {
 	select {
 	case r, ok := <-p.replies:
@@ -231,7 +231,8 @@ func (p *pending) received(ctx context.Context, r serverReply, ok bool) (serverR
 	return r, nil
 }
 
-// reason returns what the server said in place of the error of a connection.
+// reason returns the server's refusal, if there is one, in place of an error of the
+// connection.
 func (p *pending) reason(err error) error {
 	if _, local := errors.AsType[*SourceError](err); err == nil || local {
 		return err
@@ -258,7 +259,7 @@ func (c *Client) expect(r serverReply, word string) (Control, error) {
 	return r.Control, nil
 }
 
-// saved waits for the reply that contents are kept, and compares them.
+// saved waits for the reply that contents are stored, and compares size and digest.
 func (c *Client) saved(ctx context.Context, p *pending, word string, d Digest, sent Sum) (Saved, error) {
 	answer, err := p.next(ctx)
 	if err != nil {
@@ -279,7 +280,7 @@ func (c *Client) saved(ctx context.Context, p *pending, word string, d Digest, s
 	return Saved{Name: ctl.Get("name"), Sum: kept, Unchanged: ctl.Get("unchanged") != ""}, nil
 }
 
-// flushIfLarge sends what was gathered if it is enough.
+// flushIfLarge sends a buffer of flushSize bytes.
 func (c *Client) flushIfLarge(ctx context.Context) error {
 	if len(c.out) < flushSize {
 		return nil
@@ -315,7 +316,7 @@ func (c *Client) write(ctx context.Context, b []byte) error {
 	return cause(ctx, err)
 }
 
-// fail ends a conversation that cannot go on, and notes why.
+// fail ends a conversation that cannot continue, and notes why.
 func (c *Client) fail(ctx context.Context, err error) error {
 	err = cause(ctx, err)
 	c.mu.Lock()

@@ -12,17 +12,17 @@ import (
 
 const (
 	// chunkSize is the most bytes of one Data of a file. From 256 KiB on,
-	// larger ones are hardly faster, and only between two can a client tell
-	// the server that it gives up. To read and write them, with the next being
-	// read meanwhile, takes less processor time than sendfile(2) and a second
-	// reader for the digest (measured over loopback, where sendfile hands over
-	// single pages), and TLS goes the same way.
+	// larger ones are hardly faster, and only between two can a client tell the
+	// server that it gives up. Reading and writing them, with the next being read
+	// meanwhile, takes less processor time than sendfile(2) and a second reader
+	// for the digest (measured over loopback, where sendfile passes single pages),
+	// and also works for TLS.
 	chunkSize = 1 << 20
 	// aliveInterval is how often a client whose source is slow sends an empty
 	// Data, so that the server does not take it for dead.
 	aliveInterval = 15 * time.Second
-	// smallSize is the most bytes of a file for which no reader of its own is
-	// worth while.
+	// smallSize is the most bytes of a file for which a goroutine that reads ahead
+	// is not worth while.
 	smallSize = 32 << 10
 )
 
@@ -31,8 +31,7 @@ var (
 	errShrunk = errors.New("became shorter while it was read")
 )
 
-// sendSmall sends a file of few bytes and END. They are gathered with what else
-// there is to send.
+// sendSmall sends a small file and END. They are buffered with other requests.
 func (t *Transfer) sendSmall(ctx context.Context, r io.Reader) (Sum, error) {
 	c, n := t.client, int(t.Size)
 	before := len(c.out)
@@ -122,16 +121,16 @@ func (c *Client) sendBlob(ctx context.Context, p *pending, r io.Reader, size int
 type source struct {
 	*pending
 	r       io.Reader
-	size    int64 // what was meant; negative if any will do
+	size    int64 // expected; negative if unknown
 	between bool  // the bytes are in messages of their own
 }
 
-// each calls do with each chunk of the source, and how many bytes that makes
-// with those before it, until the source ends. It ends early if that is not of
-// the size that was meant, or if the server refuses to go on. Between messages,
-// where there is nothing to send for long, it shows the server that the client
-// is alive. Inside one, its last byte is the end: the answer may come before
-// the source says that it has ended, too.
+// each calls do with each chunk of the source and the number of bytes up to its
+// end, until the source ends. It stops early if the source is not of the expected
+// size, or if the server refuses the rest. If the bytes are in messages of their
+// own it shows the server, while the source is slow, that the client is alive.
+// Otherwise the last byte of the message is the end: the answer may arrive before
+// the source reports its end.
 func (s source) each(ctx context.Context, do func(ch chunk, read int64) error) error {
 	chunks := readChunks(s.r, s.size)
 	defer chunks.stop()
@@ -172,22 +171,21 @@ type chunks struct {
 	ready chan chunk
 	free  chan *chunkBuffer
 	quit  chan struct{}
-	done  chan struct{} // closed when nothing reads the source any more
-	known bool          // the size of the source, and so that its reads return
+	done  chan struct{} // closed once nothing reads the source any more
+	known bool          // the source has a size, so that its reads will return
 }
 
-// headroom is the room for a header before the contents. It is more than
-// maxHeader so that they begin at a cache line: to read a file to anywhere else
+// headroom is the space for a header before the contents. It is more than
+// maxHeader so that they begin at a cache line: reading a file to another place
 // takes three times as long (measured on x86-64).
 const headroom = 64
 
-// A chunkBuffer has room for a header before, and for an END behind, the
-// contents.
+// A chunkBuffer has space for a header before the contents, and an END after them.
 type chunkBuffer [headroom + chunkSize + 256]byte
 
 var chunkBuffers = sync.Pool{New: func() any { return new(chunkBuffer) }}
 
-// A chunk is some of a source.
+// A chunk is a part of a source.
 type chunk struct {
 	buf *chunkBuffer
 	n   int
@@ -198,15 +196,15 @@ func (ch chunk) data() []byte { return ch.buf[headroom:][:ch.n] }
 
 // after returns the contents with a header before them.
 func (ch chunk) after(h Header) []byte {
-	var room [maxHeader]byte
-	header := h.Append(room[:0])
+	var space [maxHeader]byte
+	header := h.Append(space[:0])
 	start := headroom - len(header)
 	copy(ch.buf[start:], header)
 	return ch.buf[start : headroom+ch.n]
 }
 
-// check returns why the source cannot be what was announced, if sent bytes
-// of it are known now.
+// check returns why the source is not what was announced, given that sent bytes of
+// it have been read.
 func (ch chunk) check(sent, size int64) error {
 	switch {
 	case ch.err != nil && ch.err != io.EOF:
@@ -220,8 +218,8 @@ func (ch chunk) check(sent, size int64) error {
 }
 
 // readChunks reads r until it fails or ends. A source of known size is read in
-// whole chunks, one of unknown size (negative) as its bytes come. The caller
-// must stop it.
+// whole chunks, one of unknown size (negative) as its bytes arrive. The caller must
+// stop it.
 func readChunks(r io.Reader, size int64) *chunks {
 	c := &chunks{
 		ready: make(chan chunk, 1),
@@ -247,14 +245,14 @@ func (c *chunks) read(r io.Reader) {
 				return
 			}
 		}
-		room := ch.buf[headroom:][:chunkSize]
+		space := ch.buf[headroom:][:chunkSize]
 		if c.known {
-			ch.n, ch.err = io.ReadFull(r, room)
+			ch.n, ch.err = io.ReadFull(r, space)
 			if ch.err == io.ErrUnexpectedEOF {
 				ch.err = io.EOF
 			}
 		} else {
-			ch.n, ch.err = r.Read(room)
+			ch.n, ch.err = r.Read(space)
 		}
 		select {
 		case c.ready <- ch:

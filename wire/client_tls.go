@@ -7,14 +7,13 @@ import (
 	"time"
 )
 
-// Encrypt begins TLS 1.3 on a connection, and returns one for NewClient or Ping
-// once the server has proved that it is the one that config wants. Nothing but
-// the handshake is sent before. timeout is as for NewClient; the handshake may
-// take as long. Encrypt takes nc over, and closes it if it fails.
+// Encrypt starts TLS 1.3 on a connection, and returns one for NewClient or Ping
+// once the server has proved its identity as config requires. Before that, only the
+// handshake is sent. timeout is as for NewClient, and limits the handshake as well.
+// Encrypt takes over nc, and closes it if it fails.
 //
-// A config with a ClientSessionCache saves the server's proof the next time. It
-// takes as many round trips: crypto/tls sends no early data, which somebody
-// else could send again.
+// A config with a ClientSessionCache saves that proof the next time, but no round
+// trip: crypto/tls sends no early data, which others could replay.
 func Encrypt(ctx context.Context, nc net.Conn, config *tls.Config, timeout time.Duration) (net.Conn, error) {
 	timeout = orDefault(timeout, DefaultProgressTimeout)
 	l := &link{Conn: nc, writeStall: timeout}

@@ -17,12 +17,12 @@ type Transfer struct {
 	folder  bool
 	resumed Sum   // what the server has of it from an earlier upload
 	sum     Sum   // what was sent
-	err     error // why it was not, or not in full
+	err     error // why not all of it was sent
 }
 
-// Announce tells the server of a file and returns at once. At most MaxAhead
-// files may be announced and neither sent nor refused; they must be sent in
-// the order in which they were announced.
+// Announce announces a file to the server and returns at once. At most MaxAhead
+// files may be announced and neither sent nor refused; they must be sent in the
+// order in which they were announced.
 func (c *Client) Announce(ctx context.Context, a Announcement) (*Transfer, error) {
 	if a.Digest.New == nil {
 		a.Digest = digests[0]
@@ -36,9 +36,9 @@ func (c *Client) Announce(ctx context.Context, a Announcement) (*Transfer, error
 	return c.announce(ctx, &Transfer{Announcement: a}, a.control())
 }
 
-// AnnounceFolder is MakeFolder that does not wait. Nothing is sent of a folder,
-// so that Transfer.Saved is all that can follow. Modes are as in
-// Announcement.Folders, the folder's own being the last.
+// AnnounceFolder is like MakeFolder but does not wait. A folder has no contents to
+// send, so that only Transfer.Saved can follow. Modes are as in
+// Announcement.Folders, with the folder's own at the end.
 func (c *Client) AnnounceFolder(ctx context.Context, name string, modes []fs.FileMode) (*Transfer, error) {
 	t := &Transfer{Announcement: Announcement{Name: name, Folders: modes}, folder: true}
 	ctl := Control{Word: name + "/"}
@@ -66,19 +66,19 @@ func (c *Client) announce(ctx context.Context, t *Transfer, ctl Control) (*Trans
 	return t, c.flushIfLarge(ctx)
 }
 
-// Answered returns a channel that is closed when Send need not wait to learn
+// Answered returns a channel that is closed once Send would not wait to learn
 // whether the server accepts the file.
 func (t *Transfer) Answered() <-chan struct{} { return t.answered }
 
 // Send waits until the server accepts the file and sends the bytes of r, up to
 // io.EOF. If the size was announced and r turns out to be longer or shorter,
-// nothing is kept.
+// nothing is stored.
 //
 // With an ID, r must also be an io.Seeker, at its start. If the server has the
 // beginning of the file from an earlier upload of the same ID, only the rest is
-// sent, provided that the digest shows that beginning to be that of r.
+// sent, provided that its digest is that of the beginning of r.
 //
-// A stream (of negative size) is sent as it comes; its r may still be waiting
+// A stream (of negative size) is sent as it arrives; its r may still be waiting
 // in a Read when Send returns with an error.
 func (t *Transfer) Send(ctx context.Context, r io.Reader) error {
 	t.err = t.reason(t.send(ctx, r))
@@ -103,7 +103,7 @@ func (t *Transfer) send(ctx context.Context, r io.Reader) error {
 	if t.resumed, err = ok.resumedSum(t.Announcement); err != nil {
 		return c.fail(ctx, err)
 	}
-	if _, again := r.(io.Seeker); t.ID != "" && !again {
+	if _, canRewind := r.(io.Seeker); t.ID != "" && !canRewind {
 		return t.cancel(ctx, errID)
 	}
 	if t.ID == "" && t.Size >= 0 && t.Size <= smallSize {
@@ -123,22 +123,21 @@ func (t *Transfer) send(ctx context.Context, r io.Reader) error {
 }
 
 // Resumed returns how many bytes of the file the server has from an earlier
-// upload, so that they are read but not sent. Read of what Send reads may call
-// it, and anybody once Send has returned.
+// upload, so that they are read but not sent. It may be called by the Read method
+// of the reader given to Send, and by any goroutine once Send has returned.
 func (t *Transfer) Resumed() int64 { return t.resumed.Size }
 
-// Unsent takes the place of Send when there is a reason not to send, such as
-// that the connection was lost, and returns it, or else what the server has
-// already said in place of accepting the file.
+// Unsent is called in place of Send if the file cannot be sent because of err, such
+// as a lost connection. It returns the server's refusal of the file, if that has
+// arrived already, and otherwise err.
 func (t *Transfer) Unsent(err error) error { return t.reason(err) }
 
-// Settled reports whether Saved need not wait, after Send has returned.
+// Settled reports whether Saved would not wait, after Send has returned.
 func (t *Transfer) Settled() bool { return t.err != nil || len(t.replies) > 0 }
 
-// Saved waits for the server to answer that the file or folder is safe, after
-// Send has returned, and returns what it was kept as, after comparing the
-// digests. Of a file that Send failed to send it returns why, and in
-// Saved.Resumed in any case what the server had of it before. It may be called
+// Saved waits, after Send has returned, until the server answers that the file or
+// folder is safe, and returns what it was stored as, after comparing the digests. If
+// Send failed it returns why. Saved.Resumed is set in either case. It may be called
 // once, by any goroutine.
 func (t *Transfer) Saved(ctx context.Context) (Saved, error) {
 	if t.folder {
@@ -157,9 +156,9 @@ func (t *Transfer) Saved(ctx context.Context) (Saved, error) {
 	return saved, err
 }
 
-// resume reads from r what the server has left of an earlier upload, and
-// returns the digest so far. If the bytes are others, it has the server drop
-// them: t.left is zero then, and r at its start again.
+// resume reads from r what the server has of an earlier upload, and returns the
+// digest so far. If the bytes differ, it has the server drop them: then t.resumed
+// is zero, and r is at its start again.
 func (t *Transfer) resume(ctx context.Context, r io.Reader) (hash.Hash, error) {
 	digest := t.Digest.New()
 	if t.resumed.Size == 0 {
@@ -185,7 +184,7 @@ func (t *Transfer) resume(ctx context.Context, r io.Reader) (hash.Hash, error) {
 	return digest, nil
 }
 
-// resumedSum reads from an OK what the server has left of an earlier upload.
+// resumedSum reads from an OK what the server has of an earlier upload.
 func (c Control) resumedSum(a Announcement) (Sum, error) {
 	offset, err := parseSize(c.Get("offset"))
 	if err != nil || offset > 0 && (a.ID == "" || offset > a.Size) {
@@ -202,8 +201,8 @@ func (c Control) resumedSum(a Announcement) (Sum, error) {
 }
 
 // cancel gives up the file that is being sent, because of err, so that the
-// conversation can go on with the next. The server's answer, if there is one,
-// is of no interest.
+// conversation can continue with the next. The server's answer, if there is one, is
+// ignored.
 func (t *Transfer) cancel(ctx context.Context, err error) error {
 	c := t.client
 	if c.failure() == nil {

@@ -42,8 +42,8 @@ type Control struct {
 // A Field is a key, which has no "=" and is not empty, and a value.
 type Field struct{ Key, Value string }
 
-// IsControl reports whether a String's text is a request or reply, rather than
-// something that somebody said.
+// IsControl reports whether a String's text is a request or reply, rather than a
+// text.
 func IsControl(text string) bool { return strings.IndexByte(text, 0) >= 0 }
 
 // ParseControl decodes the text of a String that has a NUL byte, or fails with
@@ -97,8 +97,8 @@ func (c Control) Get(key string) string {
 	return ""
 }
 
-// with appends a field, without the bytes that cannot stand in one. What a client
-// sent may be quoted in it, cut within a character.
+// with appends a field, without bytes that a field cannot hold: a value may quote
+// what a client sent, cut within a character.
 func (c Control) with(key, value string) Control {
 	value = strings.ToValidUTF8(strings.ReplaceAll(value, "\x00", ""), "\uFFFD")
 	c.Fields = append(c.Fields, Field{key, value})

@@ -15,14 +15,14 @@
 //
 // A sender uses the smallest type of Data that holds the size; a receiver
 // takes any. A String of a client has at most 4096 bytes, and one of a server
-// as many as its length can say: 65,535. A longer String, an unknown type,
+// as many as its length can express: 65,535. A longer String, an unknown type,
 // invalid UTF-8 and the end of
 // the stream inside a message are protocol errors. The header alone decides,
 // before anything is allocated or kept. A receiver must not depend on how TCP
 // cuts the stream into pieces: any bytes it has read beyond one message begin
 // the next.
 //
-// A String without a NUL byte is a text: somebody said something. A String
+// A String without a NUL byte is a text: something that was said. A String
 // with a NUL byte is a request or a reply:
 //
 //	word NUL (key "=" value NUL)*
@@ -39,13 +39,13 @@
 //	allocated  likewise
 //	token      16 … 1024 bytes of any text
 //	upload     a number in decimal: the n-th announcement of the connection
-//	id         what tells an upload from others: at most 128 bytes of any text
+//	id         what identifies an upload: at most 128 bytes of any text
 //	mtime      seconds since 1970-01-01 00:00 UTC, rounded down, and up to nine
-//	           decimals behind a point: 1732285920.123456789; outside the years 1
-//	           to 9999 as if there were none
-//	mode       permission bits in octal: 0644, and 0000 is a mode like others
-//	folders    such modes with commas between, and nothing in place of one that
-//	           is not told: 0700,,0750
+//	           decimals after a point: 1732285920.123456789; ignored outside the
+//	           years 1 to 9999
+//	mode       permission bits in octal: 0644; 0000 is a mode like any other
+//	folders    such modes, separated by commas, and nothing in place of one that
+//	           is not given: 0700,,0750
 //	digest     the name of a digest, see below
 //	replace    0 or other: what the file must not replace, see below
 //	code       the reason of a refusal, see below
@@ -73,39 +73,39 @@
 //	                                              S: SAVED 0 upload=1 0 name=report.pdf 0 size=4194304 0 crc64nvme=… 0
 //	refusal                                       S: ERROR 0 code=no-space 0 text=… 0
 //
-// say. A text is answered with a text, which may hold what was said, even more
-// than once. It is never cut: a server whose reply to a text of 4096 bytes
-// would not fit into a String must not be set up so.
+// say. A text is answered with a text, which may repeat what was said, even more
+// than once. It is never cut: a server must not be set up in such a way that its
+// reply to a text of 4096 bytes would not fit into a String.
 //
-// blob. A Data while no upload is open is kept under a name that the server
-// makes: 8 letters and digits, and ".bin". OK means that it is as safe as
-// SAVED says of a file. Its crc64nvme is the server's; the client compares it
-// with its own.
+// blob. A Data while no upload is open is stored under a name that the server
+// makes: 8 letters and digits, and ".bin". OK promises for a blob what SAVED
+// promises for a file. Its crc64nvme is the server's; the client compares it with
+// its own.
 //
-// upload. The client announces a file: its name and what it knows of it. The
+// upload. The client announces a file: its name and what it knows about it. The
 // name is relative, "/" separates directories, and at most 3072 bytes. An empty
 // name asks the server to make one. A "./"
-// before the name is not part of it; it must be there if the name is one of
+// before the name is not part of it; it is required if the name is one of
 // the words END, CANCEL, RESTART, AUTH and HELLO, which are requests (HELLO of a
 // later version).
 //
 // Names. A client sends a name as its system has it, byte for byte, so that two
-// names that differ are two at the server as well; what is not UTF-8 cannot be
-// sent. Where the client's system itself takes canonically equivalent names for
-// one (macOS), it sends Unicode's form NFC, which other systems use. A server
+// names that differ also differ at the server; a name that is not UTF-8 cannot be
+// sent. Where the client's system itself treats canonically equivalent names as
+// the same (macOS), it sends Unicode's form NFC, which other systems use. A server
 // refuses, with the code bad-name, names
 //
 //   - that are absolute, or have a component that is empty, "." or "..";
 //   - with a component of over 255 bytes, or more than 100 components;
 //   - with control characters (category Cc), bidirectional controls (property
 //     Bidi_Control), U+2028 or U+2029;
-//   - that lead into what it keeps for itself, however that is spelt;
-//   - that its system cannot keep.
+//   - that lead into what it reserves for itself, however that is spelt;
+//   - that its system cannot store.
 //
-// A server may be told to refuse those that some other system could not keep, too:
+// A server may be told to refuse also those that some other system could not store:
 // names not in form NFC, with characters that are invisible, with components that
-// begin with a dot or end in a dot or a space, or that mean a device to Windows. The
-// text says which rule it is. All other names it keeps as they are.
+// begin with a dot or end in a dot or a space, or that denote a device on Windows.
+// The text says which rule it is. The server stores all other names unchanged.
 //
 // The fields of an announcement are size (absent if the client does not know
 // it), id (absent if it cannot be resumed), allocated, mtime, mode, folders,
@@ -118,9 +118,9 @@
 // contents, in the digest's field. The server compares both with what it
 // received, and the size with the one announced, and publishes the file only
 // if all agree. It answers SAVED, with the name that the file was published
-// under, its size and its digest, only when contents and name would survive a
-// power cut. A client reports success only on a SAVED with its own digest. Or
-// the client gives the file up with
+// under, its size and its digest, only when contents and name are safe from a
+// power failure. A client reports success only on a SAVED with its own digest. Or
+// the client gives up the file with
 //
 //	CANCEL 0
 //
@@ -128,15 +128,15 @@
 // Data; inside one, the client can only close the connection.
 //
 // Resuming. When a connection ends in the middle of an upload that had a size
-// and an id, the server keeps the bytes that it has, for some time. To an
-// announcement with the same id it may then answer with an offset above 0, and
-// the digest of the bytes before it in the digest's field:
+// and an id, the server keeps the bytes that it has, for some time. It may then
+// answer an announcement with the same id with an offset above 0, and the digest of
+// the bytes before it in the digest's field:
 //
 //	OK 0 upload=1 0 offset=3145728 0 crc64nvme=… 0
 //
 // The client compares that with the digest of its own first bytes. If they
 // agree it sends the rest from the offset on; the size and the digest of END are
-// those of the whole file all the same. If not, it first sends
+// still those of the whole file. If not, it first sends
 //
 //	RESTART 0
 //
@@ -146,82 +146,82 @@
 // hash from a random secret, which it keeps from one run to the next and shows to
 // nobody, and from the file's place, name, size and modification time. Then a file
 // that was changed has another id, files of different senders never share one,
-// and others can neither guess an id nor take the upload over. A server takes ids
-// of different users for different ones.
+// and others can neither guess an id nor take over the upload. A server treats ids
+// of different users as different.
 //
 // Takeover. An announcement whose id another connection still sends ends that
 // connection, with ERROR, code superseded: a client whose network dropped can
-// come back at once. The field upload tells which file of the old connection
-// that was. Its client must not try that one again; others that were under way
-// may go over another connection. Files that were ended may have been kept
-// although no answer came.
+// come back at once. The field upload says which file of the old connection
+// that was. Its client must not retry that one; others that were under way
+// may be sent over another connection. Files that were ended may have been stored
+// although no answer arrived.
 //
-// Sparse files. A client may tell with allocated= how many bytes a file of known
-// size takes up on its medium, if they are fewer because long runs of zeros are not
-// stored. It sends these zeros like all other contents. A server may refuse the file
-// by that number instead of its size, and leave out zeros likewise.
+// Sparse files. A client may say with allocated= how many bytes a file of known
+// size takes up on its disk, if they are fewer because long runs of zeros are not
+// stored. It sends these zeros like all other contents. A server may go by that
+// number instead of the size when it refuses a file, and omit zeros likewise.
 //
 // Folders. An announcement whose name ends in "/" asks for a folder, without
 // contents. It is answered at once with SAVED, which has only the name, when
 // the folder and those above it are durable, or with ERROR.
 //
-// Permissions. What a server keeps has no permission that it was not announced
-// with; it may have fewer (a umask). Bits other than those of mode 0777 count for
-// nothing. A file without a mode has at most 0666. The field folders tells the modes
+// Permissions. What a server stores has no permission that was not announced;
+// it may have fewer (a umask). Bits other than those of mode 0777 are ignored.
+// A file without a mode has at most 0666. The field folders gives the modes
 // of the folders that lead to the name of a file or folder, the outermost first:
-// one for each slash at most, that behind a folder's name not counted. A
-// folder has at most 0755 if its mode is not told, and its owner may always do
-// everything with it, so that 0000 becomes 0700. A server gives a folder its mode
-// when it makes it, and does not change one that exists. So a client tells the
-// modes of folders with every file in them, whichever is kept first, unless they
+// at most one for each slash, not counting that after a folder's name. A
+// folder has at most 0755 if its mode is not given, and its owner always has all
+// permissions, so that 0000 becomes 0700. A server gives a folder its mode
+// when it makes it, and does not change one that exists. So a client gives the
+// modes of folders with every file in them, whichever is stored first, unless they
 // are 0755.
 //
 // A name that is taken is not overwritten, unless the server was told to: the
-// file is kept under another one, such as "report (2).pdf", which SAVED tells.
-// The same contents again under the same name are not kept twice: SAVED then
+// file is stored under another one, such as "report (2).pdf", which SAVED gives.
+// The same contents again under the same name are not stored twice: SAVED then
 // has unchanged=1.
 //
 // A server that was told to overwrite must not overwrite what the same client has
-// just sent. So a client that announces a name again, for another of its files,
+// just sent. So a client that announces the same name for another of its files
 // adds replace=0. It adds replace=other if the two names differ in spelling only:
-// in upper and lower case, or in Unicode's normalization. Some servers take those
-// for one name and others do not. With replace=0 the server overwrites nothing;
-// with replace=other it overwrites nothing if it takes the two for one name. It
-// keeps the file under another name. Any other value means 0. This also holds for
+// in upper and lower case, or in Unicode's normalization. Some servers treat those
+// as the same name and others do not. With replace=0 the server overwrites nothing;
+// with replace=other it overwrites nothing if it treats the two as the same. It
+// stores the file under another name. Any other value means 0. This also applies to
 // names that the server may have made: "a (2)" after two files called "a"; and when
 // a file is sent again although another of that name was announced meanwhile. The
 // server accepts such a file only once it is the oldest, and those before it on
 // the connection are published.
 //
 // Announcing ahead. A client may announce up to 128 files that it has not yet
-// ended or seen refused. The OKs come in the order of the announcements, and may
-// come late: a server that is short of something may accept a file only once it
+// ended or seen refused. The OKs arrive in the order of the announcements, and
+// possibly late: a server that is short of resources may accept a file only once it
 // is the oldest and those before it are safe. So a client waits for the OK of
 // the file that it is about to send, and of no other. Data,
 // END, CANCEL and RESTART belong to the oldest file that was accepted and has not
-// ended. After an END the client goes on with the next file at once; the server
+// ended. After an END the client continues with the next file at once; the server
 // makes many files safe at the same time, but those of the same name one after
 // the other. The answers to END, CANCEL, texts and blobs come in the order of
-// these messages, but between the two orders nothing is promised: the field
-// upload tells the file that an OK, a SAVED or an ERROR is about. A client must
-// take the answers while it sends: a server that cannot send them stops
+// these messages, but nothing is promised between the two orders: the field
+// upload says which file an OK, a SAVED or an ERROR is about. A client must
+// read the answers while it sends: a server that cannot send them stops
 // receiving. So a thousand small files cost a handful of round trips: on one
 // connection, two and one for every 128 files.
 //
-// Early refusal. A server that cannot go on with an upload (the disk is full,
-// say) answers ERROR at once, out of order. What the client has still to send of
+// Early refusal. A server that cannot continue an upload (because the disk is full,
+// say) answers ERROR at once, out of order. What the client has yet to send of
 // the file is discarded, and END or CANCEL then gets no further answer; the
 // client sends one of them, so that both sides know where the file ends. A
-// server may instead close the connection when a refused Data has more than
-// 64 MiB left.
+// server may instead close the connection when more than 64 MiB of a refused Data
+// remain.
 //
 // Waiting. A server that works on an answer for long, or receives a large Data
 // slowly, sends
 //
 //	WAIT 0
 //
-// every 5 seconds. It means only: not forgotten. A client that waits counts it as
-// progress, whether it waits for an answer or because it cannot send more.
+// every 5 seconds. It means only that the server is still at work. A client counts
+// it as progress, whether it waits for an answer or cannot send more.
 //
 // # Refusals
 //
@@ -229,34 +229,34 @@
 // their order, or is about the connection, which then ends. The code is stable.
 // "later" marks those after which the same request may soon succeed by itself,
 // and "ends" those after which the server closes the connection; a server that
-// is going down first lets the files under way on it end. After the others the
-// conversation goes on.
+// is shutting down first lets the files under way on it end. After the others the
+// conversation continues.
 //
 //	protocol     ends   the bytes are not this protocol
 //	tls-required ends   the server speaks inside TLS only
-//	denied       ends   the server wants a token, and this one is wrong, missing
+//	denied       ends   the server requires a token, and this one is wrong, missing
 //	                    or revoked; or one was shown in the clear
-//	forbidden           the token does not give the right to that
-//	quota               no room is left for whoever has this token
-//	unsupported         a request or digest that the server does not know
+//	forbidden           the token does not permit that
+//	quota               the quota of this token's user is used up
+//	unsupported         a request or digest that the server does not support
 //	bad-name            the file name breaks the server's rules
 //	exists              the name is taken, and the server was told to refuse that
 //	too-large           over the server's limit for one file, or one text
 //	too-many     later  more than 128 files announced ahead, or more connections
 //	                    of this client send files than the server allows
 //	mismatch     later  size or digest differ from what arrived
-//	cancelled           the client gave the file up
+//	cancelled           the client cancelled the file
 //	in-use       later  this connection sends an upload of that id already
 //	superseded   ends   another connection announced the same id
 //	no-space            the store is full
-//	read-only           the store failed and keeps nothing more
-//	degraded     later  what the store keeps things in does not work now, or
+//	read-only           the store failed and stores nothing more
+//	degraded     later  what the store is kept on does not work at the moment, or
 //	                    was removed
-//	timeout      ends   nothing came for too long; later
+//	timeout      ends   nothing was received for too long; later
 //	too-slow     ends   too few bytes came for too long; later
 //	busy         ends   too many connections, or too many errors of this client
 //	                    before; later
-//	shutdown     ends   the server is going down; later
+//	shutdown     ends   the server is shutting down; later
 //	internal            the server failed; its log says why
 //
 // # One port for everything
@@ -264,8 +264,8 @@
 // The first byte tells what a connection is, or the first line:
 //
 //	none, then the end of the stream      a ping: the server ends its stream too. If
-//	                                      it cannot keep anything, or refuses all that
-//	                                      begins in this way, it says ERROR first
+//	                                      it cannot store anything, or refuses all that
+//	                                      begins in this way, it sends ERROR first
 //	01 and a length of at most 4096,      this protocol
 //	or 02 … 09
 //	01 and anything else                  the lab dialect
@@ -273,15 +273,15 @@
 //	a printable ASCII character, or the   raw text: all up to the end of the stream,
 //	first byte of a longer UTF-8 one      4096 bytes or 100 ms of silence; answered
 //	                                      with bare bytes, and closed
-//	16                                    TLS; the same table tells what is inside
+//	16                                    TLS; the same table applies inside it
 //	anything else                         a protocol error
 //
 // Data is the same in this protocol and in the lab dialect; where it comes
 // first, the first String decides. What would be the high byte of a length is
 // the second character of a text in the lab dialect, at least 20, so that only
 // texts of one character or of control characters could be confused. A 01 and
-// one printable character count as such a text if the stream ends behind them
-// or nothing comes for a second.
+// one printable character count as such a text if the stream ends after them
+// or nothing follows for a second.
 //
 // A web page can make a browser send an HTTP request to this port. So a connection
 // whose first line is a request line of RFC 9112, section 3, is never a text:
@@ -297,67 +297,67 @@
 //
 // # TLS
 //
-// A server that has a certificate takes TLS 1.3 or later (RFC 8446) and nothing
-// in the clear: it answers ERROR with the code tls-required, or to texts of the
-// other dialects the bare bytes "ERROR: " and a reason, and keeps nothing. A ping
+// A server that has a certificate accepts TLS 1.3 or later (RFC 8446) and nothing
+// in the clear: it answers ERROR with the code tls-required, or texts of the
+// other dialects with the bare bytes "ERROR: " and a reason, and stores nothing. A ping
 // is answered with that ERROR, too. A server without a certificate answers a TLS hello with ERROR,
 // code protocol, in the clear.
 //
 // The stream ends where the peer says so by close_notify. If TCP ends without
-// that, the stream was cut off, even between two messages: it is the end of no
-// text, no ping and no answer.
+// that, the stream was cut off, even between two messages: it ends no text, no
+// ping and no answer.
 //
-// A client says nothing inside TLS before it has verified that the server is the
+// A client sends nothing inside TLS before it has verified that the server is the
 // right one: by a chain of certificates and the host's name, or by the key alone.
 // The name of a key, its fingerprint, is "sha256:" and the 64 hexadecimal digits
 // of SHA-256 of the certificate's SubjectPublicKeyInfo. Where a client was told a
 // fingerprint, the names, the dates and the issuer in the certificate mean nothing.
 // There is no application protocol (ALPN), no certificate of the client, and no
-// early data, which somebody else could send again.
+// early data, which others could replay.
 //
 // # Tokens
 //
-// A token shows a server who a client is. It is a secret which both know; the
-// server need only know its SHA-256. A client that has one begins with it, inside
-// TLS and before anything else:
+// A token identifies a client to a server. It is a secret that both know; the
+// server needs to know only its SHA-256. A client that has one sends it first,
+// inside TLS and before anything else:
 //
 //	AUTH 0 token=… 0
 //
 // It need not wait for the answer, which is the first on the connection: OK
-// without fields, or ERROR. A stream that ends behind AUTH is a ping.
+// without fields, or ERROR. A stream that ends after AUTH is a ping.
 //
-// A server that wants a token takes nothing before AUTH. Whatever else begins a
+// A server that requires a token accepts nothing before AUTH. Whatever else begins a
 // connection is refused as AUTH is with a token that is wrong or revoked: by ERROR
 // with the code denied and always the same text, or in the other dialects by
-// "ERROR: " and that text; and the connection ends. Nothing is kept and nothing is
-// told, not even how the store is. A stream that is empty is refused likewise, so
+// "ERROR: " and that text; and the connection ends. Nothing is stored and nothing is
+// revealed, not even the state of the store. A stream that is empty is refused likewise, so
 // that a monitor without a token is not told that all is well. If a token
 // is revoked, its connections end at their next message or in the middle of a
-// Data. A token may give the right to only some of texts, blobs and uploads, to
-// which folders belong; the others are refused with the code forbidden. Uploads of
+// Data. A token may permit only some of texts, blobs and uploads, which include
+// folders; the others are refused with the code forbidden. Uploads of
 // the same id by different users are different uploads.
 //
-// A server that wants no token takes any: the client has seen who the server is.
+// A server that requires no token accepts any: the client has verified the server.
 // AUTH that is not the first message is a protocol error. In the clear it is
 // refused with the code denied, and a client never sends it there.
 //
 // # The lab dialect
 //
-// This is what programs speak that are written in the course in which the
+// The lab dialect is what programs speak that were written in the course where the
 // protocol began. A text is 01 and UTF-8 without a length, ended by the end of
 // the stream, 4096 bytes, 100 ms of silence or the type of the next message:
-// a byte 01 … 08, or a 09 with a size behind it below 2 to the power of 48. (If
-// less than a size comes behind the 09, a byte below 09 in it shows that the 09
-// is no tab.)
+// a byte 01 … 08, or a 09 followed by a size below 2 to the power of 48. (If
+// less than a size follows the 09, a byte below 09 in it shows that the 09
+// is not a tab.)
 // Replies are bare bytes. Many of these programs close the connection without
 // reading one.
 //
 // A server that recognises the dialect answers every text with OK, in two bare
-// bytes, and takes it as the name of a Data that may follow; more texts and
-// Data may come on the same connection. A Data without a name of its own gets
+// bytes, and uses it as the name of a Data that may follow; more texts and
+// Data may follow on the same connection. A Data without a name of its own gets
 // one from the server. A refusal is the bare bytes "ERROR: " and a reason, and
-// ends the connection. Nothing acknowledges contents: they are kept, as safely
-// as others, if every byte came.
+// ends the connection. Nothing acknowledges contents: they are stored, as safely
+// as others, if every byte arrived.
 //
 // By task, for a Server and a LabClient that are told one:
 //
@@ -373,14 +373,15 @@
 // A server closes a connection on which nothing comes for 5 minutes between
 // messages, a String takes over 10 seconds to arrive, or a body or a reply
 // stands still for 30 seconds; a TLS handshake must finish within 10 seconds, and handshake and AUTH together within 30 seconds of connecting. Of a body at least 1024 bytes must
-// come in a second, on an average over 60 seconds in which the server waits for
-// them, and as many of a reply must be taken. These are defaults. While it owes
+// arrive per second, on average over 60 seconds in which the server waits for
+// them, and as many of a reply must be received. These are defaults. While it owes
 // an answer, the 5 minutes do not run.
 //
 // # Busy servers
 //
-// A server that takes no more connections says ERROR, code busy, once the first
+// A server that accepts no more connections sends ERROR, code busy, once the first
 // byte of the client has shown its dialect, or after two seconds; if there are
-// many of those, at once or not at all. So it does with clients of an address
-// from which broken messages or wrong tokens came again and again. A client retries after an increasing, randomised delay.
+// many such clients, at once or not at all. It treats clients in the same way whose
+// address has repeatedly sent broken messages or wrong tokens. A client retries
+// after an increasing, randomised delay.
 package wire

@@ -15,23 +15,23 @@ const (
 	CodeTLSRequired Code = "tls-required" // this server requires TLS; the connection ends
 	CodeDenied      Code = "denied"       // no valid token; the connection ends
 	CodeForbidden   Code = "forbidden"    // the token does not give the right to that
-	CodeQuota       Code = "quota"        // no room is left for this user
+	CodeQuota       Code = "quota"        // the user's quota is used up
 	CodeUnsupported Code = "unsupported"  // a request or digest that this server does not know
 	CodeName        Code = "bad-name"     // the file name breaks the rules
 	CodeExists      Code = "exists"       // the name is taken and this server keeps one file a name
 	CodeTooLarge    Code = "too-large"    // over this server's limit for one file
 	CodeTooMany     Code = "too-many"     // more files announced ahead, or sent at once, than allowed
 	CodeMismatch    Code = "mismatch"     // size or digest differ from what arrived
-	CodeCancelled   Code = "cancelled"    // the client gave the file up
+	CodeCancelled   Code = "cancelled"    // the client cancelled the file
 	CodeInUse       Code = "in-use"       // the connection sends an upload of the same ID already
 	CodeSuperseded  Code = "superseded"   // another connection announced the same ID; this one ends
 	CodeNoSpace     Code = "no-space"     // the store is full
 	CodeReadOnly    Code = "read-only"    // the store failed and keeps nothing more
 	CodeDegraded    Code = "degraded"     // the store does not work at the moment
-	CodeTimeout     Code = "timeout"      // nothing came for too long; the connection ends
+	CodeTimeout     Code = "timeout"      // nothing was received for too long; the connection ends
 	CodeTooSlow     Code = "too-slow"     // too few bytes came; the connection ends
 	CodeBusy        Code = "busy"         // too many connections, or errors before; the connection ends
-	CodeShutdown    Code = "shutdown"     // the server is going down; the connection ends
+	CodeShutdown    Code = "shutdown"     // the server is shutting down; the connection ends
 	CodeInternal    Code = "internal"     // the server failed; its log says why
 )
 
@@ -53,8 +53,8 @@ func (c Code) EndsConnection() bool {
 	return false
 }
 
-// An Error is a refusal in the words of the peer, or one that a Store wants
-// the peer to be told.
+// An Error is a refusal in the words of the peer, or one that a Store wants the
+// peer to receive.
 type Error struct {
 	Code Code
 	// Text is for people. It may hold anything that the peer sent.
@@ -64,8 +64,8 @@ type Error struct {
 func (e *Error) Error() string { return fmt.Sprintf("%s (%s)", e.Text, e.Code) }
 
 func (e *Error) control() Control {
-	const room = 1024 // a name quoted in the text must not make the reply too long
-	return Control{Word: wordError}.with("code", string(e.Code)).with("text", TruncateText(e.Text, room))
+	const maxText = 1024 // a name quoted in the text must not make the reply too long
+	return Control{Word: wordError}.with("code", string(e.Code)).with("text", TruncateText(e.Text, maxText))
 }
 
 // A SourceError means that the local side could not supply what it was to send.
@@ -87,14 +87,13 @@ func (e *ForeignError) IsLab() bool {
 }
 
 var (
-	// ErrNoAnswer means that the server closed the connection in place of an
-	// answer.
+	// ErrNoAnswer means that the server closed the connection instead of answering.
 	ErrNoAnswer = errors.New("the server closed the connection without an answer")
 
-	// ErrSilent means that the server did not answer, nor said that it is at work.
+	// ErrSilent means that the server neither answered nor said that it is at work.
 	ErrSilent = errors.New("the server did not answer in time")
 
-	// ErrKept means that the server claims to have kept contents, but not those
+	// ErrKept means that the server claims to have stored contents other than those
 	// that were sent.
 	ErrKept = errors.New("the server stored other bytes than were sent")
 

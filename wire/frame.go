@@ -33,8 +33,8 @@ const (
 	// maxHeader is the length of the longest header: that of a Data with an
 	// 8-byte size.
 	maxHeader = 9
-	// readAhead holds any String of a client with its header, so that a message
-	// is looked at before it is taken. A body does not pass through it.
+	// readAhead is a buffer that holds any String of a client with its header, so
+	// that a message is examined before it is consumed. Bodies bypass it.
 	readAhead = 8 << 10
 )
 
@@ -129,8 +129,8 @@ func ReadString(r *bufio.Reader, h Header) (string, error) {
 	return s, err
 }
 
-// readLongString is ReadString of what r's buffer does not hold. Memory is
-// taken as the bytes come.
+// readLongString is ReadString for more than r's buffer holds. Memory is allocated
+// as the bytes arrive.
 func readLongString(r *bufio.Reader, h Header) (string, error) {
 	var b strings.Builder
 	if _, err := io.CopyN(&b, r, int64(h.Size)); err != nil {
@@ -150,8 +150,8 @@ func AppendString(b []byte, text string) []byte {
 
 const stringHeader = 3
 
-// beginString makes room for the header of a String whose contents are then
-// appended, and endString puts it there, at start.
+// beginString reserves space for the header of a String whose contents are then
+// appended. endString writes the header there, at start.
 func beginString(b []byte) []byte { return StringHeader(0).Append(b) }
 
 func endString(b []byte, start int) []byte {

@@ -2,9 +2,9 @@ package wire
 
 import "fmt"
 
-// The lab dialect is what the programs speak that are written in the course:
-// a String without its length, ended by whatever one read returns, and replies
-// that are bare bytes. The package comment says which task speaks how.
+// The lab dialect is what programs written in the course speak: a String without
+// its length, ended by whatever one read returns, and replies that are bare bytes.
+// The package comment says how each task speaks.
 
 // A Lab is a task of the course, or none.
 type Lab int
@@ -37,6 +37,6 @@ func (l Lab) String() string {
 	return fmt.Sprint(int(l))
 }
 
-// replies reports whether a server of the task answers: none of them says a
-// word between tasks 3 and 6.
+// replies reports whether a server of the task answers: those of tasks 1, 2, 4 and 5
+// do not.
 func (l Lab) replies() bool { return l == 0 || l == Lab3 || l >= Lab6 }

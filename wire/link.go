@@ -9,38 +9,37 @@ import (
 	"time"
 )
 
-// lingerTime is how long one side that ends a conversation waits for the other:
-// a server for the client to read the reason, a client for the reason to come.
+// lingerTime is how long the last words of a connection may take: a server waits
+// for the client to read them, and a client for them to arrive.
 const lingerTime = 2 * time.Second
 
-// A link is a connection on which nothing waits for ever: every read and
-// write of this package goes through it. Reads belong to one goroutine and
-// writes to one goroutine at a time.
+// A link is a connection on which nothing waits for ever: every read and write of
+// this package goes through it. One goroutine reads, and one at a time writes.
 //
-// Where there is TLS it lies between Read and Write, which a conversation
-// uses, and receive and transmit, which have the deadlines: what stands still
-// is the network, and a write of TLS that timed out could not go on.
+// TLS, if any, lies between Read and Write, which a conversation uses, and receive
+// and transmit, which have the deadlines: it is the network that stalls, and a
+// write of TLS could not continue after a timeout.
 type link struct {
-	net.Conn                 // its Close is at once, without a word to the peer
+	net.Conn                 // its Close does not notify the peer
 	tls        *tls.Conn     // nil in the clear
 	readStall  time.Duration // longest wait of each read
 	readTotal  time.Duration // longest wait of the next reads altogether, once the first begins
 	writeStall time.Duration // longest wait for a write to make progress
-	minRate    int64         // bytes a second that a write must make; 0 for any
-	heard      *atomic.Int64 // when the peer last said anything, in Unix nanoseconds; nil if that is not known
-	deadline   atomic.Int64  // no read lasts beyond, in Unix nanoseconds; 0 for never
-	unread     []byte        // what was read too early
+	minRate    int64         // bytes a second that a write must achieve; 0 for any
+	heard      *atomic.Int64 // when the peer last sent anything, in Unix nanoseconds; nil if unknown
+	deadline   atomic.Int64  // of all reads, in Unix nanoseconds; 0 for none
+	unread     []byte        // received already, and to be read first
 	ended      bool          // closeWrite was called
 }
 
-// limitTotal gives all reads that follow d altogether. What was read already costs
-// nothing.
+// limitTotal limits the reads that follow to d in total, from the first that has to
+// wait for the network.
 func (l *link) limitTotal(d time.Duration) { l.readStall, l.readTotal = 0, d }
 
-// limitEach gives every read that follows d for itself.
+// limitEach limits each of the reads that follow to d.
 func (l *link) limitEach(d time.Duration) { l.readStall, l.readTotal = d, 0 }
 
-// clearLimits leaves the time of the reads that follow to SetReadDeadline.
+// clearLimits leaves limiting the reads that follow to SetReadDeadline.
 func (l *link) clearLimits() { l.readStall, l.readTotal = 0, 0 }
 
 func (l *link) Read(p []byte) (int, error) {
@@ -71,7 +70,7 @@ func (l *link) receive(p []byte) (int, error) {
 	return l.Conn.Read(p)
 }
 
-// SetReadDeadline keeps to the one that there is for all reads.
+// SetReadDeadline sets no deadline later than that of all reads.
 func (l *link) SetReadDeadline(t time.Time) error {
 	if by := l.deadline.Load(); by != 0 {
 		if last := time.Unix(0, by); t.IsZero() || t.After(last) {
@@ -81,9 +80,8 @@ func (l *link) SetReadDeadline(t time.Time) error {
 	return l.Conn.SetReadDeadline(t)
 }
 
-// transmit writes to the network. It goes on for as long as bytes leave, and not
-// too few: a slow peer is not a dead one. Nor is one that says something
-// meanwhile, such as WAIT.
+// transmit writes to the network. It continues as long as bytes leave fast enough,
+// because a slow peer is not a dead one, or the peer sends something, such as WAIT.
 func (l *link) transmit(p []byte) (n int, err error) {
 	rate := rateMeter{least: l.minRate}
 	for {
@@ -98,15 +96,15 @@ func (l *link) transmit(p []byte) (n int, err error) {
 	}
 }
 
-// closeWrite ends the stream to the peer and leaves the other one open. A
-// second call does nothing: the system would refuse it once both have ended.
+// closeWrite ends the stream to the peer and leaves the other one open. A second
+// call does nothing: the system would refuse it once both have ended.
 func (l *link) closeWrite() error {
 	if l.ended {
 		return nil
 	}
 	l.ended = true
 	if l.tls != nil {
-		l.tls.CloseWrite() // fails before the end of the handshake, where nobody misses it
+		l.tls.CloseWrite() // fails during the handshake, when it is not needed
 	}
 	if c, ok := l.Conn.(interface{ CloseWrite() error }); ok {
 		return c.CloseWrite()
@@ -114,7 +112,8 @@ func (l *link) closeWrite() error {
 	return l.Close() // a transport that cannot half-close
 }
 
-// closeNotify ends the stream to a peer that would take a bare close for an attack.
+// closeNotify ends TLS properly, because the peer would take a bare close for an
+// attack.
 func (l *link) closeNotify() {
 	if l.tls != nil {
 		l.closeWrite()
@@ -132,14 +131,14 @@ func (l *link) finish(d time.Duration) error {
 	l.limitTotal(d)
 	var waste [4096]byte
 	for {
-		if _, err := l.receive(waste[:]); err != nil { // whatever it would mean
+		if _, err := l.receive(waste[:]); err != nil { // not decrypted
 			return err
 		}
 	}
 }
 
-// closeWhenDone closes the connection when ctx ends, which wakes whoever
-// waits on it. The function that it returns ends the watch.
+// closeWhenDone closes the connection when ctx ends, which wakes all that wait on
+// it. The function that it returns stops that.
 func (l *link) closeWhenDone(ctx context.Context) func() bool {
 	return context.AfterFunc(ctx, func() { l.Close() })
 }
@@ -160,15 +159,15 @@ func timedOut(err error) bool {
 	return errors.As(err, &ne) && ne.Timeout()
 }
 
-// A rateMeter is how fast something went while somebody waited for it.
+// A rateMeter measures how fast bytes pass while a goroutine waits for them.
 type rateMeter struct {
 	least  int64 // bytes a second
 	waited time.Duration
 	bytes  int64
 }
 
-// add adds bytes that took d, and reports whether they came fast enough, which
-// is known after every RateTime.
+// add adds bytes that took d, and reports whether the rate is high enough, which is
+// known after every RateTime.
 func (p *rateMeter) add(bytes int, d time.Duration) (ok bool) {
 	p.bytes += int64(bytes)
 	p.waited += d

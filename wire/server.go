@@ -13,41 +13,42 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// DefaultReply is the Reply of a Server that was given none.
+// DefaultReply is the Reply of a Server that has none set.
 const DefaultReply = "Message: {}"
 
 // ErrServerClosed is what Serve returns after Shutdown or Close.
 var ErrServerClosed = errors.New("wire: server closed")
 
-// A Server holds conversations with clients. Its fields must not change once
-// Serve was called. Its methods may be called by many goroutines at once.
+// A Server holds conversations with clients. Its fields must not change once Serve
+// was called. Its methods are safe for concurrent use.
 type Server struct {
-	// Store keeps blobs and files. It must be set.
+	// Store stores blobs and files. It must be set.
 	Store Store
-	// Reply is what a text is answered with; "{}" stands for the text. Empty
-	// stands for DefaultReply. Serve fails with what Limits.CheckReply says of it.
+	// Reply is the answer to a text, with "{}" in place of that text. Empty means
+	// DefaultReply. Serve fails if Limits.CheckReply does not accept it.
 	Reply string
-	// Lab makes the server speak one task of the course and nothing else.
-	// Its zero value speaks this protocol and recognises the lab dialect.
+	// Lab makes the server speak one task of the course and nothing else. With its
+	// zero value the server speaks this protocol and recognises the lab dialect.
 	Lab Lab
-	// Certificate, if set, makes the server speak inside TLS 1.3 only, and
-	// returns the certificate and key for a handshake. It is called by many
-	// goroutines at once. The course knows no TLS: with Lab, Serve fails.
+	// Certificate, if set, makes the server require TLS 1.3, and returns the
+	// certificate and key for a handshake. It is called concurrently. The course
+	// does not use TLS: with Lab, Serve fails.
 	Certificate func() (*tls.Certificate, error)
-	// Authenticate, if set, makes the server serve nobody who does not begin with
-	// a valid token, and returns whose it is. It is called by many goroutines at
-	// once, and must not tell by its time how much of a token is right. It needs
-	// a Certificate, without which Serve fails.
+	// Authenticate, if set, makes the server require a valid token as the first
+	// message. It returns the user whose token it is. It is called concurrently, and
+	// its duration must not depend on how much of a token is right. Without
+	// Certificate, Serve fails.
 	Authenticate func(token string) (Identity, bool)
-	// Limits say how much clients can take.
+	// Limits say how much of the server clients can use.
 	Limits
-	// Received, if set, is told of each thing received, after it was kept and
-	// before the client is told. It is called by many goroutines at once, also
+	// Received, if set, is called for everything that is received, after it was
+	// committed and before the client is answered. It is called concurrently, also
 	// for files of the same connection.
 	Received func(Event)
-	// Log gets one line for each thing received, some for an upload that takes long,
-	// and one for each connection that ended badly and each refusal, or if those are
-	// many for some, which tell how many were left out. Its zero value is silent.
+	// Log gets one line for everything that is received, a few for an upload that
+	// takes long, and one for each connection that ends badly and for each refusal.
+	// If there are many of the latter, only some are logged, with the number of
+	// those suppressed. Its zero value is silent.
 	Log zerolog.Logger
 
 	// Set by begin, before the first connection.
@@ -57,11 +58,11 @@ type Server struct {
 	calls  chan struct{} // full while MaxCalls of the store run
 
 	// Safe for concurrent use.
-	connLog   throttle // of lines about connections that were refused
-	errorLog  throttle // of lines about errors of clients
+	connLog   throttle // for lines about connections that are refused
+	errorLog  throttle // for lines about errors of clients
 	uploadLog uploadLog
 	tlsOnce   sync.Once
-	tls       *tls.Config    // one for all connections, which has the key of the tickets
+	tls       *tls.Config    // shared by all connections, because it holds the key of session tickets
 	running   sync.WaitGroup // connections; none is added once closing is set
 
 	mu sync.Mutex
@@ -70,28 +71,28 @@ type Server struct {
 	listeners   map[net.Listener]struct{}
 	conns       map[*conn]struct{}
 	admitted    admissions
-	sharedFiles int // files beyond one of each connection
+	sharedFiles int // files in progress, not counting one per connection
 	claims      map[claimKey]*claim
 }
 
-// An Event is one thing that a Server received.
+// An Event is something that a Server has received.
 type Event struct {
 	Op     string // "ping", "say", "blob", "upload" or "folder"
 	Remote string // address and port of the client
 	Lab    bool
-	// User is whose token the client has shown; empty without Authenticate.
+	// User is the name of the client's user; empty without Authenticate.
 	User string
-	// Text is what was said.
+	// Text is the text of a "say".
 	Text string
-	// Name, Path and the rest describe what was kept.
+	// Name, Path and the rest describe what was stored.
 	Name      string
 	Path      string
 	Size      *int64
 	Digest    Digest
 	Sum       []byte // the digest's value
 	Unchanged bool
-	// Took is how long it took from the first byte of the contents until it was
-	// safe, and Resumed how many bytes an earlier upload had brought.
+	// Took is the time from the first byte of the contents until it was safe, and
+	// Resumed how many bytes an earlier upload had sent.
 	Took    time.Duration
 	Resumed int64
 }
@@ -146,7 +147,7 @@ func (s *Server) Serve(l net.Listener) error {
 	}
 }
 
-// begin makes ready for the first connection.
+// begin prepares for the first connection.
 func (s *Server) begin() {
 	s.limits = s.Limits.withDefaults()
 	s.reply = strings.ToValidUTF8(orDefault(s.Reply, DefaultReply), "\uFFFD")
@@ -181,9 +182,9 @@ func (s *Server) isClosing() bool {
 	return s.closing
 }
 
-// Shutdown stops accepting, closes the connections that wait for a message,
-// lets the others finish what they are doing and returns when none is left,
-// or with ctx's error. Close ends those that remain.
+// Shutdown stops accepting, closes the connections that wait for a message, lets
+// the others finish what they are doing, and returns when all have ended, or with
+// ctx's error. Close ends those that remain.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.stop(func(c *conn) bool { return c.activity == idle && c.out.isEmpty() })
 	done := make(chan struct{})
@@ -199,14 +200,14 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 }
 
-// Close stops accepting and closes every connection at once. What is being
-// published just now is still published.
+// Close stops accepting and closes every connection at once. What is already
+// being published is still published.
 func (s *Server) Close() error {
 	s.stop(func(*conn) bool { return true })
 	return nil
 }
 
-// stop ends all listeners, and the connections that are chosen.
+// stop closes all listeners and the chosen connections.
 func (s *Server) stop(chosen func(*conn) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

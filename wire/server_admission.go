@@ -11,44 +11,42 @@ import (
 )
 
 const (
-	// maxRejecting is how many connections may be told at once, in their own
-	// dialect and inside TLS, why they are turned away. Others are closed with a
-	// word in the clear, or none.
+	// maxRejecting is how many connections are told at the same time, in their own
+	// dialect and inside TLS, why they are rejected. The rest are closed at once,
+	// in the clear with a reason, otherwise without one.
 	maxRejecting = 32
-	// rejectTime is how long such a connection may take to say which dialect
-	// it speaks.
+	// rejectTime is how long such a connection has to show its dialect.
 	rejectTime = 2 * time.Second
-	// lastWordTime is how long a word to one that is closed at once may take. It
-	// fits into the system's empty buffer.
+	// lastWordTime limits the write of that reason. It fits into the system's
+	// empty buffer.
 	lastWordTime = 10 * time.Millisecond
 )
 
 var (
 	errFull = &Error{CodeBusy, "the server has reached its connection limit"}
-	// errEvicted ends a stranger that makes room for others.
-	errEvicted = errors.New("too many clients have not shown who they are")
+	// errEvicted ends an unauthenticated connection in favour of another.
+	errEvicted = errors.New("too many unauthenticated clients")
 )
 
-// admissions counts the connections of a server. It is guarded by the server's
-// mu.
+// admissions counts the connections of a server. It is guarded by srv.mu.
 type admissions struct {
-	conns           int                  // that were let in
-	from            map[netip.Prefix]int // of these, where they come from
-	unauthenticated list.List            // of these, *conn that did not show what is demanded, oldest first
-	rejecting       int                  // that are being told why
-	uploads         map[party]int        // connections that send one
+	conns           int                  // admitted
+	from            map[netip.Prefix]int // of these, by source
+	unauthenticated list.List            // of these, *conn that are not authenticated yet, oldest first
+	rejecting       int                  // being told why they are rejected
+	uploads         map[party]int        // connections that send files
 	penalties       penalties
 }
 
-// A party is who shares a limit: a user, or without tokens an address.
+// A party is what shares a limit: a user, or without tokens an address.
 type party struct {
 	user   string
 	source netip.Prefix
 }
 
-// sourceOf returns the address that limits and penalties go by: an IPv4 address
-// or the /64 of IPv6, of which one customer has all. It is not valid for those
-// that have none, or come from this machine.
+// sourceOf returns the address that limits and penalties apply to: an IPv4
+// address, or the /64 of an IPv6 address, because one customer has all of it. It
+// is not valid for loopback addresses and Unix sockets.
 func sourceOf(a net.Addr) netip.Prefix {
 	tcp, ok := a.(*net.TCPAddr)
 	if !ok {
@@ -66,13 +64,13 @@ func sourceOf(a net.Addr) netip.Prefix {
 	return source
 }
 
-// accept begins a conversation, or turns the client away. It reports whether
-// the server is still open.
+// accept starts a conversation or rejects the client. It reports whether the
+// server is still open.
 func (s *Server) accept(nc net.Conn, start func(*conn)) (open bool) {
 	source := sourceOf(nc.RemoteAddr())
 	if wait := s.penalty(source); wait > 0 {
-		s.connLog.warn(&s.Log).Stringer("remote", nc.RemoteAddr()).Dur("wait_ms", wait).Msg("connection refused: too many errors came from its address")
-		s.closeWith(nc, &Error{CodeBusy, fmt.Sprintf("too many errors came from your address: wait %.0f s", wait.Seconds())})
+		s.connLog.warn(&s.Log).Stringer("remote", nc.RemoteAddr()).Dur("wait_ms", wait).Msg("connection refused: too many errors from its address")
+		s.closeWith(nc, &Error{CodeBusy, fmt.Sprintf("too many errors from your address: wait %.0f s", wait.Seconds())})
 		return true
 	}
 	c := newConn(s, nc)
@@ -92,9 +90,8 @@ func (s *Server) accept(nc net.Conn, start func(*conn)) (open bool) {
 	return open
 }
 
-// addConn counts a connection in, or notes why it is turned away. It reports
-// whether the client can be told, by a conversation, and whether the server is
-// open.
+// addConn counts a connection, or notes why it is rejected. It reports whether
+// to run it, if only to tell the client why, and whether the server is open.
 func (s *Server) addConn(c *conn) (told, open bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -124,22 +121,23 @@ func (s *Server) addConn(c *conn) (told, open bool) {
 	return true, true
 }
 
-// fullLocked returns why there is no room for a connection, or nil.
+// fullLocked returns why the server cannot take another connection, or nil.
 func (s *Server) fullLocked(c *conn) *Error {
 	a := &s.admitted
 	switch {
 	case c.source.IsValid() && a.from[c.source] >= s.limits.MaxConnsPerIP:
-		return &Error{CodeBusy, "this server has as many connections from your address as it takes"}
+		return &Error{CodeBusy, "the server has reached its connection limit for your address"}
 	case a.conns < s.limits.MaxConns:
 		return nil
-	case a.unauthenticated.Len() > 0: // nobody who is known is kept out by one who is not
+	case a.unauthenticated.Len() > 0: // these must not keep out clients with a token
 		s.evictLocked()
 		return nil
 	}
 	return errFull
 }
 
-// addUnauthenticatedLocked counts a connection that has yet to show what the server demands.
+// addUnauthenticatedLocked counts a connection that must finish TLS, and show a
+// token if the server requires one.
 func (s *Server) addUnauthenticatedLocked(c *conn) {
 	if s.admitted.unauthenticated.Len() >= s.limits.MaxUnauthenticated {
 		s.evictLocked()
@@ -148,7 +146,7 @@ func (s *Server) addUnauthenticatedLocked(c *conn) {
 	c.link.deadline.Store(time.Now().Add(s.limits.AuthTimeout).UnixNano())
 }
 
-// evictLocked closes the stranger that has waited longest.
+// evictLocked closes the oldest unauthenticated connection.
 func (s *Server) evictLocked() {
 	c := s.admitted.unauthenticated.Front().Value.(*conn)
 	s.forgetLocked(c)
@@ -156,7 +154,7 @@ func (s *Server) evictLocked() {
 	c.link.Close()
 }
 
-// forgetLocked takes a connection that was let in out of all counts.
+// forgetLocked removes an admitted connection from all counts.
 func (s *Server) forgetLocked(c *conn) {
 	if c.unauthenticated != nil {
 		s.admitted.unauthenticated.Remove(c.unauthenticated)
@@ -169,7 +167,7 @@ func (s *Server) forgetLocked(c *conn) {
 	}
 }
 
-// markAuthenticated notes that a client has shown all that the server demands.
+// markAuthenticated notes that a client has met the server's requirements.
 func (c *conn) markAuthenticated() {
 	c.srv.mu.Lock()
 	defer c.srv.mu.Unlock()
@@ -180,7 +178,7 @@ func (c *conn) markAuthenticated() {
 	}
 }
 
-// isUnauthenticated reports whether it has not.
+// isUnauthenticated reports whether it has yet to meet them.
 func (c *conn) isUnauthenticated() bool {
 	c.srv.mu.Lock()
 	defer c.srv.mu.Unlock()
@@ -199,8 +197,8 @@ func (s *Server) removeConn(c *conn) {
 	s.running.Done()
 }
 
-// closeWith closes a connection at once. In the clear, a word of why costs next
-// to nothing; a client that had sent something may not get it.
+// closeWith closes a connection at once. In the clear, a reason costs next to
+// nothing; a client that has already sent something may not receive it.
 func (s *Server) closeWith(nc net.Conn, why *Error) {
 	if s.Certificate == nil && s.Lab == 0 {
 		nc.SetWriteDeadline(time.Now().Add(lastWordTime))
@@ -209,8 +207,8 @@ func (s *Server) closeWith(nc net.Conn, why *Error) {
 	nc.Close()
 }
 
-// reject tells a client in its dialect why there is no room for it, once its
-// first byte has shown which that is or err that there will be none.
+// reject tells a client in its dialect why it is rejected, once the first byte
+// has shown the dialect, or err that none will come.
 func (c *conn) reject(first byte, err error) error {
 	if err != nil && err != io.EOF && err != errIdle {
 		return err
@@ -219,14 +217,14 @@ func (c *conn) reject(first byte, err error) error {
 	return c.rejection
 }
 
-// penalty returns how long an address must still wait.
+// penalty returns how much longer an address must wait.
 func (s *Server) penalty(source netip.Prefix) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.admitted.penalties.refused(source)
 }
 
-// penalize notes that the client did what costs its address time.
+// penalize charges the client's address for an offence.
 func (c *conn) penalize(cost time.Duration) {
 	if cost == 0 || !c.source.IsValid() {
 		return
@@ -235,11 +233,11 @@ func (c *conn) penalize(cost time.Duration) {
 	refused := c.srv.admitted.penalties.add(c.source, cost)
 	c.srv.mu.Unlock()
 	if refused {
-		c.srv.connLog.warn(&c.log).Msg("too many errors come from there: its connections are refused for a while")
+		c.srv.connLog.warn(&c.log).Msg("too many errors from this address: its connections are refused for a while")
 	}
 }
 
-// offenceCost returns the cost of an end of the connection.
+// offenceCost returns what the end of the connection costs the client's address.
 func (c *conn) offenceCost(err error, told *Error) time.Duration {
 	switch {
 	case c.rejection != nil, err == nil, err == io.EOF, err == errIdle:
@@ -256,7 +254,7 @@ func (c *conn) offenceCost(err error, told *Error) time.Duration {
 	return 0
 }
 
-// startUploading counts a connection that begins to send a file or blob.
+// startUploading counts a connection that starts to send a file or blob.
 func (c *conn) startUploading() error {
 	who := c.party()
 	if c.uploading || who == (party{}) {
@@ -280,7 +278,7 @@ func (c *conn) party() party {
 	return party{source: c.source}
 }
 
-// stopUploading is for a connection that sends nothing any more.
+// stopUploading uncounts a connection that has nothing under way.
 func (c *conn) stopUploading() {
 	if c.uploading {
 		c.srv.mu.Lock()
@@ -290,7 +288,7 @@ func (c *conn) stopUploading() {
 	}
 }
 
-// count changes a count that is kept only while it is not zero.
+// count changes a count; zeros are not stored.
 func count[K comparable](m *map[K]int, key K, by int) {
 	if *m == nil {
 		*m = map[K]int{}

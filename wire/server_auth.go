@@ -4,30 +4,30 @@ import (
 	"fmt"
 )
 
-// What an Identity has rights to.
+// Operations that an Identity may be permitted.
 const (
 	opSay    = "say"
 	opBlob   = "blob"
 	opUpload = "upload" // and folders
 )
 
-// An Identity is whose token a client has shown. Its methods are called by many
-// goroutines at once.
+// An Identity is the user whose token a client has shown. Its methods are safe for
+// concurrent use.
 type Identity interface {
-	// Name tells users apart, in events, in the log, and where two connections
+	// Name distinguishes users: in events, in the log, and where two connections
 	// announce the same ID.
 	Name() string
-	// Valid reports whether the token still is. It is asked at every message and
-	// while contents arrive, so that a connection does not outlive its token
-	// for longer than it is silent.
+	// Valid reports whether the token is still valid. It is called for every
+	// message and while contents arrive, so that a connection ends once its token
+	// is revoked, unless the client is silent.
 	Valid() bool
-	// Permit returns where to keep what op brings, which is "say", "blob" or
-	// "upload", or an *Error of CodeForbidden. It is asked at every request.
+	// Permit returns the store for op, which is "say", "blob" or "upload", or an
+	// *Error with CodeForbidden. It is called for every request.
 	Permit(op string) (Store, error)
 }
 
 var (
-	// errDenied is all that is told to a client whose token is wrong, missing or
+	// errDenied is all that a client learns whose token is wrong, missing or
 	// revoked.
 	errDenied = &Error{CodeDenied, "this server requires a valid token"}
 
@@ -37,14 +37,14 @@ var (
 	errTokenInClear = denial("it sent a token in the clear")
 )
 
-// A denial is why a client is not let in, which only the log is told.
+// A denial is why a client is not admitted. Only the log says which it is.
 type denial string
 
 func (d denial) Error() string { return string(d) }
 func (d denial) Unwrap() error { return errDenied }
 
-// admit lets nobody pass who does not begin with a valid token. Whatever else
-// begins a connection is refused in its own dialect, and nothing of it is kept.
+// admit requires a valid token as the first message. Anything else is refused in
+// its own dialect, and nothing of it is stored.
 func (c *conn) admit(first byte) error {
 	if err := c.recognise(first); err != nil {
 		return err
@@ -61,11 +61,11 @@ func (c *conn) admit(first byte) error {
 	return nil
 }
 
-// authenticate takes the token with which a client may begin.
+// authenticate takes a token, which must be the first message.
 func (c *conn) authenticate(token string) error {
 	switch {
 	case c.link.tls == nil:
-		return errTokenInClear // anybody may have read it
+		return errTokenInClear // others may have read it
 	case c.phase != phaseNew:
 		return fmt.Errorf("%w: AUTH is not the first message", ErrControl)
 	}
@@ -86,7 +86,7 @@ func (c *conn) authenticate(token string) error {
 	return nil
 }
 
-// checkToken reports why the client may not ask for anything, or returns nil.
+// checkToken returns why the client may not request anything, or nil.
 func (c *conn) checkToken() error {
 	switch {
 	case c.srv.Authenticate == nil:
@@ -98,7 +98,7 @@ func (c *conn) checkToken() error {
 	return nil
 }
 
-// permit returns where to keep what op brings, or why the client may not do it.
+// permit returns the store for op, or why the client may not do it.
 func (c *conn) permit(op string) (Store, error) {
 	switch {
 	case c.srv.Authenticate == nil:
@@ -109,7 +109,7 @@ func (c *conn) permit(op string) (Store, error) {
 	return c.identity.Permit(op)
 }
 
-// user is whose token the client has shown, or "".
+// user returns the name of the client's user, or "".
 func (c *conn) user() string {
 	if c.identity == nil {
 		return ""

@@ -16,13 +16,13 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// errRefused ends a connection that cannot go on after the refusal that the
-// client was told.
+// errRefused ends a connection that cannot continue after a refusal, which the
+// client has been sent.
 var errRefused = errors.New("refused")
 
 var (
-	errIdle     = &Error{CodeTimeout, "nothing came for too long"}
-	errShutdown = &Error{CodeShutdown, "the server is going down"}
+	errIdle     = &Error{CodeTimeout, "nothing was received for too long"}
+	errShutdown = &Error{CodeShutdown, "the server is shutting down"}
 )
 
 // A phase is how much of a conversation has taken place. With the first byte of
@@ -31,14 +31,14 @@ var (
 type phase int
 
 const (
-	// phaseNew: nothing was taken. The first byte tells the dialect, and the end
-	// of the stream is a ping.
+	// phaseNew: nothing has been received. The first byte shows the dialect, and
+	// the end of the stream is a ping.
 	phaseNew phase = iota
-	// phaseGreeted: a token was taken, and nothing else. The end of the stream is
-	// still a ping.
+	// phaseGreeted: a token has been accepted, and nothing else received. The end
+	// of the stream is still a ping.
 	phaseGreeted
-	// phaseData: only Data has come, which is the same in both dialects. The first
-	// String tells which it is.
+	// phaseData: only Data has been received, which is the same in both dialects.
+	// The first String shows which it is.
 	phaseData
 	// phaseLabnet: the client speaks this protocol, and a token would be too late.
 	phaseLabnet
@@ -66,16 +66,16 @@ type conn struct {
 	cancel    context.CancelCauseFunc
 	remote    string
 	source    netip.Prefix // where it comes from, see sourceOf
-	rejection *Error       // why the client is turned away; nil if it is not
+	rejection *Error       // why the client is rejected; nil if it is not
 
 	// Safe for concurrent use.
 	out         replyQueue
 	heart       heartbeat
-	publishing  sync.WaitGroup // files of which the client sent all
-	superseding sync.WaitGroup // who takes over and has not said so
+	publishing  sync.WaitGroup // files that have arrived completely
+	superseding sync.WaitGroup // connections that take over and have yet to say so
 
-	// Owned by the reader, which changes log, identity and bare only while nobody
-	// else is at work for the connection.
+	// Owned by the reader, which changes log, identity and bare only while no other
+	// goroutine works for the connection.
 	link      link            // out writes to it, too
 	r         *bufio.Reader   // over input; nil while idle
 	first     [firstRead]byte // of what came while idle
@@ -85,13 +85,13 @@ type conn struct {
 	identity  Identity // nil until a token has shown it
 	log       zerolog.Logger
 	uploads   []*upload // announced and not yet ended, oldest first
-	announced int       // how many uploads there ever were
+	announced int       // number of the newest upload
 	body      body
 	uploading bool // it is counted in admissions.uploads
 
 	// Guarded by srv.mu.
 	activity        activity
-	unauthenticated *list.Element // in admissions until the client has arrived
+	unauthenticated *list.Element // in admissions, until markAuthenticated
 	counted         bool          // in admissions.conns and from
 	files           int           // accepted and not ended or published
 }
@@ -112,8 +112,7 @@ func newConn(s *Server, nc net.Conn) *conn {
 	return c
 }
 
-// run holds the conversation from the first byte to the last, whatever
-// happens in it.
+// run serves the connection until it ends, and then frees what it holds.
 func (c *conn) run() {
 	defer c.srv.removeConn(c)
 	defer c.heart.pending.Wait()
@@ -171,15 +170,15 @@ func (c *conn) converse() error {
 type request int
 
 const (
-	requestPing    request = iota // nothing
-	requestToken                  // whatever it is, only a token is taken
-	requestMessage                // of this protocol, or Data of either
-	requestLab                    // in the lab dialect, to the end of the connection
-	requestRawText                // to the end of the connection
+	requestPing    request = iota // the stream has ended
+	requestToken                  // a token, or else it is refused
+	requestMessage                // a message of this protocol, or Data of either
+	requestLab                    // the lab dialect, to the end of the connection
+	requestRawText                // a raw text, to the end of the connection
 )
 
-// interpret decides by the phase what the client asks for with first, the next
-// byte, or with err in its place.
+// interpret decides, given the phase, what the client asks for with first, the
+// next byte, or with err in its place.
 func (c *conn) interpret(first byte, err error) (request, error) {
 	isNew := c.phase == phaseNew
 	switch {
@@ -240,7 +239,7 @@ func (c *conn) message() error {
 	return c.control(text)
 }
 
-// control takes a request that has a word.
+// control takes a request, which is a word and fields.
 func (c *conn) control(text string) error {
 	ctl, err := ParseControl(text)
 	if err != nil {
@@ -260,7 +259,7 @@ func (c *conn) control(text string) error {
 	return c.announce(ctl)
 }
 
-// say answers what somebody said.
+// say answers a text.
 func (c *conn) say(text string) {
 	_, err := c.permit(opSay)
 	if err == nil {
@@ -274,7 +273,7 @@ func (c *conn) say(text string) {
 	c.out.addText(c.srv.reply, text)
 }
 
-// allowText reports whether a text is longer than the server's limit.
+// allowText returns why the server's limit forbids a text, or nil.
 func (s *Server) allowText(text string) error {
 	if limit := s.limits.MaxMessage; len(text) > limit {
 		return &Error{CodeTooLarge, fmt.Sprintf("this server accepts messages of at most %d bytes", limit)}
@@ -282,10 +281,10 @@ func (s *Server) allowText(text string) error {
 	return nil
 }
 
-// ping notes a connection that asked for nothing. A store that failed is told
-// here, where monitors look. Where anything else would be refused, so is a ping:
-// a monitor must not be told that all is well. That costs its address nothing,
-// since balancers check in this way, too.
+// ping answers a connection that asks for nothing. It reports a store that has
+// failed, because monitors look here. Where anything else would be refused, so is a
+// ping: a monitor must not learn that all is well. That is not an offence, because
+// load balancers check in this way, too.
 func (c *conn) ping() error {
 	switch {
 	case c.exposed():
@@ -304,7 +303,7 @@ func (c *conn) ping() error {
 	return nil
 }
 
-// received reports one thing received.
+// received logs and reports an event.
 func (c *conn) received(e Event) {
 	e.Remote, e.Lab, e.User = c.remote, c.bare, c.user()
 	line := c.log.Info()
@@ -326,7 +325,7 @@ func (c *conn) received(e Event) {
 	}
 }
 
-// beat tells the client that its requests are not forgotten.
+// beat tells the client that the server is still at work.
 func (c *conn) beat() {
 	c.heart.working(func() {
 		if !c.bare {
@@ -337,7 +336,7 @@ func (c *conn) beat() {
 	c.srv.limitIdle(c)
 }
 
-// drain waits until all that is owed was answered.
+// drain waits until nothing is owed.
 func (c *conn) drain() {
 	c.out.beginWait()
 	c.publishing.Wait()
@@ -345,17 +344,17 @@ func (c *conn) drain() {
 	c.out.endWait()
 }
 
-// survive, deferred, lets a fault of the program or of its store end only the
-// connection in which it shows.
+// recoverPanic is deferred, so that a panic of this program or of its store ends
+// only the connection in which it occurs.
 func (c *conn) recoverPanic() {
 	if p := recover(); p != nil {
-		c.log.Error().Str("panic", fmt.Sprint(p)).Bytes("stack", debug.Stack()).Msg("a fault of this program ended a connection")
+		c.log.Error().Str("panic", fmt.Sprint(p)).Bytes("stack", debug.Stack()).Msg("a panic ended a connection")
 		c.out.fail(net.ErrClosed)
 	}
 }
 
-// end tells the client why its connection ends, unless the client ended it,
-// and notes it.
+// end tells the client why the connection ends, unless the client ended it, and
+// logs it.
 func (c *conn) end(err error) {
 	c.link.deadline.Store(0)
 	var why *Error
@@ -392,7 +391,7 @@ func (c *conn) end(err error) {
 	}
 }
 
-// isProtocol reports whether a stream is not made of messages.
+// isProtocol reports whether err says that a stream is not made of messages.
 func isProtocol(err error) bool {
 	return errors.Is(err, ErrType) || errors.Is(err, ErrLength) || errors.Is(err, ErrUTF8) || errors.Is(err, ErrControl)
 }
@@ -406,8 +405,8 @@ func (c *conn) close() {
 	c.stopUploading()
 }
 
-// await returns the first byte of the next message without taking it, or
-// io.EOF when the client ended the stream between two messages.
+// await returns the first byte of the next message without consuming it, or
+// io.EOF if the client has ended the stream between two messages.
 func (c *conn) await() (byte, error) {
 	if c.r == nil || c.r.Buffered() == 0 {
 		if err := c.awaitByte(); err != nil {
@@ -453,8 +452,7 @@ func (c *conn) awaitByte() error {
 	return nil
 }
 
-// setIdle notes that c waits for a message, if need be in the middle of an
-// upload.
+// setIdle notes that c waits for a message, possibly in the middle of an upload.
 func (s *Server) setIdle(c *conn, uploading bool) {
 	s.mu.Lock()
 	c.activity = idle
@@ -465,8 +463,7 @@ func (s *Server) setIdle(c *conn, uploading bool) {
 	s.limitIdle(c)
 }
 
-// setActive notes that c does not wait any more, and reports whether it has to
-// end.
+// setActive notes that c no longer waits, and reports whether it has to end.
 func (s *Server) setActive(c *conn) (closing bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -475,8 +472,8 @@ func (s *Server) setActive(c *conn) (closing bool) {
 	return s.closing && was == idle
 }
 
-// limitIdle tells a connection that waits for a message how long it may: for ever
-// while an answer is owed, not at all if the server is going down.
+// limitIdle sets how long a connection may wait for a message: for ever while an
+// answer is owed, and not at all if the server is shutting down.
 func (s *Server) limitIdle(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -501,17 +498,18 @@ func (c *conn) releaseBuffer() {
 	}
 }
 
-// buffers holds the read-ahead of connections that have something to read:
-// one that is idle holds none.
+// buffers holds readers for connections that have something to read. An idle
+// connection has none.
 var buffers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, bufferSize) }}
 
 const bufferSize = 32 << 10
 
-// firstRead is how much an idle connection can take: many a message as a whole.
+// firstRead is how much an idle connection can receive without a buffer. Many
+// messages are shorter.
 const firstRead = 512
 
-// input is what a conn reads from. Before it may have to wait for the client,
-// the client gets what it may be waiting for.
+// input is what a conn reads from. Before it waits for the client it flushes the
+// replies, for which the client may be waiting.
 type input struct{ *conn }
 
 func (in input) Read(p []byte) (int, error) {

@@ -2,15 +2,15 @@ package wire
 
 import "context"
 
-// A store may need a descriptor for every file that it has begun and not ended.
-// Each connection may have one file of its own at any time; what it announces
-// ahead, or publishes beside the next, takes of what all share. While nothing of
-// that is left, an announcement waits until it is the oldest, and then for the
-// connection's own publications: they need nobody else to end, so that none
-// waits for ever and no file that was accepted lacks its descriptor.
+// A store may need a descriptor for every file in progress. Each connection may
+// have one file of its own at any time; files announced ahead, or published while
+// the next is received, come out of a shared budget. While that is used up, an
+// announcement waits until it is the oldest, and then for the connection's own
+// publications. Those depend on no other connection, so that nothing waits for
+// ever, and every accepted file has its descriptor.
 
-// acquireFile counts one more file of c, and reports whether there is room for it.
-// For the oldest it waits, and there is.
+// acquireFile counts one more file of c, and reports whether the budget allows it.
+// For the oldest it waits until it does.
 func (c *conn) acquireFile(oldest bool) bool {
 	if c.srv.tryAcquireFile(c) {
 		return true
@@ -37,8 +37,8 @@ func (s *Server) tryAcquireFile(c *conn) bool {
 	return true
 }
 
-// releaseFile is the opposite of takeFile. A panic between the two is the end of the
-// connection, and so of one file at most, which was none of those shared.
+// releaseFile undoes acquireFile. A panic between the two ends the connection, and
+// so leaks one file at most, which is not a shared one.
 func (c *conn) releaseFile() {
 	c.srv.mu.Lock()
 	defer c.srv.mu.Unlock()
@@ -47,14 +47,15 @@ func (c *conn) releaseFile() {
 	}
 }
 
-// beginCall takes part in the calls of the store that may need descriptors for a
-// moment. The caller must call what it returns.
+// beginCall waits for one of MaxCalls calls of the store, which may need
+// descriptors for a moment. The caller must call what it returns.
 func (s *Server) beginCall() (ended func()) {
 	s.calls <- struct{}{}
 	return func() { <-s.calls }
 }
 
-// permitNew returns where to keep what op brings, or why nothing is to be begun now.
+// permitNew is permit for something that is not in progress yet: a server that is
+// shutting down starts nothing.
 func (c *conn) permitNew(op string) (Store, error) {
 	if c.srv.isClosing() {
 		return nil, errShutdown
@@ -71,7 +72,7 @@ func (c *conn) storeFile(op string, a Announcement) (Upload, error) {
 	return store.Create(c.ctx, a)
 }
 
-// commit finishes what it began, whatever becomes of the connection.
+// commit runs to its end even if the connection does not.
 func (s *Server) commit(to Upload, want Sum) (Saved, error) {
 	defer s.beginCall()()
 	return to.Commit(context.Background(), want)

@@ -19,7 +19,7 @@ type heartbeat struct {
 	pending sync.WaitGroup // the next beat, or the one that is running
 }
 
-// begin notes work, and end that it has ended.
+// begin notes that work starts, and end that it ends.
 func (h *heartbeat) begin() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -55,7 +55,7 @@ func (h *heartbeat) run() {
 	}
 }
 
-// working runs do if there is work, before that can end.
+// working calls do if there is work. The work cannot end meanwhile.
 func (h *heartbeat) working(do func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -9,9 +9,9 @@ import (
 
 const (
 	// labSilence ends a text that has no length. Nagle's algorithm and delayed
-	// acknowledgements part what one program sends by up to 40 ms.
+	// acknowledgements separate what a program sends by up to 40 ms.
 	labSilence = 100 * time.Millisecond
-	// labShortText is how long the third byte may take of what may be a text of
+	// labShortText is how long to wait for the third byte of what may be a text of
 	// one letter, or a String whose header was split.
 	labShortText = time.Second
 )
@@ -20,7 +20,7 @@ const (
 // the first byte of a longer UTF-8 character.
 func startsText(b byte) bool { return b >= ' ' && b <= '~' || b >= 0xC2 && b <= 0xF4 }
 
-// isLab tells the lab dialect from a String of this protocol: what would be
+// isLab distinguishes the lab dialect from a String of this protocol: what would be
 // the high byte of the length is the second character of a text.
 func (c *conn) isLab() (bool, error) {
 	b, err := c.r.Peek(2)
@@ -65,7 +65,7 @@ func (c *conn) serveLab() error {
 	if task == Lab3 {
 		return c.serveRawText()
 	}
-	name := "" // said by the last text, for a Data that may follow
+	name := "" // the last text, for a Data that may follow
 	for {
 		first, err := c.await()
 		if err != nil {
@@ -122,15 +122,15 @@ func (c *conn) readText(last bool) (string, error) {
 			return "", err
 		}
 		c.link.limitEach(labSilence)
-		come := min(c.r.Buffered(), MaxString-len(text))
-		n := come
+		available := min(c.r.Buffered(), MaxString-len(text))
+		n := available
 		if !last {
-			n = c.endOfText(come)
+			n = c.endOfText(available)
 		}
 		b, _ := c.r.Peek(n)
 		text = append(text, b...)
 		c.r.Discard(n)
-		if n < come {
+		if n < available {
 			break
 		}
 	}
@@ -155,8 +155,8 @@ func (c *conn) endOfText(n int) int {
 	return n
 }
 
-// isHeader tells a header of type 9 from a tab: the size behind it could be
-// one, or was cut by the end of the stream or a silence, and is no text.
+// isHeader distinguishes a header of type 9 from a tab: a size follows it that is
+// plausible, or was cut by the end of the stream or a silence and is not text.
 func (c *conn) isHeader(i int) bool {
 	b, err := c.r.Peek(i + maxHeader)
 	if err == nil {
@@ -165,7 +165,7 @@ func (c *conn) isHeader(i int) bool {
 	return bytes.ContainsFunc(b[i+1:], func(r rune) bool { return r < typeData8 })
 }
 
-// labCreate begins a file of a name, in place of one that got no contents.
+// labCreate begins a file, in place of one that got no contents.
 func (c *conn) labCreate(name string) error {
 	c.abandon()
 	u := &upload{Announcement: Announcement{Name: name, Size: -1, Digest: digests[0]}, conn: c}
@@ -178,14 +178,14 @@ func (c *conn) labCreate(name string) error {
 	return nil
 }
 
-// labRefuse answers a file that is not taken, and ends the connection: the
-// dialect has no way to go on.
+// labRefuse refuses a file and ends the connection: the dialect has no way to
+// continue.
 func (c *conn) labRefuse(err error) error {
 	c.refuse(err, 0)
 	return errRefused
 }
 
-// labData takes a Data into the file begun, or else into one of that name.
+// labData takes a Data into the file begun, or else into one called name.
 func (c *conn) labData(name string) error {
 	h, err := ReadHeader(c.r)
 	if err != nil {
@@ -232,7 +232,7 @@ func (c *conn) labStream() error {
 	return c.labSave(u)
 }
 
-// labSave publishes a file of which nothing is known but its length.
+// labSave publishes a file of which only the length is known.
 func (c *conn) labSave(u *upload) error {
 	c.uploads = nil
 	if u.to == nil {

@@ -167,7 +167,7 @@ func TestLabTasks(t *testing.T) {
 
 // TestLabTimeout has a silent client: what it is told is in its dialect.
 func TestLabTimeout(t *testing.T) {
-	for l, want := range map[wire.Lab]string{wire.Lab5: "", wire.Lab6: "ERROR: nothing came for too long"} {
+	for l, want := range map[wire.Lab]string{wire.Lab5: "", wire.Lab6: "ERROR: nothing was received for too long"} {
 		serve(t, task(l), func(w *world) {
 			p := w.dial()
 			p.lasts(5 * time.Minute)

@@ -23,36 +23,36 @@ const (
 	DefaultProgressTimeout    = 30 * time.Second
 )
 
-// RateTime is over how long a rate is averaged before it is too low.
+// RateTime is the time over which a rate is averaged.
 const RateTime = time.Minute
 
-// Limits say how much clients can take of a Server. A field that is not above
-// zero stands for its default: no limit is absent by accident.
+// Limits say how much of a Server clients can use. A field that is zero or less
+// means its default, so that no limit is absent by accident.
 //
-// Limits for each address do not bind those who come from the machine itself,
-// by a loopback address or a Unix socket: whoever is there can do worse, and
-// proxies and tests have one address for all.
+// Limits per address do not apply to clients on the same machine, which come from
+// a loopback address or a Unix socket: they could do worse, and proxies and tests
+// have one address for everyone.
 type Limits struct {
-	// MaxConns is how many connections there may be. Who comes beyond is told
-	// CodeBusy.
+	// MaxConns is the most connections at the same time. Further ones are refused
+	// with CodeBusy.
 	MaxConns int
-	// MaxConnsPerIP is how many may come from one IPv4 address, or from one /64
-	// of IPv6. Who comes beyond is told CodeBusy.
+	// MaxConnsPerIP is the most connections from one IPv4 address, or from one /64
+	// of IPv6. Further ones are refused with CodeBusy.
 	MaxConnsPerIP int
-	// MaxUnauthenticated is how many may be at once that have not yet shown what
-	// the server demands: TLS, and a token if it wants one. Beyond, the one that has waited longest is
-	// closed: who means well needs but a moment, so that the others have it.
+	// MaxUnauthenticated is the most connections that have not yet finished TLS,
+	// and shown a token if the server requires one. For a further one the oldest of
+	// them is evicted: an honest client needs only a moment.
 	MaxUnauthenticated int
-	// MaxUploads is how many connections of one user, or of one address if the
-	// server wants no tokens, may send a file or blob at the same time. Files
-	// beyond are refused with CodeTooMany.
+	// MaxUploads is the most connections of one user, or of one address if the
+	// server requires no tokens, that may send a file or blob at the same time.
+	// Files on further ones are refused with CodeTooMany.
 	MaxUploads int
-	// MaxOpen is how many uploads there may be in the store at once beyond one of
-	// each connection, be they received, published or only announced. Others
-	// that are announced are accepted once it is their turn.
+	// MaxOpen is the most uploads in progress in the store, not counting one per
+	// connection, whether they are being received, published or only announced.
+	// Further ones are accepted once it is their turn.
 	MaxOpen int
-	// MaxCalls is how many of Store.Create, Store.MakeFolder and Upload.Commit
-	// may run at once. Others wait.
+	// MaxCalls is the most calls of Store.Create, Store.MakeFolder and
+	// Upload.Commit at the same time. Further ones wait.
 	MaxCalls int
 	// MaxMessage is the most bytes of a text, at most MaxString, which is the
 	// default. A longer one is refused with CodeTooLarge.
@@ -60,19 +60,19 @@ type Limits struct {
 	// MaxSize is the most bytes of one blob or file. A larger one is refused
 	// with CodeTooLarge.
 	MaxSize int64
-	// MinRate is how many bytes of a Data must come in a second, and of a reply
-	// must be taken, averaged over RateTime. Only time in which the server waits
-	// for the client counts. Who is slower is told CodeTooSlow.
+	// MinRate is how many bytes a second of a Data must arrive, and of a reply be
+	// received, averaged over RateTime. Only time in which the server waits for the
+	// client counts. Slower connections end with CodeTooSlow.
 	MinRate int64
-	// AuthTimeout is how long a client may take altogether, from being accepted,
-	// to show what the server demands. HeaderTimeout is how long a message but for
-	// its body may take to arrive, and a TLS handshake; IdleTimeout how long a
-	// client may say nothing between messages; ProgressTimeout how long a body
-	// or a reply may stand still. Who takes longer is told CodeTimeout.
+	// AuthTimeout is how long TLS and a token may take together, from the start of
+	// the connection. HeaderTimeout is how long a message without its body may take
+	// to arrive, and a TLS handshake; IdleTimeout how long a client may be silent
+	// between messages; ProgressTimeout how long a body or a reply may stall. After
+	// that the connection ends with CodeTimeout.
 	AuthTimeout, HeaderTimeout, IdleTimeout, ProgressTimeout time.Duration
 }
 
-// withDefaults returns the limits that hold.
+// withDefaults returns the limits that apply.
 func (l Limits) withDefaults() Limits {
 	limit(&l.MaxConns, DefaultMaxConns)
 	limit(&l.MaxConnsPerIP, DefaultMaxConnsPerIP)
@@ -90,9 +90,9 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// CheckReply reports why a template for Server.Reply cannot be used under these
-// limits: it has a NUL byte, or its reply to the longest text would be longer
-// than MaxReply.
+// CheckReply returns why a template for Server.Reply cannot be used under these
+// limits, or nil: it contains a NUL byte, or its reply to the longest text would be
+// longer than MaxReply.
 func (l Limits) CheckReply(template string) error {
 	template = strings.ToValidUTF8(template, "\uFFFD")
 	if IsControl(template) {

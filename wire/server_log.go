@@ -7,19 +7,19 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// A throttle keeps lines of the log that a peer can cause from filling the disk:
-// it lets the first few pass and then one each interval, which tells how many
-// were left out. It may be used by several goroutines at once.
+// A throttle keeps log lines that a peer can cause from filling the disk: it lets
+// the first few pass and then one per interval, which says how many were
+// suppressed. It is safe for concurrent use.
 type throttle struct {
 	burst    int
 	interval time.Duration
 
 	mu         sync.Mutex
 	full       time.Time // when the whole burst may pass again
-	suppressed int       // how many were left out
+	suppressed int       // lines since the last
 }
 
-// warn begins a line, or returns nil, on which every method does nothing.
+// warn starts a line, or returns nil, on which every method does nothing.
 func (t *throttle) warn(log *zerolog.Logger) *zerolog.Event {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -41,22 +41,22 @@ func (t *throttle) warn(log *zerolog.Logger) *zerolog.Event {
 }
 
 const (
-	// longUpload is how long a file takes to arrive, or to become safe, before the
-	// log tells that it is under way, and longAgain how long until it does again.
+	// longUpload is how long a file takes to arrive or to become safe before the
+	// log says that it is under way, and longAgain how long until it says so again.
 	longUpload = 2 * time.Second
 	longAgain  = time.Minute
 	longCheck  = time.Second
 )
 
-// An uploadLog tells of the uploads that take long. Its zero value knows of none. It
-// may be used by several goroutines at once.
+// An uploadLog logs the uploads that take long. Its zero value is ready to use. It
+// is safe for concurrent use.
 type uploadLog struct {
 	mu    sync.Mutex
 	due   map[*upload]time.Time // when each is to be logged next
 	timer *time.Timer           // runs as long as there are any
 }
 
-// begin notes that contents of an upload are about to come.
+// begin notes that contents of an upload are about to arrive.
 func (l *uploadLog) begin(u *upload) {
 	u.started = time.Now()
 	l.mu.Lock()
@@ -70,7 +70,7 @@ func (l *uploadLog) begin(u *upload) {
 	l.due[u] = u.started.Add(longUpload)
 }
 
-// end notes that an upload has ended, if it began.
+// end notes that an upload has ended. It need not have begun.
 func (l *uploadLog) end(u *upload) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

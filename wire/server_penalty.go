@@ -5,21 +5,20 @@ import (
 	"time"
 )
 
-// What clients do wrong costs the address that they come from time. An address
-// that has much to wait is refused for that time; an offence now and then,
-// which happens to everybody, has no consequence. The model is sshd's
-// PerSourcePenalties, with shorter times: others may share the address. None
-// is refused for longer than maxPenalty, nor again within amnesty after it.
+// An offence costs the client's address time. An address that has collected much
+// is refused for that time; an occasional offence, which anyone can commit, has no
+// consequence. The model is sshd's PerSourcePenalties, with shorter times, because
+// others may share the address. No address is refused for longer than maxPenalty,
+// or again within amnesty after it.
 const (
-	minPenalty = 10 * time.Second // below, nobody is refused
+	minPenalty = 10 * time.Second // with less, an address is not refused
 	maxPenalty = 20 * time.Second
 	amnesty    = 10 * time.Second
-	// maxOffenders bounds the table: offences of more addresses at a time are
-	// not counted.
+	// maxOffenders bounds the table. Offences of further addresses are not counted.
 	maxOffenders = 16 << 10
 )
 
-// offences are what it costs to be told a code at the end of a connection.
+// offences is what it costs to end a connection with a code.
 var offences = map[Code]time.Duration{
 	CodeProtocol:    2 * time.Second,
 	CodeTLSRequired: time.Second,
@@ -34,14 +33,15 @@ const (
 	neverAuthenticated = 5 * time.Second // in AuthTimeout
 )
 
-// penalties is a table of offenders. Its zero value is empty.
+// penalties is a table of offenders. Its zero value is empty. It is guarded by
+// srv.mu, as part of the admissions.
 type penalties struct {
 	of    map[netip.Prefix]*penalty
 	swept time.Time
 }
 
 type penalty struct {
-	due   time.Time // when all is paid
+	due   time.Time // when all of it is served
 	until time.Time // until then the address is refused
 }
 
@@ -70,7 +70,7 @@ func (t *penalties) add(source netip.Prefix, cost time.Duration) (refused bool) 
 	return true
 }
 
-// refused returns how long the address must still wait.
+// refused returns how much longer the address must wait.
 func (t *penalties) refused(source netip.Prefix) time.Duration {
 	p := t.of[source]
 	if p == nil {
@@ -79,8 +79,8 @@ func (t *penalties) refused(source netip.Prefix) time.Duration {
 	return max(0, time.Until(p.until))
 }
 
-// makeSpace reports whether the table has room for one more. It forgets those that
-// have paid at most once a second, so that an offence costs next to nothing.
+// makeSpace reports whether the table can hold one more address. It drops those
+// that have served their time at most once a second, so that an offence is cheap.
 func (t *penalties) makeSpace(now time.Time) bool {
 	if t.of == nil {
 		t.of = map[netip.Prefix]*penalty{}

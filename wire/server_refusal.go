@@ -6,7 +6,7 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// refuse answers at once with the *Error that err is, or else with
+// refuse answers at once, with err if it is an *Error and otherwise with
 // CodeInternal.
 func (c *conn) refuse(err error, upload int) {
 	c.tell(c.reason(err), upload)
@@ -20,12 +20,12 @@ func (c *conn) tell(e *Error, upload int) {
 	}
 }
 
-// refusal is what refuse answers, for a place in the order of answers.
+// refusal returns what refuse would send, for a place in the order of answers.
 func (c *conn) refusal(err error, upload int) Control {
 	return numbered(c.reason(err).control(), upload)
 }
 
-// reason logs why something is refused, and returns what of it is told.
+// reason logs why something is refused, and returns what the client is told.
 func (c *conn) reason(err error) *Error {
 	e, told := errors.AsType[*Error](err)
 	if !told {
@@ -41,7 +41,7 @@ func (c *conn) reason(err error) *Error {
 	return e
 }
 
-// withUpload adds to a line of the log which file an error is about, if it is.
+// withUpload adds the file that an error is about, if any, to a line of the log.
 func withUpload(line *zerolog.Event, err error) *zerolog.Event {
 	failed, ok := errors.AsType[*failedUpload](err)
 	if !ok {

@@ -9,63 +9,62 @@ import (
 )
 
 const (
-	// maxOwed is how many answers a server may owe: a connection with more is
-	// not read on. It bounds the files that are being published at once.
+	// maxOwed is the most answers that a server may owe: a connection with more is
+	// not read. It bounds the files that are being published at the same time.
 	maxOwed = 256
-	// maxUnsent is how many bytes of replies are gathered at most before
-	// they are sent.
+	// maxUnsent is how many bytes of replies are buffered before they are sent.
 	maxUnsent = 32 << 10
-	// maxOwedBytes is how many bytes of answers may wait for one that comes before
-	// them. With more, the connection is not read on either.
+	// maxOwedBytes is the most bytes of answers that may wait for an earlier one. A
+	// connection with more is not read either.
 	maxOwedBytes = 256 << 10
-	// keptBuffer is the most that an idle connection keeps to gather replies in.
+	// keptBuffer is the largest buffer that an idle connection keeps.
 	keptBuffer = 512
 )
 
-// replyQueue gathers what the server says until the goroutine that reads the
-// connection would wait for the client. It may be used by several goroutines at
-// once, but for what says that it is the reader's.
+// A replyQueue buffers the server's replies until the goroutine that reads the
+// connection, the reader, would wait for the client. It is safe for concurrent
+// use, except for methods reserved to the reader.
 type replyQueue struct {
 	link *link // set before use
 
 	mu sync.Mutex
-	// Guarded by mu, which is not held while somebody sends.
+	// Guarded by mu, which is not held during a write.
 	changed   sync.Cond     // of writing, owed and err
 	buf       []byte        // to be sent
 	spare     []byte        // in place of buf while that is being sent
-	writing   bool          // somebody sends
+	writing   bool          // a goroutine sends
 	waiting   bool          // the reader waits, and does not send what is added
-	owed      []queuedReply // from the oldest that is not known
+	owed      []queuedReply // from the oldest that is not known yet
 	owedBytes int           // bytes of messages in owed
-	answered  place         // how many answers came before those
+	answered  place         // how many answers came before owed
 	err       error         // why nothing is sent any more: the stream may end inside a reply
 }
 
-// A place is one in the order of answers, the first being 0.
+// A place is a position in the order of answers, from 0.
 type place int
 
-// An queuedReply has a place in the order.
+// A queuedReply is an answer with a place in the order.
 type queuedReply struct {
 	name    string // of the file that it is about
 	known   bool
 	message []byte
 }
 
-// addControl adds a reply that has no order.
+// addControl adds a reply outside the order.
 func (o *replyQueue) addControl(ctl Control) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.buf = ctl.append(o.buf)
 }
 
-// addBytes adds bytes that are no message, as the lab's programs send them.
+// addBytes adds bytes that are not a message, as programs of the lab send them.
 func (o *replyQueue) addBytes(s string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.buf = append(o.buf, s...)
 }
 
-// addText adds what is answered to a text, in order. It is the reader's.
+// addText adds the reply to a text, in order. It is reserved to the reader.
 func (o *replyQueue) addText(template, text string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -76,13 +75,12 @@ func (o *replyQueue) addText(template, text string) {
 	o.answerLocked(o.reserveLocked(""), appendReply(nil, template, text))
 }
 
-// addInOrder adds an answer that is known. It is the reader's.
+// addInOrder adds an answer that is known already. It is reserved to the reader.
 func (o *replyQueue) addInOrder(ctl Control) { o.answer(o.reserve(""), ctl) }
 
 // reserve takes the next place in the order of answers, for one about the file
-// called name. It waits while too much is owed, or an answer about a file of
-// that name: the second is not to be published before the first. It is the
-// reader's.
+// called name. It waits while too much is owed, or an answer about another file of
+// that name, which must be published first. It is reserved to the reader.
 func (o *replyQueue) reserve(name string) place {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -103,12 +101,12 @@ func (o *replyQueue) reserveLocked(name string) place {
 	return o.answered + place(len(o.owed)-1)
 }
 
-// owesLocked reports whether an answer about a file called name is not known.
+// owesLocked reports whether an answer about a file called name is owed.
 func (o *replyQueue) owesLocked(name string) bool {
 	return name != "" && slices.ContainsFunc(o.owed, func(a queuedReply) bool { return a.name == name && !a.known })
 }
 
-// answer gives the answer of a place. Those before it go first.
+// answer fills a place. It is sent once all places before it are filled.
 func (o *replyQueue) answer(p place, ctl Control) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -134,7 +132,7 @@ func (o *replyQueue) answerLocked(p place, message []byte) {
 	o.changed.Broadcast()
 }
 
-// flushIfLarge sends what was gathered if it is much. It is the reader's.
+// flushIfLarge sends a buffer of maxUnsent bytes. It is reserved to the reader.
 func (o *replyQueue) flushIfLarge() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -143,16 +141,15 @@ func (o *replyQueue) flushIfLarge() {
 	}
 }
 
-// flush sends what was gathered. Once that has failed nothing is sent any more,
-// because it would be read as the rest of the reply that was cut, and the
-// connection is closed.
+// flush sends the buffer. If that fails the connection is closed: anything sent
+// later would be read as the rest of a reply that was cut off.
 func (o *replyQueue) flush() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.sendLocked()
 }
 
-// beginWait is a flush before the reader waits for something, and wake ends that.
+// beginWait flushes before the reader waits, until endWait. Meanwhile push sends.
 func (o *replyQueue) beginWait() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -167,16 +164,16 @@ func (o *replyQueue) endWait() {
 	o.waiting = false
 }
 
-// push is a flush in the reader's place if that waits.
+// push flushes in place of the reader if that waits.
 func (o *replyQueue) push() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if !o.waiting || o.writing || len(o.buf) == 0 {
-		return // or else the reader sends it, or who is sending already
+		return // the reader will send it, or the goroutine that is sending already
 	}
 	o.writing = true
 	o.mu.Unlock()
-	runtime.Gosched() // a store that made many files durable at once tells their goroutines one by one
+	runtime.Gosched() // a store that made many files durable together wakes their goroutines one by one
 	o.mu.Lock()
 	o.writeLocked()
 }
@@ -192,7 +189,8 @@ func (o *replyQueue) sendLocked() error {
 	return o.err
 }
 
-// writeLocked sends, also what is added meanwhile, for the goroutine that set writing.
+// writeLocked sends the buffer, and what is added meanwhile. The caller has set
+// writing.
 func (o *replyQueue) writeLocked() {
 	for len(o.buf) > 0 && o.err == nil {
 		b := o.buf
@@ -209,7 +207,7 @@ func (o *replyQueue) writeLocked() {
 	o.changed.Broadcast()
 }
 
-// endLocked has nothing sent any more, and wakes the reader.
+// endLocked closes the connection because of err, and wakes the reader.
 func (o *replyQueue) endLocked(err error) {
 	o.err = err
 	o.buf = nil
@@ -217,14 +215,14 @@ func (o *replyQueue) endLocked(err error) {
 	o.changed.Broadcast()
 }
 
-// fail is endLocked for a connection that cannot go on.
+// fail ends a connection that cannot continue.
 func (o *replyQueue) fail(err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.endLocked(err)
 }
 
-// last sends a refusal, and then nothing any more.
+// last sends a final refusal and closes the connection.
 func (o *replyQueue) last(ctl Control) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -234,14 +232,14 @@ func (o *replyQueue) last(ctl Control) {
 	}
 }
 
-// isEmpty reports whether no answer is owed and none is on its way.
+// isEmpty reports whether no answer is owed, buffered or being sent.
 func (o *replyQueue) isEmpty() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return len(o.owed) == 0 && len(o.buf) == 0 && !o.writing
 }
 
-// trim drops large buffers that are empty. It is the reader's.
+// trim drops large buffers that are empty. It is reserved to the reader.
 func (o *replyQueue) trim() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -256,13 +254,13 @@ func (o *replyQueue) trim() {
 	}
 }
 
-// replyTo is what the server says to a raw text.
+// replyTo returns the reply to a raw text.
 func (s *Server) replyTo(text string) string {
 	return strings.ReplaceAll(s.reply, "{}", text)
 }
 
 // appendReply appends the String that answers a text: the template, which
-// CheckReply has passed, with the text for each "{}".
+// CheckReply has accepted, with the text in place of each "{}".
 func appendReply(b []byte, template, text string) []byte {
 	start := len(b)
 	b = beginString(b)
@@ -277,12 +275,12 @@ func appendReply(b []byte, template, text string) []byte {
 	}
 }
 
-// about begins a reply that has room for a few fields, numbered.
+// about starts a numbered reply with space for a few fields.
 func about(word string, upload int) Control {
 	return numbered(Control{Word: word, Fields: make([]Field, 0, 5)}, upload)
 }
 
-// numbered adds which upload of the connection a reply is about, if any.
+// numbered adds the number of the upload that a reply is about, if there is one.
 func numbered(ctl Control, upload int) Control {
 	if upload == 0 {
 		return ctl

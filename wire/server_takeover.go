@@ -5,33 +5,32 @@ import (
 	"time"
 )
 
-// supersedeTime is how long the last words of a connection that is taken over
-// may keep the new one waiting.
+// supersedeTime is how long telling the old connection may delay the new one.
 const supersedeTime = 100 * time.Millisecond
 
 var errSuperseded = &Error{CodeSuperseded, "another connection sends this file now"}
 
-// A claim is on the right to send the upload of an ID. Its uploads are the one
-// that has the right and those that wait for it.
+// A claim gives one upload at a time the right to send the file of an ID. It
+// exists while an upload holds or awaits that right.
 type claim struct {
 	key     claimKey
-	turn    chan struct{} // full while one has the right
-	uploads int
-	owner   *upload // the newest of them; nil once it gave up
+	turn    chan struct{} // full while an upload holds the right
+	uploads int           // that hold or await it
+	owner   *upload       // the newest of them; nil once it gave up
 }
 
-// A claimKey tells uploads apart: nobody takes over one of another user.
+// A claimKey identifies an upload. Users cannot take over each other's.
 type claimKey struct{ user, id string }
 
-// awaitClaim gives an upload the right to its ID, which enter has noted. A client whose
-// network dropped comes back on another connection, so that the newer one is right:
-// the older is ended, and claim waits until it has put the file away. On the same
-// connection it waits until the file is published.
+// awaitClaim waits for the right to send the file, after registerClaim. A client
+// whose network dropped returns on another connection, so that the newer one wins:
+// the older is ended, and awaitClaim waits until it has put the file away. On the
+// same connection it waits until the file is published.
 func (s *Server) awaitClaim(u *upload) error {
 	select {
 	case u.claim.turn <- struct{}{}:
 		return nil
-	case <-u.conn.ctx.Done(): // or else two that wait for each other would for ever
+	case <-u.conn.ctx.Done(): // two that wait for each other would wait for ever
 		s.unregisterClaim(u, u.claim)
 		u.claim = nil
 		return context.Cause(u.conn.ctx)
@@ -39,7 +38,7 @@ func (s *Server) awaitClaim(u *upload) error {
 }
 
 // registerClaim makes u the owner of a claim in place of old, which the caller must
-// supersede: its connection from then on can neither wait for a claim nor make one.
+// supersede: from then on old's connection can neither await nor register a claim.
 func (s *Server) registerClaim(u *upload) (old *upload, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -72,7 +71,8 @@ func (s *Server) registerClaim(u *upload) (old *upload, err error) {
 	return old, nil
 }
 
-// markComplete notes that u is whole: it gives up its claim by itself.
+// markComplete notes that all of u has arrived: it will release its claim by
+// itself.
 func (s *Server) markComplete(u *upload) {
 	if u.claim != nil {
 		s.mu.Lock()
@@ -81,7 +81,7 @@ func (s *Server) markComplete(u *upload) {
 	}
 }
 
-// unregisterClaim is the opposite of enter.
+// unregisterClaim undoes registerClaim.
 func (s *Server) unregisterClaim(u *upload, cl *claim) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -93,7 +93,7 @@ func (s *Server) unregisterClaim(u *upload, cl *claim) {
 	}
 }
 
-// releaseClaim gives up what claim gave, if it did.
+// releaseClaim gives up what awaitClaim gave, if u has a claim.
 func (s *Server) releaseClaim(u *upload) {
 	if u.claim != nil {
 		<-u.claim.turn
@@ -101,12 +101,12 @@ func (s *Server) releaseClaim(u *upload) {
 	}
 }
 
-// supersede ends a connection in favour of another one, whose goroutine calls
-// it, because of an upload. What it is publishing just now it still publishes.
+// supersede ends a connection because another one, whose goroutine calls it, sends
+// the same upload. What it is already publishing is still published.
 func (c *conn) supersede(upload int) {
 	defer c.superseding.Done()
 	c.log.Warn().Msg("superseded by another connection")
-	late := time.AfterFunc(supersedeTime, func() { c.link.Close() }) // wakes who is stuck in a reply
+	late := time.AfterFunc(supersedeTime, func() { c.link.Close() }) // wakes a goroutine that is stuck in a write
 	defer late.Stop()
 	c.out.last(numbered(errSuperseded.control(), upload))
 	c.link.Close()

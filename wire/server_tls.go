@@ -14,8 +14,9 @@ var (
 	errTLSRequired = &Error{CodeTLSRequired, "this server requires TLS"}
 )
 
-// encrypt begins TLS if the first byte asks for it, and returns the first one
-// inside. It fails if the server wants it otherwise.
+// encrypt starts TLS if first is that of a handshake, and returns the first byte
+// inside. It fails if the server requires TLS and the client does not speak it, or
+// the reverse.
 func (c *conn) encrypt(first byte) (byte, error) {
 	switch {
 	case c.srv.Certificate == nil && first == typeHandshake:
@@ -41,7 +42,7 @@ func (c *conn) encrypt(first byte) (byte, error) {
 	return first, err
 }
 
-// refusePlain refuses a client in the dialect that it speaks.
+// refusePlain refuses a client in its own dialect because it does not speak TLS.
 func (c *conn) refusePlain(first byte) error {
 	if err := c.recognise(first); err != nil {
 		return err
@@ -49,7 +50,7 @@ func (c *conn) refusePlain(first byte) error {
 	return errTLSRequired
 }
 
-// recognise finds out which dialect a client speaks that will be refused.
+// recognise finds out in which dialect a client is to be refused.
 func (c *conn) recognise(first byte) (err error) {
 	if first == typeString {
 		if c.bare, err = c.isLab(); err != nil {
@@ -60,8 +61,7 @@ func (c *conn) recognise(first byte) (err error) {
 	return nil
 }
 
-// exposed reports whether the connection is one in the clear where there should
-// be none.
+// exposed reports whether the connection lacks the TLS that the server requires.
 func (c *conn) exposed() bool { return c.srv.Certificate != nil && c.link.tls == nil }
 
 func (s *Server) tlsConfig() *tls.Config {

@@ -105,7 +105,7 @@ func nobody(t *testing.T, name, sent string, encrypt, ends bool) {
 
 // isRefusal reports whether all that was heard is one refusal, or nothing.
 func isRefusal(heard string, encrypted bool) bool {
-	allowed := []string{"", bareDenied, str("ERROR|code=denied|text=this server requires a valid token|"), str("ERROR|code=timeout|text=nothing came for too long|")}
+	allowed := []string{"", bareDenied, str("ERROR|code=denied|text=this server requires a valid token|"), str("ERROR|code=timeout|text=nothing was received for too long|")}
 	if !encrypted {
 		const alert = "\x15\x03\x01\x00\x02\x02P" // of TLS, internal_error, to what is no hello
 		allowed = []string{"", alert, "ERROR: this server requires TLS", str("ERROR|code=tls-required|text=this server requires TLS|")}

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// maxDiscard is the most bytes of a refused body that are read only to stay in
-// step; a connection with more to come is closed instead.
+// maxDiscard is the most bytes of a refused body that are read and dropped, to
+// reach the next message. With more, the connection is closed instead.
 const maxDiscard = 64 << 20
 
 // An upload is a file that a client announced.
@@ -23,23 +23,23 @@ type upload struct {
 	number int // the client's first is 1
 	Announcement
 
-	// Owned by the reader; by whoever decides whether the file is accepted until
-	// decided is closed; and by whoever publishes it.
-	to      Upload    // nil once the file was refused
-	got     int64     // with what an earlier upload brought
+	// Owned by the reader; but by the goroutine that decides, until decided is
+	// closed, and by the one that publishes.
+	to      Upload    // nil once the file is refused
+	got     int64     // bytes, including those of an earlier upload
 	claim   *claim    // on its ID
-	started time.Time // when contents began to come; zero until then
-	resumed int64     // what an earlier upload brought, from then on
+	started time.Time // when contents began to arrive; zero until then
+	resumed int64     // bytes of an earlier upload, from then on
 
 	// Owned by the reader.
-	waiting bool          // nothing has begun it yet
-	decided chan struct{} // closed once it is accepted or refused, if that is done beside the reader; else nil
+	waiting bool          // to be accepted or refused
+	decided chan struct{} // closed once that is done, if another goroutine does it; else nil
 
-	received atomic.Int64 // as got, but more exact while contents come
-	complete bool         // the client sent all; guarded by srv.mu
+	received atomic.Int64 // as got, but up to date while contents arrive
+	complete bool         // all has arrived; guarded by srv.mu
 }
 
-// op is what the upload is called in events and in the log.
+// op returns what the upload is called in events and in the log.
 func (u *upload) op() string {
 	if u.number == 0 && u.Name == "" {
 		return opBlob
@@ -55,11 +55,10 @@ type failedUpload struct {
 
 func (f *failedUpload) Unwrap() error { return f.error }
 
-// because says of an error, for the log, which file it is about.
+// because adds to an error, for the log, which file it is about.
 func (u *upload) because(err error) error { return &failedUpload{u, err} }
 
-// announce takes an announcement and accepts or refuses it, or leaves that for
-// later.
+// announce takes an announcement and accepts or refuses it, now or later.
 func (c *conn) announce(ctl Control) error {
 	c.announced++
 	u := &upload{number: c.announced, conn: c}
@@ -83,8 +82,8 @@ func (c *conn) announce(ctl Control) error {
 	return c.acceptWaiting()
 }
 
-// allow reports why the server's limits or the client's rights forbid a file, if
-// they do.
+// allow returns why the server's limits or the client's rights forbid a file, or
+// nil.
 func (c *conn) allow(op string, a Announcement) error {
 	switch limit := c.srv.limits.MaxSize; {
 	case len(c.uploads) >= MaxAhead:
@@ -104,19 +103,19 @@ func tooLarge(limit int64) error {
 	return &Error{CodeTooLarge, fmt.Sprintf("this server accepts at most %d bytes", limit)}
 }
 
-// forgetRefused makes room for what may be announced in place of files that were
-// refused ahead.
+// forgetRefused drops files that were refused ahead, in place of which others may
+// be announced.
 func (c *conn) forgetRefused() {
 	if len(c.uploads) >= MaxAhead {
 		c.uploads = slices.DeleteFunc(c.uploads, func(u *upload) bool { return u.decided != nil && u.isDecided() && u.to == nil })
 	}
 }
 
-// acceptWaiting accepts or refuses what was announced and is still to be answered,
-// in order, as far as there is room for it, and in any case until the oldest is
-// accepted. To begin a file may take long, if another connection sends it or
-// much of it is there already: then one that is not the oldest does not keep
-// those before it waiting.
+// acceptWaiting accepts or refuses the waiting files in order, as far as the
+// descriptors allow, and in any case until the oldest is accepted. To begin a file
+// may take long, if another connection sends it or much of it is there already; for
+// one that is not the oldest another goroutine does it, so that those before it do
+// not wait.
 func (c *conn) acceptWaiting() error {
 	c.awaitOldest()
 	next := len(c.uploads)
@@ -152,13 +151,13 @@ func (c *conn) acceptWaiting() error {
 		}
 	}
 	if c.ctx.Err() != nil {
-		return net.ErrClosed // who ended it says why
+		return net.ErrClosed // the connection that took over says why
 	}
 	return nil
 }
 
-// mayBegin reports whether a file may be begun. One that must not take the place
-// of those before it waits until it is the oldest, and they are published.
+// mayBegin reports whether a file may begin. One that must not replace those
+// before it waits until it is the oldest and they are published.
 func (c *conn) mayBegin(u *upload, oldest bool) bool {
 	switch {
 	case u.Replace == ReplaceAny:
@@ -172,8 +171,8 @@ func (c *conn) mayBegin(u *upload, oldest bool) bool {
 	return true
 }
 
-// register has a file take part in the counts that may refuse it, and returns the
-// upload in whose place it is, if there is one, for supersede.
+// register counts a file, which may refuse it, and returns the upload that it
+// supersedes, if any.
 func (c *conn) register(u *upload) (old *upload, err error) {
 	if err := c.startUploading(); err != nil || u.ID == "" {
 		return nil, err
@@ -189,8 +188,8 @@ func (c *conn) register(u *upload) (old *upload, err error) {
 	return c.srv.registerClaim(u)
 }
 
-// decide begins a file that has entered unless err forbids it, and answers whether
-// it is accepted, unless another connection takes over.
+// decide begins a registered file unless err forbids it, and answers whether it is
+// accepted, unless another connection takes over.
 func (c *conn) decide(u *upload, err error) (accepted bool) {
 	defer func() {
 		if !accepted {
@@ -209,10 +208,9 @@ func (c *conn) decide(u *upload, err error) (accepted bool) {
 	return err == nil
 }
 
-// begin has the store begin a file, or go on with one that no other connection
-// sends any more.
+// begin has the store begin or resume a file, once no other connection sends it.
 func (c *conn) begin(u *upload) (err error) {
-	c.heart.begin() // it may be that all that was left must be read
+	c.heart.begin() // the store may have to read all of a file to resume it
 	defer c.heart.end()
 	if u.claim != nil {
 		if err := c.srv.awaitClaim(u); err != nil {
@@ -228,19 +226,19 @@ func (c *conn) begin(u *upload) (err error) {
 	return err
 }
 
-// accept answers that a file is accepted.
+// accept tells the client that a file is accepted, and from which offset.
 func (c *conn) accept(u *upload) {
-	left := u.to.Resumed()
-	u.got = left.Size
-	ok := about(wordOK, u.number).with("offset", strconv.FormatInt(left.Size, 10))
-	if left.Size > 0 {
-		ok = ok.with(u.Digest.Name, left.Hex())
+	resumed := u.to.Resumed()
+	u.got = resumed.Size
+	ok := about(wordOK, u.number).with("offset", strconv.FormatInt(resumed.Size, 10))
+	if resumed.Size > 0 {
+		ok = ok.with(u.Digest.Name, resumed.Hex())
 	}
 	c.out.addControl(ok)
 }
 
-// decideAhead decides on a file that is not the oldest, once that is done with
-// the one before it.
+// decideAhead decides, in another goroutine, on a file that is not the oldest, once
+// the one before it is decided.
 func (c *conn) decideAhead(u, old *upload, err error, before <-chan struct{}) {
 	decided := make(chan struct{})
 	u.decided = decided
@@ -258,7 +256,7 @@ func (c *conn) decideAhead(u, old *upload, err error, before <-chan struct{}) {
 	}()
 }
 
-// isDecided reports whether the reader would not have to wait for the decision on u.
+// isDecided reports whether no other goroutine is still deciding on u.
 func (u *upload) isDecided() bool {
 	if u.decided == nil {
 		return true
@@ -271,8 +269,7 @@ func (u *upload) isDecided() bool {
 	}
 }
 
-// awaitOldest waits until the oldest file is one that is accepted, or that nothing
-// has begun.
+// awaitOldest waits until the oldest file is accepted, or one that is waiting.
 func (c *conn) awaitOldest() {
 	for len(c.uploads) > 0 && c.uploads[0].decided != nil {
 		u := c.uploads[0]
@@ -325,8 +322,8 @@ func (u *upload) fits(size uint64, limit int64) error {
 	return nil
 }
 
-// receive moves the size bytes of a Data to the store. The client may have handed
-// all of a large one to its system long ago, and wait for the answer.
+// receive moves the size bytes of a Data to the store. During a large one it sends
+// WAIT: the client may have written all of it long ago, and wait for the answer.
 func (c *conn) receive(u *upload, size int64) error {
 	if size > bufferSize {
 		c.heart.begin()
@@ -352,7 +349,7 @@ func (c *conn) receive(u *upload, size int64) error {
 	return c.discard(uint64(b.remaining))
 }
 
-// discard reads past size bytes, so that the next message can be read.
+// discard reads and drops size bytes, to reach the next message.
 func (c *conn) discard(size uint64) error {
 	switch {
 	case size == 0:
@@ -366,14 +363,14 @@ func (c *conn) discard(size uint64) error {
 	return err
 }
 
-// A body reads the contents of a Data: first what was read ahead, then, if it
-// is much, from the connection straight into the reader's buffer. It ends in
-// io.EOF only after the last byte.
+// A body reads the contents of a Data: first what is buffered, then, for large
+// reads, from the connection straight into the caller's buffer. It returns io.EOF
+// only after the last byte.
 type body struct {
 	c         *conn
 	remaining int64
 	rate      rateMeter
-	upload    *upload // nil if they are discarded
+	upload    *upload // nil if the contents are discarded
 	err       error   // why the connection failed
 }
 
@@ -400,7 +397,7 @@ func (b *body) Read(p []byte) (n int, err error) {
 		b.err = b.c.tooSlow()
 	}
 	if b.err == nil {
-		b.err = b.c.checkToken() // while it waited, the token may have been revoked
+		b.err = b.c.checkToken() // it may have been revoked meanwhile
 	}
 	return n, b.err
 }
@@ -409,7 +406,7 @@ func (c *conn) tooSlow() error {
 	return &Error{CodeTooSlow, fmt.Sprintf("less than %d bytes a second came for %v", c.srv.limits.MinRate, RateTime)}
 }
 
-// restartUpload drops what an earlier upload brought of the oldest file.
+// restartUpload drops what an earlier upload sent of the oldest file.
 func (c *conn) restartUpload() error {
 	if len(c.uploads) == 0 {
 		return fmt.Errorf("%w: RESTART of no upload", ErrControl)
@@ -428,7 +425,8 @@ func (c *conn) restartUpload() error {
 	return nil
 }
 
-// endUpload has the oldest upload published and answered whether it is safe.
+// endUpload has the oldest upload published, and the client told whether it is
+// safe.
 func (c *conn) endUpload(ctl Control) error {
 	if len(c.uploads) == 0 {
 		return fmt.Errorf("%w: END of no upload", ErrControl)
@@ -439,7 +437,7 @@ func (c *conn) endUpload(ctl Control) error {
 		return err
 	}
 	c.uploads = c.uploads[1:]
-	if u.to == nil { // the refusal was the answer
+	if u.to == nil { // the client was told so already
 		return c.acceptWaiting()
 	}
 	_, err = c.permit(opUpload)
@@ -455,14 +453,14 @@ func (c *conn) endUpload(ctl Control) error {
 	return c.acceptWaiting()
 }
 
-// publish has the store publish a file of which the client sent all, beside
-// what the connection still receives, so that many become durable together. It
-// is answered in its order, with word.
+// publish has the store publish a complete file, while the connection goes on to
+// receive, so that many files become durable together. The answer, with word, comes
+// in its order.
 func (c *conn) publish(u *upload, word string, want Sum) {
 	place := c.out.reserve(u.Name)
 	c.srv.markComplete(u)
 	to := u.to
-	u.to = nil // whatever comes of it
+	u.to = nil // even if it fails
 	c.publishing.Add(1)
 	go func() {
 		defer c.publishing.Done()
@@ -478,10 +476,10 @@ func (c *conn) publish(u *upload, word string, want Sum) {
 	}()
 }
 
-// commit has the store publish a file, and reports it. The store finishes what it
-// began, whatever becomes of the connection.
+// commit has the store commit a file, and reports it as received. It runs to its
+// end even if the connection does not.
 func (c *conn) commit(u *upload, to Upload, want Sum) (Saved, error) {
-	if u.started.IsZero() { // it is empty, or all was there
+	if u.started.IsZero() { // empty, or complete before
 		u.resumed = u.got
 		c.srv.uploadLog.begin(u)
 	}
@@ -503,7 +501,7 @@ func (c *conn) commit(u *upload, to Upload, want Sum) (Saved, error) {
 	return saved, nil
 }
 
-// control appends what a client wants to know of a kept file to a reply.
+// control appends to a reply what a client wants to know of a committed file.
 func (s Saved) control(ctl Control, d Digest) Control {
 	ctl = ctl.with("name", s.Name).withSum(d, s.Sum)
 	if s.Unchanged {
@@ -521,12 +519,12 @@ func (c *conn) cancelUpload() error {
 	c.uploads = c.uploads[1:]
 	if u.to != nil {
 		c.drop(u)
-		c.out.addInOrder(c.refusal(u.because(&Error{CodeCancelled, "the client gave the file up"}), u.number))
+		c.out.addInOrder(c.refusal(u.because(&Error{CodeCancelled, "the client cancelled the file"}), u.number))
 	}
 	return c.acceptWaiting()
 }
 
-// fail refuses a file in its middle. What still comes of it is discarded.
+// fail refuses a file while it arrives. The rest of it is discarded.
 func (c *conn) fail(u *upload, err error) {
 	c.drop(u)
 	if u.number == 0 && !c.bare { // a blob: only their order tells the answers apart
@@ -536,23 +534,23 @@ func (c *conn) fail(u *upload, err error) {
 	c.refuse(u.because(err), u.number)
 }
 
-// drop aborts a file unless it has ended.
+// drop aborts a file, unless it has ended already.
 func (c *conn) drop(u *upload) {
 	if u.to != nil {
 		c.putAway(u, u.to.Abort)
 	}
 }
 
-// abandon leaves the uploads that did not end to be resumed.
+// abandon suspends the uploads that have not ended, so that they can be resumed.
 func (c *conn) abandon() {
 	if len(c.uploads) == 0 {
 		return
 	}
 	u := c.uploads[0]
 	c.uploads = c.uploads[1:]
-	defer c.abandon() // the others, whatever comes of this one
+	defer c.abandon() // the others, even if this one panics
 	if u.decided != nil {
-		c.cancel(net.ErrClosed) // nobody will send it
+		c.cancel(net.ErrClosed) // it will not be sent
 		<-u.decided
 	}
 	if u.to != nil {
@@ -568,18 +566,18 @@ func (c *conn) abandon() {
 	}
 }
 
-// putAway ends the work on a file in a way other than by publishing it.
+// putAway ends an upload without publishing it, by Suspend or Abort.
 func (c *conn) putAway(u *upload, way func() error) {
 	u.to = nil
 	defer c.srv.uploadLog.end(u)
 	defer c.releaseFile()
 	defer c.srv.releaseClaim(u)
 	if err := way(); err != nil {
-		c.log.Error().Err(err).Str("name", u.Name).Msg("cannot put an unfinished file away")
+		c.log.Error().Err(err).Str("name", u.Name).Msg("cannot suspend or drop an unfinished file")
 	}
 }
 
-// blob keeps a Data under a name of the store's making.
+// blob stores a Data under a name that the store makes.
 func (c *conn) blob(size uint64) error {
 	u := &upload{Announcement: Announcement{Size: -1, Digest: digests[0]}, conn: c}
 	err := u.fits(size, c.srv.limits.MaxSize)
@@ -599,8 +597,8 @@ func (c *conn) blob(size uint64) error {
 	return nil
 }
 
-// createFile begins a file that was not announced, if the server's limits and the
-// client's rights allow it.
+// createFile begins a file that was not announced, if the limits and the client's
+// rights allow it.
 func (c *conn) createFile(op string, a Announcement) (Upload, error) {
 	err := c.allow(op, a)
 	if err == nil {
@@ -617,7 +615,7 @@ func (c *conn) createFile(op string, a Announcement) (Upload, error) {
 	return to, err
 }
 
-// makeFolder makes a folder and answers when it is durable.
+// makeFolder makes a folder and answers once it is durable.
 func (c *conn) makeFolder(name string, u *upload) error {
 	err := func() error {
 		if len(name) > MaxName {

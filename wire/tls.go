@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// errCut means that TLS ended without the peer's word that it should: anybody
-// on the way could have ended it (RFC 8446, 6.1). It is not io.EOF, which
-// means that the peer said all that it wanted to.
+// errCut means that TLS ended without close_notify, so that anyone on the path
+// could have ended it (RFC 8446, 6.1). It is not io.EOF, which means that the peer
+// has sent all that it wanted to.
 var errCut = fmt.Errorf("the encrypted stream was cut off: %w", io.ErrUnexpectedEOF)
 
-// restrict returns config as this package uses it.
+// restrict returns a copy of config that allows TLS 1.3 only.
 func restrict(config *tls.Config) *tls.Config {
 	config = config.Clone()
 	config.MinVersion = tls.VersionTLS13
@@ -21,7 +21,7 @@ func restrict(config *tls.Config) *tls.Config {
 	return config
 }
 
-// handshake lets TLS begin, within d altogether.
+// handshake performs the handshake of TLS, within d in total.
 func (l *link) handshake(ctx context.Context, d time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
@@ -30,12 +30,12 @@ func (l *link) handshake(ctx context.Context, d time.Duration) error {
 	return l.tls.HandshakeContext(ctx)
 }
 
-// A network is what a link's TLS is sent through. One system call for each record
-// is enough: to gather them, or to read several ahead, saved a few hundredths of
-// the time, less than it varies by.
+// A network is what a link's TLS is sent through. It makes one system call per
+// record: buffering several saved a few hundredths of the time, less than it varies
+// by.
 type network struct {
 	*link
-	hello []byte // what was read before it was known to be one
+	hello []byte // received already, and to be read first
 }
 
 func (n *network) Read(p []byte) (int, error) {
@@ -46,7 +46,7 @@ func (n *network) Read(p []byte) (int, error) {
 	}
 	k, err := n.receive(p)
 	if err == io.EOF {
-		err = errCut // between two records crypto/tls would let it pass
+		err = errCut // between two records crypto/tls would accept it
 	}
 	return k, err
 }
