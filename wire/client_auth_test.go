@@ -95,8 +95,8 @@ func TestClientsTokens(t *testing.T) {
 	}
 }
 
-// TestStrangeWelcome: a client takes nothing but OK for a welcome.
-func TestStrangeWelcome(t *testing.T) {
+// TestUnexpectedGreeting: a client takes nothing but OK for a welcome.
+func TestUnexpectedGreeting(t *testing.T) {
 	for _, answer := range []string{"Message: hi", "SAVED|upload=1|", "OK|upload=1|", "ERROR|code=unsupported|text=AUTH?|", ""} {
 		synctest.Test(t, func(t *testing.T) {
 			near, far := newDuplex()

@@ -188,32 +188,32 @@ func TestAuthTimeout(t *testing.T) {
 	})
 }
 
-// TestMaxUnauthenticated: a client that means well gets in although strangers hold
-// all places, and the one that has waited longest goes.
+// TestMaxUnauthenticated: a client is admitted although unauthenticated ones hold
+// all places, and the oldest of them is evicted.
 func TestMaxUnauthenticated(t *testing.T) {
 	for name, adapt := range map[string]func(*world){
-		"strangers": func(w *world) { w.server.MaxUnauthenticated = 3 },
-		"in all":    func(w *world) { w.server.MaxConns = 3 },
+		"unauthenticated": func(w *world) { w.server.MaxUnauthenticated = 3 },
+		"in all":          func(w *world) { w.server.MaxConns = 3 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			serve(t, overTLS(adapt), func(w *world) {
-				var strangers []*peer
+				var others []*peer
 				for range 3 {
 					near, far := newDuplex()
 					w.l.accept <- far
 					p := newPeer(t, near)
 					go p.listen()
-					strangers = append(strangers, p)
+					others = append(others, p)
 				}
 				p := w.dial()
 				p.send(str("hi"))
 				p.hear("Message: hi")
-				strangers[0].wantClosed()
-				strangers[1].wantOpen()
-				strangers[2].wantOpen()
+				others[0].wantClosed()
+				others[1].wantOpen()
+				others[2].wantOpen()
 				p.Close()
-				strangers[1].Close()
-				strangers[2].Close()
+				others[1].Close()
+				others[2].Close()
 			})
 		})
 	}
@@ -261,8 +261,8 @@ func TestMaxMessage(t *testing.T) {
 	})
 }
 
-// TestStrangersWithoutToken: TLS alone is not enough where a token is wanted.
-func TestStrangersWithoutToken(t *testing.T) {
+// TestUnauthenticatedInsideTLS: TLS alone is not enough where a token is required.
+func TestUnauthenticatedInsideTLS(t *testing.T) {
 	serve(t, func(w *world) {
 		knowing(&visitor{name: "alice"})(w)
 		w.server.MaxUnauthenticated = 2

@@ -36,11 +36,11 @@ func frames() []string {
 	return list
 }
 
-// TestNobodyWrites sends everything that anybody could to a server that wants a
+// TestUnauthenticatedWrites sends everything possible to a server that requires a
 // token: in the clear, as the first thing inside TLS, behind and before what was
 // refused, whole and cut, with and without an end of the stream. Nobody is told
 // anything but the one refusal, and the store is not even asked how it is.
-func TestNobodyWrites(t *testing.T) {
+func TestUnauthenticatedWrites(t *testing.T) {
 	for i, frame := range frames() {
 		t.Run(fmt.Sprintf("%d %.20q", i, frame), func(t *testing.T) {
 			nobody(t, "in the clear", frame, false, true)
@@ -113,8 +113,8 @@ func isRefusal(heard string, encrypted bool) bool {
 	return slices.Contains(allowed, heard) || strings.HasPrefix(heard, "HTTP/1.1 501 ")
 }
 
-// FuzzNobody is TestNobodyWrites with anything, in pieces of any size.
-func FuzzNobody(f *testing.F) {
+// FuzzUnauthenticated is TestUnauthenticatedWrites with anything, in pieces of any size.
+func FuzzUnauthenticated(f *testing.F) {
 	for _, frame := range frames() {
 		f.Add([]byte(frame), 0, true)
 		f.Add([]byte(str("AUTH|")+frame), 1, false)
