@@ -44,6 +44,10 @@ var mustNotImportButInTests = map[string][]string{
 	"wire": {"os", "path/filepath"},
 }
 
+// bothSides lists the files of wire that the client and the server share. All
+// others say which side they are on.
+var bothSides = []string{"announcement", "auth", "control", "digest", "doc", "error", "frame", "lab", "link", "store", "tls"}
+
 // emptyNames say nothing of a package, which then collects everything.
 var emptyNames = []string{"utils", "util", "common", "helpers", "pkg"}
 
@@ -59,25 +63,27 @@ func TestArchitectureRules(t *testing.T) {
 	tests := []struct{ name, file, source, want string }{
 		{"main imports a part", "main.go", imports(module + "/wire"), "main.go imports " + module + "/wire"},
 		{"main imports a library", "main.go", imports(cliLibrary + "/v2"), "main.go imports " + cliLibrary + "/v2"},
-		{"wire imports storage", "wire/a.go", imports(module + "/storage"), "wire/a.go imports " + module + "/storage"},
+		{"wire imports storage", "wire/server_a.go", imports(module + "/storage"), "wire/server_a.go imports " + module + "/storage"},
 		{"wire's test imports storage", "wire/a_test.go", imports(module + "/storage"), "wire/a_test.go imports " + module + "/storage"},
 		{"storage imports wire", "storage/a.go", imports(module + "/wire"), "storage/a.go imports " + module + "/wire"},
 		{"a part of storage imports wire", "storage/s3/a.go", imports(module + "/wire"), "storage/s3/a.go imports " + module + "/wire"},
-		{"wire imports commands", "wire/a.go", imports(module + "/commands"), "wire/a.go imports " + module + "/commands"},
+		{"wire imports commands", "wire/server_a.go", imports(module + "/commands"), "wire/server_a.go imports " + module + "/commands"},
 		{"storage imports commands", "storage/a.go", imports(module + "/commands"), "storage/a.go imports " + module + "/commands"},
 		{"commands imports main", "commands/a.go", imports(module), "commands/a.go imports " + module},
-		{"wire imports the CLI library", "wire/a.go", imports(cliLibrary + "/v2"), "wire/a.go imports " + cliLibrary + "/v2"},
+		{"wire imports the CLI library", "wire/server_a.go", imports(cliLibrary + "/v2"), "wire/server_a.go imports " + cliLibrary + "/v2"},
 		{"storage imports the CLI library", "storage/a.go", imports(cliLibrary + "/v2"), "storage/a.go imports " + cliLibrary + "/v2"},
-		{"wire imports the global logger", "wire/a.go", imports(globalLog), "wire/a.go imports " + globalLog},
+		{"wire imports the global logger", "wire/server_a.go", imports(globalLog), "wire/server_a.go imports " + globalLog},
 		{"storage imports the global logger", "storage/a.go", imports(globalLog), "storage/a.go imports " + globalLog},
-		{"wire imports os", "wire/a.go", imports("os"), "wire/a.go imports os"},
-		{"wire imports path/filepath", "wire/a.go", imports("path/filepath"), "wire/a.go imports path/filepath"},
+		{"wire imports os", "wire/server_a.go", imports("os"), "wire/server_a.go imports os"},
+		{"wire imports path/filepath", "wire/server_a.go", imports("path/filepath"), "wire/server_a.go imports path/filepath"},
 		{"a folder without rules", "server/a.go", imports(), "server/a.go is in a folder without import rules"},
 		{"an empty name", "wire/utils/a.go", imports(), "wire/utils/a.go is in a package whose name says nothing"},
-		{"a long file", "wire/a.go", long, "wire/a.go has 701 lines, and 700 is the limit"},
+		{"a file of wire on no side", "wire/a.go", imports(), "wire/a.go does not say whether it is the client's or the server's"},
+		{"a long file", "wire/server_a.go", long, "wire/server_a.go has 701 lines, and 700 is the limit"},
 		{"all is well: a test", "wire/a_test.go", imports("os", module+"/wire"), ""},
 		{"all is well: a long test", "wire/a_test.go", long, ""},
-		{"all is well: a neighbour", "wire/a.go", imports("os/signal", "github.com/rs/zerolog"), ""},
+		{"all is well: a neighbour", "wire/server_a.go", imports("os/signal", "github.com/rs/zerolog"), ""},
+		{"all is well: both sides", "wire/frame.go", imports(), ""},
 		{"all is well: commands", "commands/a.go", imports("os", cliLibrary+"/v2", module+"/wire", module+"/storage"), ""},
 		{"all is well: main", "main.go", imports("os", module+"/commands"), ""},
 		{"all is well: another module", "tools/go.mod", "module tools", ""},
@@ -153,6 +159,11 @@ func check(name string, source []byte) (broken []string, err error) {
 	}
 	if lines := bytes.Count(source, []byte("\n")); lines > maxLines && !isTest {
 		broken = append(broken, fmt.Sprintf("%s has %d lines, and %d is the limit", name, lines, maxLines))
+	}
+	if base := strings.TrimSuffix(path.Base(name), ".go"); dir == "wire" && !isTest && !slices.Contains(bothSides, base) {
+		if side, _, _ := strings.Cut(base, "_"); side != "client" && side != "server" {
+			broken = append(broken, fmt.Sprintf("%s does not say whether it is the client's or the server's", name))
+		}
 	}
 	for _, spec := range file.Imports {
 		imported, err := strconv.Unquote(spec.Path.Value)
