@@ -65,8 +65,8 @@ func (p *partial) appendCompared(b []byte) (int, error) {
 // keepCompared makes durable what p turned out to be the same as.
 func (p *partial) keepCompared() error {
 	d, c, name := p.dir, p.comparison, p.file.Name
-	d.publishing.lock(name)
-	defer d.publishing.unlock(name)
+	d.publishing.Lock(name)
+	defer d.publishing.Unlock(name)
 	if err := d.atPath(); err != nil {
 		return err
 	}

@@ -16,10 +16,9 @@ import (
 	"time"
 )
 
+// hidden is the folder that holds partials and the lock.
 const (
-	// hidden is the folder of a Dir that holds partials and the lock. No name
-	// that a Dir accepts leads into it.
-	hidden   = ".labnet"
+	hidden   = Hidden
 	lockName = "lock"
 )
 
@@ -89,7 +88,7 @@ type Dir struct {
 	group           *int
 	notes           notes
 
-	publishing *nameLocks
+	publishing *NameLocks
 	folders    folders
 	space      space
 	places     places
@@ -156,7 +155,7 @@ func newDir(dir string, root *osFilesystem, filesystem filesystem, o DirOptions)
 		keepFree:        cmp.Or(o.KeepFree, DefaultKeepFree),
 		fileMode:        o.FileMode.Perm(),
 		group:           o.Group,
-		publishing:      newNameLocks(),
+		publishing:      NewNameLocks(),
 		closing:         make(chan struct{}),
 		partials:        make(map[string]*partial),
 		left:            make(map[string]leftover),

@@ -89,12 +89,12 @@ func (d *Dir) syncTogether(ctx context.Context, p *partial) (named bool, err err
 	name := p.file.Name
 	var folders []*atomic.Bool
 	err = d.batch.rounds.join(func() bool {
-		if ctx.Err() != nil || !d.publishing.tryLock(name) {
+		if ctx.Err() != nil || !d.publishing.TryLock(name) {
 			return false
 		}
 		defer func() {
 			if !named {
-				d.publishing.unlock(name)
+				d.publishing.Unlock(name)
 			}
 		}()
 		p.linkErr = p.link(name)
@@ -106,7 +106,7 @@ func (d *Dir) syncTogether(ctx context.Context, p *partial) (named bool, err err
 	if !named {
 		return false, err
 	}
-	defer d.publishing.unlock(name)
+	defer d.publishing.Unlock(name)
 	if err != nil {
 		d.fs.Remove(name)
 		return false, err

@@ -10,29 +10,6 @@ import (
 	"time"
 )
 
-// The defaults of DirOptions.
-const (
-	// DefaultPartialTTL gives a person a day to come back.
-	DefaultPartialTTL = 24 * time.Hour
-	// DefaultMaxPartials is enough for a folder of files sent by many at once;
-	// OpenDir opens as many.
-	DefaultMaxPartials = 1000
-	// DefaultMaxPartialBytes is a tebibyte: only who expects a single file
-	// that is larger must say so.
-	DefaultMaxPartialBytes = 1 << 40
-)
-
-// A Leftover is a partial file that an interrupted upload has left and a later
-// one may go on with. Whose it is cannot be told.
-type Leftover struct {
-	// Name is the file's name in the hidden folder.
-	Name string
-	// Size is how many bytes have arrived.
-	Size int64
-	// Age is how long ago the upload was interrupted.
-	Age time.Duration
-}
-
 // A leftover is what a Dir knows of one.
 type leftover struct {
 	size  int64

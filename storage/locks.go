@@ -4,23 +4,23 @@ import (
 	"sync"
 )
 
-// nameLocks lets one upload at a time publish a name. Otherwise one could find
+// NameLocks let one upload at a time publish a name. Otherwise one could find
 // its contents under the name, acknowledge them, and see another upload, whose
 // fsync failed, take the name away again. Names that are one for some
-// filesystem are one here.
-type nameLocks struct {
+// filesystem are one here. It is for use by several goroutines.
+type NameLocks struct {
 	mu    sync.Mutex
 	freed *sync.Cond
 	held  map[string]bool
 }
 
-func newNameLocks() *nameLocks {
-	l := &nameLocks{held: make(map[string]bool)}
+func NewNameLocks() *NameLocks {
+	l := &NameLocks{held: make(map[string]bool)}
 	l.freed = sync.NewCond(&l.mu)
 	return l
 }
 
-func (l *nameLocks) lock(name string) {
+func (l *NameLocks) Lock(name string) {
 	name = foldName(name)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -30,8 +30,8 @@ func (l *nameLocks) lock(name string) {
 	l.held[name] = true
 }
 
-// tryLock is a lock that does not wait, and reports whether it was taken.
-func (l *nameLocks) tryLock(name string) bool {
+// TryLock is Lock if that need not wait, and reports whether it took the name.
+func (l *NameLocks) TryLock(name string) bool {
 	name = foldName(name)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -42,7 +42,7 @@ func (l *nameLocks) tryLock(name string) bool {
 	return true
 }
 
-func (l *nameLocks) unlock(name string) {
+func (l *NameLocks) Unlock(name string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.held, foldName(name))

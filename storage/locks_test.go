@@ -8,19 +8,19 @@ import (
 // Two names that some filesystem takes for one are held by one at a time.
 func TestNameLocksIgnoreCase(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newNameLocks()
-		l.lock("Report.pdf")
+		l := NewNameLocks()
+		l.Lock("Report.pdf")
 		got := false
 		go func() {
-			l.lock("report.PDF")
+			l.Lock("report.PDF")
 			got = true
-			l.unlock("report.PDF")
+			l.Unlock("report.PDF")
 		}()
 		synctest.Wait()
 		if got {
 			t.Error("held twice")
 		}
-		l.unlock("Report.pdf")
+		l.Unlock("Report.pdf")
 		synctest.Wait()
 		if !got {
 			t.Error("still held")

@@ -193,13 +193,17 @@ func isInvisible(r rune) bool {
 		unicode.In(r, unicode.Cf, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point)
 }
 
+// Hidden is the folder at the top of a store that is the store's own. No name that is
+// accepted leads into it.
+const Hidden = ".labnet"
+
 // isReserved reports whether some system would take a component at the top of a
 // store for the hidden folder: most ignore case, and the normalization form or
 // invisible characters (HFS+, APFS, ext4 with casefold, ZFS); Windows ignores dots
 // and spaces at the end and takes a backslash for a slash, and what follows a colon
 // for the name of a stream. See mayAlias for short names.
 func isReserved(component string) bool {
-	rest, ok := strings.CutPrefix(foldName(component), hidden)
+	rest, ok := strings.CutPrefix(foldName(component), Hidden)
 	rest = strings.TrimLeft(rest, ". ")
 	return ok && (rest == "" || rest[0] == ':' || rest[0] == '\\')
 }

@@ -48,8 +48,8 @@ func (p *partial) publish(ctx context.Context) (name string, unchanged bool, err
 // it fails it leaves no trace.
 func (p *partial) publishAs(name string) (unchanged bool, err error) {
 	d := p.dir
-	d.publishing.lock(name)
-	defer d.publishing.unlock(name)
+	d.publishing.Lock(name)
+	defer d.publishing.Unlock(name)
 
 	var made []string
 	for range maxTries {

@@ -41,7 +41,7 @@ func (s *space) claim(n int64, promised bool) error {
 			return err
 		}
 		if s.keep > 0 && n > s.left {
-			short := &SpaceError{Needed: n, Free: max(0, s.left), err: fmt.Errorf("%w: %d bytes besides are promised, and %d to be kept", ErrNoSpace, s.promised, s.keep)}
+			short := &SpaceError{Needed: n, Free: max(0, s.left), Err: fmt.Errorf("%w: %d bytes besides are promised, and %d to be kept", ErrNoSpace, s.promised, s.keep)}
 			if !promised {
 				short.Needed = -1
 			}
@@ -69,23 +69,6 @@ func (s *space) look() error {
 	return nil
 }
 
-// A SpaceError is an ErrNoSpace that says how much space there is.
-type SpaceError struct {
-	Needed int64 // bytes that are still to come; negative if nobody knows
-	Free   int64 // bytes that the file could have
-
-	err error
-}
-
-func (e *SpaceError) Error() string {
-	if e.Needed < 0 {
-		return fmt.Sprintf("%d bytes free: %v", e.Free, e.err)
-	}
-	return fmt.Sprintf("%d bytes needed, %d free: %v", e.Needed, e.Free, e.err)
-}
-
-func (e *SpaceError) Unwrap() error { return e.err }
-
 // explain is Dir.explain for p. A full medium does not say itself how full it is.
 func (p *partial) explain(err error) error {
 	err = p.dir.explain(p.file.Name, err)
@@ -95,7 +78,7 @@ func (p *partial) explain(err error) error {
 	var short *SpaceError
 	if !errors.As(err, &short) {
 		free, ferr := p.place.space.free()
-		short = &SpaceError{Needed: p.rest(), Free: free, err: err}
+		short = &SpaceError{Needed: p.rest(), Free: free, Err: err}
 		if p.file.Size < 0 {
 			short.Needed = -1
 		}

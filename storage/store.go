@@ -269,3 +269,41 @@ type NameError struct {
 }
 
 func (e *NameError) Error() string { return fmt.Sprintf("name %q: %s", e.Name, e.Reason) }
+
+// The defaults of both stores.
+const (
+	// DefaultPartialTTL gives a person a day to come back.
+	DefaultPartialTTL = 24 * time.Hour
+	// DefaultMaxPartials is enough for a folder of files sent by many at once.
+	DefaultMaxPartials = 1000
+	// DefaultMaxPartialBytes is a tebibyte, for files up to that size.
+	DefaultMaxPartialBytes = 1 << 40
+)
+
+// A Leftover is what an interrupted upload has left at the server, so that a later
+// one can resume it. Whose it is cannot be told.
+type Leftover struct {
+	// Name is the file's name in the hidden folder.
+	Name string
+	// Size is how many bytes have arrived.
+	Size int64
+	// Age is how long ago the upload was interrupted.
+	Age time.Duration
+}
+
+// A SpaceError is an ErrNoSpace that says how much space there is.
+type SpaceError struct {
+	Needed int64 // bytes that are still to come; negative if nobody knows
+	Free   int64 // bytes that the file could have
+
+	Err error // what wraps ErrNoSpace
+}
+
+func (e *SpaceError) Error() string {
+	if e.Needed < 0 {
+		return fmt.Sprintf("%d bytes free: %v", e.Free, e.Err)
+	}
+	return fmt.Sprintf("%d bytes needed, %d free: %v", e.Needed, e.Free, e.Err)
+}
+
+func (e *SpaceError) Unwrap() error { return e.Err }

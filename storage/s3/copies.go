@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/labnet/labnet/storage"
 )
@@ -81,35 +80,4 @@ func numbers(copies map[int]object) []int {
 	}
 	slices.Sort(list)
 	return list
-}
-
-// nameLocks lets one file at a time here look what has a name and get or claim it:
-// so the same contents, sent several times at once to one server, are kept once, and
-// a small file does not take the name that a large one is about to claim. Between
-// servers nothing does that.
-type nameLocks struct {
-	mu    sync.Mutex
-	freed *sync.Cond
-	held  map[string]bool
-}
-
-func newNameLocks() *nameLocks {
-	l := &nameLocks{held: make(map[string]bool)}
-	l.freed = sync.NewCond(&l.mu)
-	return l
-}
-
-func (l *nameLocks) lock(name string) (unlock func()) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for l.held[name] {
-		l.freed.Wait()
-	}
-	l.held[name] = true
-	return func() {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		delete(l.held, name)
-		l.freed.Broadcast()
-	}
 }

@@ -80,7 +80,8 @@ func (p *partial) publish(ctx context.Context) (name string, unchanged bool, err
 		return p.publishParts(ctx)
 	}
 	if p.onConflict == storage.Rename {
-		defer p.store.names.lock(p.file.Name)() // between the claims and the file
+		p.store.names.Lock(p.file.Name)
+		defer p.store.names.Unlock(p.file.Name) // between the claims and the file
 	}
 	name = p.file.Name
 	unchanged, err = p.publishAs(ctx, name, p.put)
@@ -136,7 +137,8 @@ func (p *partial) publishParts(ctx context.Context) (name string, unchanged bool
 		return "", false, err
 	}
 	if p.onConflict == storage.Rename {
-		defer p.store.names.lock(p.file.Name)()
+		p.store.names.Lock(p.file.Name)
+		defer p.store.names.Unlock(p.file.Name)
 		copies, err := p.store.copies(ctx, p.file.Name)
 		if err != nil {
 			return "", false, err

@@ -49,7 +49,8 @@ func (p *partial) chooseName(ctx context.Context) (copy int, err error) {
 	if p.onConflict != storage.Rename {
 		return 1, nil
 	}
-	defer p.store.names.lock(p.file.Name)() // between the claim and the look whether there is a file
+	p.store.names.Lock(p.file.Name)
+	defer p.store.names.Unlock(p.file.Name) // between the claim and the look whether there is a file
 	copies, err := p.store.copies(ctx, p.file.Name)
 	if err != nil {
 		return 0, err

@@ -34,7 +34,7 @@ import (
 
 const (
 	// hidden is what the names of objects begin with that are no files.
-	hidden = ".labnet/"
+	hidden = storage.Hidden + "/"
 	// maxKey is the length of a key in bytes, and
 	maxKey = 1024
 	// maxParts the number of parts that S3 allows.
@@ -85,7 +85,7 @@ type Store struct {
 	o        Options
 	memory   *memory
 	folders  folders
-	names    *nameLocks
+	names    *storage.NameLocks
 
 	background context.Context // ends with the store
 	stop       context.CancelFunc
@@ -117,7 +117,7 @@ func Open(ctx context.Context, l Location, o Options) (*Store, error) {
 		root:     l.Prefix,
 		o:        o,
 		memory:   newMemory(o.Memory),
-		names:    newNameLocks(),
+		names:    storage.NewNameLocks(),
 		trim:     make(chan struct{}, 1),
 		partials: make(map[string]*partial),
 		left:     make(map[string]leftover),
