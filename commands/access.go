@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/labnet/labnet/storage"
+	"github.com/labnet/labnet/storage/dir"
 	"github.com/labnet/labnet/wire"
 )
 
@@ -40,7 +41,7 @@ func accessOptionsOf(c *cli.Context, encrypted bool) (accessOptions, error) {
 
 // authenticate returns what tells a wire.Server whose a token is, or nil if it wants
 // none. It has w follow what becomes of the file.
-func (o accessOptions) authenticate(w *watcher, store storage.Store, keep storage.DirOptions, log zerolog.Logger) (func(string) (wire.Identity, bool), error) {
+func (o accessOptions) authenticate(w *watcher, store storage.Store, keep dir.Options, log zerolog.Logger) (func(string) (wire.Identity, bool), error) {
 	if o.tokens == "" {
 		return nil, nil
 	}

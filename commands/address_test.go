@@ -13,7 +13,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/labnet/labnet/storage"
+	"github.com/labnet/labnet/storage/dir"
 	"github.com/labnet/labnet/wire"
 )
 
@@ -154,7 +154,7 @@ func TestNearest(t *testing.T) {
 
 // TestTaken: command lines that are clear are taken, however they are written.
 func TestTaken(t *testing.T) {
-	l := serveDir(t, &wire.Server{}, storage.DirOptions{})
+	l := serveDir(t, &wire.Server{}, dir.Options{})
 	addr := l.Addr().String()
 	_, port, _ := strings.Cut(addr, ":")
 	t.Chdir(t.TempDir())

@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/labnet/labnet/storage"
+	"github.com/labnet/labnet/storage/dir"
 	"github.com/labnet/labnet/wire"
 )
 
@@ -240,15 +240,15 @@ var mistakes = []struct {
 		typed("upload missing.pdf"),
 		typed("upload missing/"),
 		{args: []string{"upload", ""}},
-		{args: []string{"upload", "secret"}, prepare: locked, asRoot: &itemError{"secret", denied("open")}, server: store(storage.DirOptions{})},
+		{args: []string{"upload", "secret"}, prepare: locked, asRoot: &itemError{"secret", denied("open")}, server: store(dir.Options{})},
 		{args: []string{"upload", "locked"}, prepare: locked, asRoot: &itemError{"locked", denied("open")}},
 		typed("upload /dev/null"),
 		{args: []string{"upload", "file/below"}, prepare: files("file")},
 		{args: []string{"upload", strings.Repeat("n", 256)}},
-		{args: []string{"upload", "-L", "round"}, prepare: loop, server: store(storage.DirOptions{})},
-		{args: []string{"upload", "-L", "dangling"}, prepare: dangling, server: store(storage.DirOptions{})},
+		{args: []string{"upload", "-L", "round"}, prepare: loop, server: store(dir.Options{})},
+		{args: []string{"upload", "-L", "dangling"}, prepare: dangling, server: store(dir.Options{})},
 		{args: []string{"upload", "log"}, err: &itemError{"log", errChanged}},
-		{args: []string{"upload", "missing", "file", "gone"}, prepare: files("file"), server: store(storage.DirOptions{})},
+		{args: []string{"upload", "missing", "file", "gone"}, prepare: files("file"), server: store(dir.Options{})},
 	}},
 	{"names", []mistake{
 		named("../escape"), named("/etc/passwd"), named("a//b"), named("a/./b"), named(".labnet/lock"), named(".LABNET"),
@@ -256,8 +256,8 @@ var mistakes = []struct {
 		unportable(".hidden"), unportable("ends."), unportable("ends "), unportable("aux.txt"), unportable("e\u0301"), unportable("heart\ufe0f"),
 		named(strings.Repeat("n", 256)), named(strings.Repeat("long/", 700) + "name"),
 		named("latin\xe9"), named("nul\x00"),
-		{args: []string{"upload", "\xff"}, prepare: files("\xff"), server: store(storage.DirOptions{})},
-		{args: []string{"upload", "two\nlines"}, prepare: files("two\nlines"), server: store(storage.DirOptions{})},
+		{args: []string{"upload", "\xff"}, prepare: files("\xff"), server: store(dir.Options{})},
+		{args: []string{"upload", "two\nlines"}, prepare: files("two\nlines"), server: store(dir.Options{})},
 		{args: []string{"upload", "--name", "file", "folder"}, prepare: files("folder/a"), server: stored("file")},
 		{args: []string{"upload", "--name", "file/a", "new"}, prepare: files("new"), server: stored("file")},
 		{args: []string{"upload", "--name", "folder", "new"}, prepare: files("new"), server: stored("folder/a")},
@@ -306,7 +306,7 @@ var mistakes = []struct {
 		at(encrypting, "say", "--tls", "hi"),
 		at(encrypting, "say", "--pin", "sha256:"+strings.Repeat("0", 64), "hi"),
 		{args: []string{"upload", "--pin", "sha256:" + strings.Repeat("0", 64), "file"}, prepare: files("file"), server: encrypting},
-		at(store(storage.DirOptions{}), "say", "--tls", "hi"),
+		at(store(dir.Options{}), "say", "--tls", "hi"),
 		at(answer("HTTP/1.1 400 Bad Request\r\n\r\n"), "say", "--tls", "hi"),
 		typed("say --tls hi"),
 		typed("say --tls --lab 4 hi"),

@@ -21,6 +21,7 @@ import (
 
 	"github.com/labnet/labnet/commands"
 	"github.com/labnet/labnet/storage"
+	"github.com/labnet/labnet/storage/dir"
 	"github.com/labnet/labnet/wire"
 )
 
@@ -200,7 +201,7 @@ func (c *flipped) Write(b []byte) (int, error) {
 type bitTest struct {
 	announce wire.Announcement
 	contents []byte
-	dir      string
+	folder      string
 	store    storage.Store
 }
 
@@ -270,12 +271,12 @@ func (l *pipeListener) Addr() net.Addr { return &net.TCPAddr{} }
 // that is not about disks need not wait for them.
 func memoryDir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("/dev/shm", "labnet")
+	folder, err := os.MkdirTemp("/dev/shm", "labnet")
 	if err != nil {
 		return t.TempDir()
 	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	return dir
+	t.Cleanup(func() { os.RemoveAll(folder) })
+	return folder
 }
 
 // serverMade matches a name that the server makes for a blob.
@@ -295,7 +296,7 @@ var serverMade = regexp.MustCompile(`^[A-Za-z0-9]{8}\.bin$`)
 func (b *bitTest) check(t *testing.T, o outcome, nameIntact bool) {
 	t.Helper()
 	kept := map[string]bool{}
-	err := visibleFiles(b.dir, func(name string, contents []byte) {
+	err := visibleFiles(b.folder, func(name string, contents []byte) {
 		kept[name] = bytes.Equal(contents, b.contents)
 		blob := serverMade.MatchString(name) && bytes.Contains(o.sent, contents)
 		if !kept[name] && !blob {
@@ -319,7 +320,7 @@ func (b *bitTest) check(t *testing.T, o outcome, nameIntact bool) {
 	}
 	for name := range kept {
 		top, _, _ := strings.Cut(name, "/")
-		if err := os.RemoveAll(filepath.Join(b.dir, top)); err != nil {
+		if err := os.RemoveAll(filepath.Join(b.folder, top)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -343,13 +344,13 @@ func TestFlippedBits(t *testing.T) {
 	}
 	for name, announce := range tests {
 		t.Run(name, func(t *testing.T) {
-			dir := memoryDir(t)
-			store, err := storage.OpenDir(dir, storage.DirOptions{})
+			folder := memoryDir(t)
+			store, err := dir.Open(folder, dir.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer store.Close()
-			b := &bitTest{announce, contents, dir, store}
+			b := &bitTest{announce, contents, folder, store}
 			whole := b.upload(t, -1, -1)
 			if whole.err != nil || whole.told.Name != announce.Name {
 				t.Fatalf("without a fault: %+v, %v", whole.told, whole.err)

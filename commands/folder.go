@@ -11,7 +11,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/labnet/labnet/storage"
+	"github.com/labnet/labnet/storage/dir"
 )
 
 var (
@@ -79,21 +79,21 @@ func baseName(arg string) string {
 	return filepath.Base(arg)
 }
 
-// folder yields what is in dir and below it, and dir itself if that is nothing.
-// From the argument on, dir is called inside. It knows the folders above, dir
+// folder yields what is in the folder at and below it, and at itself if that is
+// nothing. From the argument on, at is called inside. It knows the folders above, at
 // included, and the permissions of those that lead to name.
-func (u *uploader) folder(dir, inside, name string, above []fs.FileInfo, modes []fs.FileMode, yield func(*item) bool) bool {
+func (u *uploader) folder(at, inside, name string, above []fs.FileInfo, modes []fs.FileMode, yield func(*item) bool) bool {
 	modes = append(slices.Clip(modes), folderMode(above[len(above)-1]))
-	entries, err := os.ReadDir(dir)
-	if err != nil && !yield(&item{file: dir, err: err}) {
+	entries, err := os.ReadDir(at)
+	if err != nil && !yield(&item{file: at, err: err}) {
 		return false
 	}
-	if storage.InUse(dir, entries) && u.local() {
-		return yield(&item{file: dir, note: "the store of a running server, skipped", hint: "to send it to another server, stop its own first"})
+	if dir.InUse(at, entries) && u.local() {
+		return yield(&item{file: at, note: "the store of a running server, skipped", hint: "to send it to another server, stop its own first"})
 	}
 	empty := err == nil
 	for _, entry := range entries {
-		it := &item{file: filepath.Join(dir, entry.Name()), name: path.Join(name, entry.Name()), folders: modes}
+		it := &item{file: filepath.Join(at, entry.Name()), name: path.Join(name, entry.Name()), folders: modes}
 		info := u.lookAt(it, entry)
 		below := path.Join(inside, entry.Name())
 		if by, excluded := u.exclude.excludes(below, info != nil && info.IsDir()); excluded {
@@ -117,7 +117,7 @@ func (u *uploader) folder(dir, inside, name string, above []fs.FileInfo, modes [
 			return false
 		}
 	}
-	return !empty || yield(&item{file: dir, name: name, folder: true, folders: modes})
+	return !empty || yield(&item{file: at, name: name, folder: true, folders: modes})
 }
 
 // excludedBy is an item that is left out because of a pattern.

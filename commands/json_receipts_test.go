@@ -12,7 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/labnet/labnet/storage"
+	"github.com/labnet/labnet/storage/dir"
 	"github.com/labnet/labnet/wire"
 )
 
@@ -63,14 +63,14 @@ func TestReceiptsStall(t *testing.T) {
 // TestReceiptsLost: a sender whose receipt cannot be written is not told that all
 // is well, though its file is safe; it gets one from the next server.
 func TestReceiptsLost(t *testing.T) {
-	dir := t.TempDir()
+	folder := t.TempDir()
 	file := filepath.Join(t.TempDir(), "report.pdf")
 	must(t, os.WriteFile(file, []byte("a report"), 0o666))
 	var out bytes.Buffer
 	var full atomic.Bool
 	full.Store(true)
 	for _, want := range []int{exitServer, 0} {
-		d, err := storage.OpenDir(dir, storage.DirOptions{})
+		d, err := dir.Open(folder, dir.Options{})
 		must(t, err)
 		con := &console{json: true, out: writerFunc(func(p []byte) (int, error) {
 			if full.Swap(false) {

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/labnet/labnet/storage"
+	"github.com/labnet/labnet/storage/dir"
 	"github.com/labnet/labnet/wire"
 )
 
@@ -32,15 +32,15 @@ var jsonRuns = map[string][]mistake{
 		{args: []string{"say", "--json", "--retries", "0", "hi"}, server: answer("")},
 	},
 	"blob": {
-		at(store(storage.DirOptions{}), "blob", "--json", "-s", "10", "-n", "2"),
+		at(store(dir.Options{}), "blob", "--json", "-s", "10", "-n", "2"),
 		at(small, "blob", "--json", "-s", "11"),
 	},
 	"upload": {
-		{args: []string{"upload", "--json", "report.pdf", "missing", "tree"}, prepare: uploadTree, server: store(storage.DirOptions{})},
-		{args: []string{"upload", "--json", "same", "same"}, prepare: files("same"), server: store(storage.DirOptions{})},
+		{args: []string{"upload", "--json", "report.pdf", "missing", "tree"}, prepare: uploadTree, server: store(dir.Options{})},
+		{args: []string{"upload", "--json", "same", "same"}, prepare: files("same"), server: store(dir.Options{})},
 		{args: []string{"upload", "--json", "--digest", "sha256", "--name", "taken", "file"}, prepare: files("file"), server: stored("taken")},
-		{args: []string{"upload", "--json", "--name", "stream", "-"}, stdin: "hello", server: store(storage.DirOptions{})},
-		{args: []string{"upload", "--json", "--name", "latin", "latin\xe9"}, prepare: files("latin\xe9"), server: store(storage.DirOptions{})},
+		{args: []string{"upload", "--json", "--name", "stream", "-"}, stdin: "hello", server: store(dir.Options{})},
+		{args: []string{"upload", "--json", "--name", "latin", "latin\xe9"}, prepare: files("latin\xe9"), server: store(dir.Options{})},
 		at(begun("big"), "upload", "--json", "big"),
 		{args: []string{"upload", "--json", "--lab", "6", "file"}, prepare: files("file"), server: answer("OK")},
 		{args: []string{"upload", "--json", "one", "two"}, prepare: files("one", "two")},
@@ -81,7 +81,7 @@ func TestJSONOfServe(t *testing.T) {
 			}
 			must(t, written.close())
 		})
-		l := serveDir(t, srv, storage.DirOptions{})
+		l := serveDir(t, srv, dir.Options{})
 		client := &console{in: os.Stdin, out: io.Discard, err: io.Discard}
 		folder := t.TempDir()
 		file := filepath.Join(t.TempDir(), "report.pdf")
@@ -140,7 +140,7 @@ func begun(name string) func(*testing.T) net.Listener {
 		info, err := os.Stat(name)
 		must(t, err)
 		srv := &wire.Server{}
-		l := serveDir(t, srv, storage.DirOptions{})
+		l := serveDir(t, srv, dir.Options{})
 		digest := wire.Digests()[0]
 		partial, err := srv.Store.Create(t.Context(), wire.Announcement{Name: name, ID: uploadID(name, name, info), Size: info.Size(), Digest: digest})
 		must(t, err)

@@ -11,7 +11,7 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/labnet/labnet/storage"
+	"github.com/labnet/labnet/storage/dir"
 	"github.com/labnet/labnet/wire"
 )
 
@@ -67,7 +67,7 @@ func TestHostileLog(t *testing.T) {
 			}
 			t.Run(name, func(t *testing.T) {
 				var log lockedBuffer
-				l := serveDir(t, &wire.Server{Log: logTo(&log, terminal)}, storage.DirOptions{})
+				l := serveDir(t, &wire.Server{Log: logTo(&log, terminal)}, dir.Options{})
 				nc, err := net.Dial("tcp", l.Addr().String())
 				must(t, err)
 				defer nc.Close()

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/labnet/labnet/storage"
+	"github.com/labnet/labnet/storage/dir"
 	"github.com/labnet/labnet/storage/s3/s3test"
 	"github.com/labnet/labnet/wire"
 )
@@ -131,13 +132,13 @@ func reply(word string, pairs ...string) string {
 }
 
 func named(name string) mistake {
-	return mistake{args: []string{"upload", "--name", name, "file"}, prepare: files("file"), server: store(storage.DirOptions{})}
+	return mistake{args: []string{"upload", "--name", name, "file"}, prepare: files("file"), server: store(dir.Options{})}
 }
 
 // unportable is a file whose name a server refuses that accepts portable ones only.
 func unportable(name string) mistake {
 	m := named(name)
-	m.server = store(storage.DirOptions{Names: storage.Portable})
+	m.server = store(dir.Options{Names: storage.Portable})
 	return m
 }
 
@@ -174,7 +175,7 @@ func locked(t *testing.T) {
 }
 
 func used(t *testing.T) {
-	d, err := storage.OpenDir("used", storage.DirOptions{})
+	d, err := dir.Open("used", dir.Options{})
 	must(t, err)
 	t.Cleanup(func() { d.Close() })
 }
@@ -230,7 +231,7 @@ func says(words string, leave bool) func(*testing.T) net.Listener {
 }
 
 // store is a real server.
-func store(o storage.DirOptions) func(*testing.T) net.Listener {
+func store(o dir.Options) func(*testing.T) net.Listener {
 	return func(t *testing.T) net.Listener { return serveDir(t, &wire.Server{}, o) }
 }
 
@@ -268,13 +269,13 @@ func encrypting(t *testing.T) net.Listener {
 	cert, err := openIdentity(filepath.Join(t.TempDir(), "identity"))
 	must(t, err)
 	srv := &wire.Server{Certificate: func() (*tls.Certificate, error) { return cert, nil }}
-	return serveDir(t, srv, storage.DirOptions{})
+	return serveDir(t, srv, dir.Options{})
 }
 
 // wantingTokens is one that knows alice, who may only upload ten bytes. Its key is
 // pinned from then on.
 func wantingTokens(t *testing.T) net.Listener {
-	g := startGuarded(t, storage.DirOptions{}, "alice "+hashOf(aliceToken)+" upload dir=alice max-bytes=10")
+	g := startGuarded(t, dir.Options{}, "alice "+hashOf(aliceToken)+" upload dir=alice max-bytes=10")
 	t.Setenv("LABNET_PIN", g.pin)
 	return g.listener
 }
@@ -289,12 +290,12 @@ func key(text string, mode os.FileMode) func(*testing.T) {
 
 // small is one that takes ten bytes at most.
 func small(t *testing.T) net.Listener {
-	return serveDir(t, &wire.Server{Limits: wire.Limits{MaxSize: 10}}, storage.DirOptions{})
+	return serveDir(t, &wire.Server{Limits: wire.Limits{MaxSize: 10}}, dir.Options{})
 }
 
 // full is one that has as many connections as it takes.
 func full(t *testing.T) net.Listener {
-	l := serveDir(t, &wire.Server{Limits: wire.Limits{MaxConns: 1}}, storage.DirOptions{})
+	l := serveDir(t, &wire.Server{Limits: wire.Limits{MaxConns: 1}}, dir.Options{})
 	nc, err := net.Dial("tcp", l.Addr().String())
 	must(t, err)
 	t.Cleanup(func() { nc.Close() })
@@ -307,27 +308,27 @@ func full(t *testing.T) net.Listener {
 
 // brief is one that takes short messages.
 func brief(t *testing.T) net.Listener {
-	return serveDir(t, &wire.Server{Limits: wire.Limits{MaxMessage: 10}}, storage.DirOptions{})
+	return serveDir(t, &wire.Server{Limits: wire.Limits{MaxMessage: 10}}, dir.Options{})
 }
 
 // stored is one that has a file already, refusing another that keeps it.
 func stored(name string) func(*testing.T) net.Listener {
-	return func(t *testing.T) net.Listener { return serveDir(t, &wire.Server{}, storage.DirOptions{}, name) }
+	return func(t *testing.T) net.Listener { return serveDir(t, &wire.Server{}, dir.Options{}, name) }
 }
 
 func refusing(name string) func(*testing.T) net.Listener {
 	return func(t *testing.T) net.Listener {
-		return serveDir(t, &wire.Server{}, storage.DirOptions{OnConflict: storage.Refuse}, name)
+		return serveDir(t, &wire.Server{}, dir.Options{OnConflict: storage.Refuse}, name)
 	}
 }
 
-func serveDir(t *testing.T, srv *wire.Server, o storage.DirOptions, files ...string) net.Listener {
-	dir := t.TempDir()
+func serveDir(t *testing.T, srv *wire.Server, o dir.Options, files ...string) net.Listener {
+	folder := t.TempDir()
 	for _, name := range files {
-		must(t, os.MkdirAll(filepath.Join(dir, filepath.Dir(name)), 0o777))
-		must(t, os.WriteFile(filepath.Join(dir, name), []byte("there before"), 0o666))
+		must(t, os.MkdirAll(filepath.Join(folder, filepath.Dir(name)), 0o777))
+		must(t, os.WriteFile(filepath.Join(folder, name), []byte("there before"), 0o666))
 	}
-	d, err := storage.OpenDir(dir, o)
+	d, err := dir.Open(folder, o)
 	must(t, err)
 	srv.Store = keeper{d}
 	l := silent(t)

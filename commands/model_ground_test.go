@@ -19,6 +19,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/labnet/labnet/storage"
+	"github.com/labnet/labnet/storage/dir"
 	"github.com/labnet/labnet/storage/s3"
 	"github.com/labnet/labnet/storage/s3/s3test"
 )
@@ -61,7 +62,7 @@ func (f *folder) make() (err error) {
 
 func (f *folder) open(c storage.Conflict) (storage.Store, error) {
 	os.RemoveAll(f.old)
-	return storage.OpenDir(f.dir, storage.DirOptions{OnConflict: c})
+	return dir.Open(f.dir, dir.Options{OnConflict: c})
 }
 
 // kill goes on with a copy of the folder as it is.

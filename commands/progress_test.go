@@ -15,7 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/labnet/labnet/storage"
+	"github.com/labnet/labnet/storage/dir"
 	"github.com/labnet/labnet/wire"
 )
 
@@ -345,8 +345,8 @@ func TestResultsAboveProgress(t *testing.T) {
 // TestProgressCounts: what upload tells the meter agrees with what it does,
 // whatever becomes of a thing.
 func TestProgressCounts(t *testing.T) {
-	dir := t.TempDir()
-	t.Chdir(dir)
+	folder := t.TempDir()
+	t.Chdir(folder)
 	for name, size := range map[string]int{"few": 10, "many": maxReadAhead + 1, "folder/resumable": minResumable, "folder/again": 100} {
 		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o700), os.WriteFile(name, make([]byte, size), 0o600)); err != nil {
 			t.Fatal(err)
@@ -355,7 +355,7 @@ func TestProgressCounts(t *testing.T) {
 	if err := errors.Join(os.Mkdir("folder/empty", 0o700), os.Symlink("nowhere", "folder/link")); err != nil {
 		t.Fatal(err)
 	}
-	store, err := storage.OpenDir(filepath.Join(dir, "store"), storage.DirOptions{})
+	store, err := dir.Open(filepath.Join(folder, "store"), dir.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/labnet/labnet/storage"
+	"github.com/labnet/labnet/storage/dir"
 	"github.com/labnet/labnet/storage/storagetest"
 	"github.com/labnet/labnet/wire"
 )
@@ -177,7 +178,7 @@ func TestQuotaAtOnce(t *testing.T) {
 // TestQuotaOfServer: a quota holds after a restart, and what is removed makes room.
 func TestQuotaOfServer(t *testing.T) {
 	line := "alice " + hashOf(aliceToken) + " dir=alice max-bytes=100"
-	g := startGuarded(t, storage.DirOptions{}, line)
+	g := startGuarded(t, dir.Options{}, line)
 	must(t, os.Mkdir(filepath.Join(g.dir, "alice"), 0o777))
 	must(t, os.WriteFile(filepath.Join(g.dir, "alice", "there before"), make([]byte, 60), 0o666))
 	c := g.as(aliceToken)

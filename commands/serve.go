@@ -18,6 +18,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/labnet/labnet/storage"
+	"github.com/labnet/labnet/storage/dir"
 	"github.com/labnet/labnet/wire"
 )
 
@@ -29,7 +30,7 @@ type serveOptions struct {
 	listen   string
 	addrFile string
 	store    string
-	keep     storage.DirOptions
+	keep     dir.Options
 	limits   wire.Limits
 	memory   int64 // see s3.Options
 	reply    string

@@ -11,6 +11,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/labnet/labnet/storage"
+	"github.com/labnet/labnet/storage/dir"
 	"github.com/labnet/labnet/storage/s3"
 )
 
@@ -52,7 +53,7 @@ func (o serveOptions) openAnyStore(ctx context.Context) (keptStore, error) {
 	if strings.HasPrefix(o.store, objectScheme) {
 		return openObjectStore(ctx, o)
 	}
-	store, err := storage.OpenDir(o.store, o.keep)
+	store, err := dir.Open(o.store, o.keep)
 	if err != nil {
 		return nil, &storeError{o.store, errors.Unwrap(err)}
 	}
@@ -70,7 +71,7 @@ func (o serveOptions) storeNeeds() sandbox {
 // hiddenFolder is where a server may keep files of its own: in the store, if that
 // is a folder, else "".
 func hiddenFolder(store keptStore) string {
-	if dir, ok := store.(*storage.Dir); ok {
+	if dir, ok := store.(*dir.Store); ok {
 		return dir.Hidden()
 	}
 	return ""

@@ -19,6 +19,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/labnet/labnet/storage"
+	"github.com/labnet/labnet/storage/dir"
 	"github.com/labnet/labnet/storage/storagetest"
 	"github.com/labnet/labnet/wire"
 )
@@ -56,11 +57,11 @@ func (b *syncBuffer) String() string {
 }
 
 // startGuarded serves the users of these lines.
-func startGuarded(t *testing.T, o storage.DirOptions, lines ...string) *guardedServer {
+func startGuarded(t *testing.T, o dir.Options, lines ...string) *guardedServer {
 	t.Helper()
 	g := &guardedServer{t: t, dir: t.TempDir(), tokens: filepath.Join(t.TempDir(), "tokens")}
 	g.write(lines...)
-	d, err := storage.OpenDir(g.dir, o)
+	d, err := dir.Open(g.dir, o)
 	must(t, err)
 	cert, err := openIdentity(filepath.Join(t.TempDir(), "identity"))
 	must(t, err)
@@ -162,7 +163,7 @@ func (g *guardedServer) want(files map[string]string) {
 
 // TestConfined: who has a folder is told names in it, and leaves it under no name.
 func TestConfined(t *testing.T) {
-	g := startGuarded(t, storage.DirOptions{}, "alice "+hashOf(aliceToken)+" dir=in/alice", "bob "+hashOf(bobToken))
+	g := startGuarded(t, dir.Options{}, "alice "+hashOf(aliceToken)+" dir=in/alice", "bob "+hashOf(bobToken))
 	alice, bob := g.as(aliceToken), g.as(bobToken)
 	for _, tt := range []struct {
 		client               *wire.Client
@@ -210,7 +211,7 @@ func TestConfined(t *testing.T) {
 // TestNoRoomForFolder: if a file is where a user's folder should be, its name is not
 // told either.
 func TestNoRoomForFolder(t *testing.T) {
-	g := startGuarded(t, storage.DirOptions{}, "alice "+hashOf(aliceToken)+" dir=secret/place", "bob "+hashOf(bobToken))
+	g := startGuarded(t, dir.Options{}, "alice "+hashOf(aliceToken)+" dir=secret/place", "bob "+hashOf(bobToken))
 	if kept := upload(g.as(bobToken), "secret", "file"); kept != "secret" {
 		t.Fatalf("kept as %q", kept)
 	}
@@ -244,7 +245,7 @@ func TestNobodyElsesPartial(t *testing.T) {
 // TestRights of every kind.
 func TestRights(t *testing.T) {
 	for _, right := range rights {
-		g := startGuarded(t, storage.DirOptions{}, "alice "+hashOf(aliceToken)+" "+right)
+		g := startGuarded(t, dir.Options{}, "alice "+hashOf(aliceToken)+" "+right)
 		c := g.as(aliceToken)
 		_, say := c.Say(t.Context(), "hi")
 		_, blob := c.Blob(t.Context(), strings.NewReader("x"), 1)
@@ -262,7 +263,7 @@ func TestRights(t *testing.T) {
 // in order changes nothing.
 func TestTokensChange(t *testing.T) {
 	alice, bob := "alice "+hashOf(aliceToken), "bob "+hashOf(bobToken)
-	g := startGuarded(t, storage.DirOptions{}, alice+" say")
+	g := startGuarded(t, dir.Options{}, alice+" say")
 	known := func(token string) bool {
 		_, err := g.as(token).Say(t.Context(), "hi")
 		refused, _ := errors.AsType[*wire.Error](err)
@@ -322,7 +323,7 @@ func TestTokensChange(t *testing.T) {
 //
 //	go test ./commands -run TestGuesses -guesses 100000
 func TestGuesses(t *testing.T) {
-	g := startGuarded(t, storage.DirOptions{}, "alice "+hashOf(aliceToken), "bob "+hashOf(bobToken))
+	g := startGuarded(t, dir.Options{}, "alice "+hashOf(aliceToken), "bob "+hashOf(bobToken))
 	config := &tls.Config{InsecureSkipVerify: true, ClientSessionCache: tls.NewLRUClientSessionCache(1)}
 	for i := range *guesses {
 		guess := []byte(aliceToken)

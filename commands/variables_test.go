@@ -13,7 +13,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/labnet/labnet/storage"
+	"github.com/labnet/labnet/storage/dir"
 	"github.com/labnet/labnet/wire"
 )
 
@@ -171,7 +171,7 @@ func TestDocumentedFlags(t *testing.T) {
 // TestVariablesApart: clients do not mind the variables of serve, nor serve theirs,
 // and neither takes for its own what the commands of --exec are told.
 func TestVariablesApart(t *testing.T) {
-	addr := serveDir(t, &wire.Server{}, storage.DirOptions{}).Addr().String()
+	addr := serveDir(t, &wire.Server{}, dir.Options{}).Addr().String()
 	t.Chdir(t.TempDir())
 	files("file")(t)
 	all := variables(t)

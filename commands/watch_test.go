@@ -14,7 +14,7 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"github.com/labnet/labnet/storage"
+	"github.com/labnet/labnet/storage/dir"
 )
 
 // TestChangesAreNoticed: what becomes of a watched file is noticed within a
@@ -22,17 +22,17 @@ import (
 func TestChangesAreNoticed(t *testing.T) {
 	line := func(user string) string { return fmt.Sprintf("%s %x", user, sha256.Sum256([]byte(user))) }
 	synctest.Test(t, func(t *testing.T) {
-		dir := t.TempDir()
-		file := filepath.Join(dir, "tokens")
+		folder := t.TempDir()
+		file := filepath.Join(folder, "tokens")
 		write := func(name, text string) {
-			must(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
+			must(t, os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600))
 		}
 		move := func(text string) {
 			write("next", text)
-			must(t, os.Rename(filepath.Join(dir, "next"), file))
+			must(t, os.Rename(filepath.Join(folder, "next"), file))
 		}
 		move(line("alice"))
-		store, err := storage.OpenDir(t.TempDir(), storage.DirOptions{})
+		store, err := dir.Open(t.TempDir(), dir.Options{})
 		must(t, err)
 		defer store.Close()
 		var log bytes.Buffer
@@ -53,17 +53,17 @@ func TestChangesAreNoticed(t *testing.T) {
 			{func() { must(t, os.Chmod(file, 0o666)) }, errWritable.Error(), "carol"},
 			{func() { must(t, os.Chmod(file, 0o600)) }, `"users":1`, "carol"},
 			{func() { // as Kubernetes swaps a folder
-				must(t, os.Mkdir(filepath.Join(dir, "one"), 0o700))
+				must(t, os.Mkdir(filepath.Join(folder, "one"), 0o700))
 				write("one/tokens", line("dave"))
-				must(t, os.Symlink("one", filepath.Join(dir, "data")))
-				must(t, os.Symlink("data/tokens", filepath.Join(dir, "next")))
-				must(t, os.Rename(filepath.Join(dir, "next"), file))
+				must(t, os.Symlink("one", filepath.Join(folder, "data")))
+				must(t, os.Symlink("data/tokens", filepath.Join(folder, "next")))
+				must(t, os.Rename(filepath.Join(folder, "next"), file))
 			}, `"users":1`, "dave"},
 			{func() {
-				must(t, os.Mkdir(filepath.Join(dir, "two"), 0o700))
+				must(t, os.Mkdir(filepath.Join(folder, "two"), 0o700))
 				write("two/tokens", line("erin"))
-				must(t, os.Symlink("two", filepath.Join(dir, "next")))
-				must(t, os.Rename(filepath.Join(dir, "next"), filepath.Join(dir, "data")))
+				must(t, os.Symlink("two", filepath.Join(folder, "next")))
+				must(t, os.Rename(filepath.Join(folder, "next"), filepath.Join(folder, "data")))
 			}, `"users":1`, "erin"},
 		} {
 			log.Reset()

@@ -11,11 +11,11 @@ import (
 type NameLocks struct {
 	mu    sync.Mutex
 	freed *sync.Cond
-	held  map[string]bool
+	Held  map[string]bool
 }
 
 func NewNameLocks() *NameLocks {
-	l := &NameLocks{held: make(map[string]bool)}
+	l := &NameLocks{Held: make(map[string]bool)}
 	l.freed = sync.NewCond(&l.mu)
 	return l
 }
@@ -24,10 +24,10 @@ func (l *NameLocks) Lock(name string) {
 	name = foldName(name)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for l.held[name] {
+	for l.Held[name] {
 		l.freed.Wait()
 	}
-	l.held[name] = true
+	l.Held[name] = true
 }
 
 // TryLock is Lock if that need not wait, and reports whether it took the name.
@@ -35,16 +35,16 @@ func (l *NameLocks) TryLock(name string) bool {
 	name = foldName(name)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.held[name] {
+	if l.Held[name] {
 		return false
 	}
-	l.held[name] = true
+	l.Held[name] = true
 	return true
 }
 
 func (l *NameLocks) Unlock(name string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.held, foldName(name))
+	delete(l.Held, foldName(name))
 	l.freed.Broadcast()
 }

@@ -110,7 +110,7 @@ func (n Names) fault(name, system string) string {
 		}
 	}
 	if top, _, _ := strings.Cut(name, "/"); isReserved(top) {
-		return reservedReason(top)
+		return ReservedReason(top)
 	}
 	if system == "windows" {
 		if reason := windowsFault(name); reason != "" {
@@ -208,7 +208,7 @@ func isReserved(component string) bool {
 	return ok && (rest == "" || rest[0] == ':' || rest[0] == '\\')
 }
 
-func reservedReason(top string) string {
+func ReservedReason(top string) string {
 	return fmt.Sprintf("the store reserves %q for itself", top)
 }
 
@@ -231,7 +231,7 @@ func foldName(name string) string {
 // mayAlias reports whether a component could be the short name that Windows has
 // made for the hidden folder, such as LABNET~1: only its filesystem can tell, and
 // other systems that have such a one mounted.
-func mayAlias(component string) bool {
+func MayAlias(component string) bool {
 	_, number, ok := strings.Cut(component, "~")
 	return ok && number != "" && '0' <= number[0] && number[0] <= '9'
 }

@@ -9,8 +9,8 @@
 // An upload that has an ID can be interrupted: [Partial.Suspend] keeps its
 // bytes, and the next Create with that ID goes on with them.
 //
-// [OpenDir] keeps files in a directory, package s3 in an object store. The contract that every store honours
-// is the comments of [Store] and [Partial]; package storagetest checks it.
+// Package dir keeps files in a directory, package s3 in an object store. The contract
+// that both honour is the comments of [Store] and [Partial]; package storagetest checks it.
 package storage
 
 import (
@@ -127,7 +127,7 @@ func FolderMode(modes []fs.FileMode, n int) fs.FileMode {
 
 // above is how many folders there are above those that f.Folders is about, once
 // Place has put f.Folder before f.Name.
-func (f File) above() int {
+func (f File) Above() int {
 	if f.Folder == "" {
 		return 0
 	}

@@ -1,4 +1,4 @@
-package storage_test
+package dir_test
 
 import (
 	"errors"
@@ -15,13 +15,13 @@ import (
 // TestShortNameOfHidden: where a filesystem has a second name for the hidden folder,
 // as NTFS has LABNET~1, nothing gets in by that. A bind mount stands in for it.
 func TestShortNameOfHidden(t *testing.T) {
-	dir := t.TempDir()
-	d := openDir(t, dir, storage.Rename)
-	short := filepath.Join(dir, "LABNET~1")
+	folder := t.TempDir()
+	d := openStore(t, folder, storage.Rename)
+	short := filepath.Join(folder, "LABNET~1")
 	if err := os.Mkdir(short, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := unix.Mount(filepath.Join(dir, ".labnet"), short, "", unix.MS_BIND, ""); err != nil {
+	if err := unix.Mount(filepath.Join(folder, ".labnet"), short, "", unix.MS_BIND, ""); err != nil {
 		t.Skip("only root can mount a folder twice: ", err)
 	}
 	defer unix.Unmount(short, unix.MNT_DETACH)

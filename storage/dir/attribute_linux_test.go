@@ -1,4 +1,4 @@
-package storage
+package dir
 
 import (
 	"context"
@@ -7,19 +7,20 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/labnet/labnet/storage"
 	"golang.org/x/sys/unix"
 )
 
 func TestDigestAttribute(t *testing.T) {
-	dir := t.TempDir()
-	if err := unix.Setxattr(dir, "user.labnet.test", []byte("x"), 0); err != nil {
+	folder := t.TempDir()
+	if err := unix.Setxattr(folder, "user.labnet.test", []byte("x"), 0); err != nil {
 		t.Skip("no extended attributes here:", err)
 	}
-	d := mustOpen(t, dir, DirOptions{OnConflict: Replace})
+	d := mustOpen(t, folder, Options{OnConflict: storage.Replace})
 	attribute := func(name string) string {
 		t.Helper()
 		b := make([]byte, 100)
-		n, err := unix.Getxattr(filepath.Join(dir, name), "user.labnet.crc64", b)
+		n, err := unix.Getxattr(filepath.Join(folder, name), "user.labnet.crc64", b)
 		if err != nil {
 			return err.Error()
 		}
@@ -32,7 +33,7 @@ func TestDigestAttribute(t *testing.T) {
 		}
 	}
 	// Somebody else's file stays as it is.
-	if err := os.WriteFile(filepath.Join(dir, "g"), []byte("same"), 0o666); err != nil {
+	if err := os.WriteFile(filepath.Join(folder, "g"), []byte("same"), 0o666); err != nil {
 		t.Fatal(err)
 	}
 	if r := mustUpload(t, d, "g", "same"); !r.Unchanged {
@@ -42,8 +43,8 @@ func TestDigestAttribute(t *testing.T) {
 		t.Errorf("attribute of a file that was there: %q", got)
 	}
 	// A file that may not be written to has it, too.
-	p := begun(t, d, File{Name: "h", Size: 4, Mode: 0o444, Digest: crc}, "same")
-	if _, err := p.Commit(context.Background(), Sum{Size: 4}); err != nil {
+	p := begun(t, d, storage.File{Name: "h", Size: 4, Mode: 0o444, Digest: crc}, "same")
+	if _, err := p.Commit(context.Background(), storage.Sum{Size: 4}); err != nil {
 		t.Fatal(err)
 	}
 	if got := attribute("h"); len(got) != 16 {

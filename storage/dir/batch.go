@@ -1,4 +1,4 @@
-package storage
+package dir
 
 import (
 	"sync/atomic"
@@ -48,7 +48,7 @@ func (b *batch) enter(ofMany bool) bool {
 func (b *batch) leave() { b.waiting.Add(-1) }
 
 // syncAll is a round of d.batch.
-func (d *Dir) syncAll() error {
+func (d *Store) syncAll() error {
 	if err := d.Err(); err != nil {
 		return err
 	}

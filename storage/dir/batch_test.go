@@ -1,9 +1,10 @@
-package storage
+package dir
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/labnet/labnet/storage"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -20,8 +21,8 @@ import (
 // whichever of the rounds fails.
 func TestBatchOfNameless(t *testing.T) {
 	for failing := range 4 {
-		dir := t.TempDir()
-		d, w := (batched | unnamed).watch(t, dir)
+		folder := t.TempDir()
+		d, w := (batched | unnamed).watch(t, folder)
 		rounds := 0 // there is one at a time
 		w.before = func(call string) error {
 			if call == "syncfs" {
@@ -32,18 +33,18 @@ func TestBatchOfNameless(t *testing.T) {
 			return nil
 		}
 		c := slices.Concat(mixed, mixed)
-		receipts, errs := make([]Receipt, len(c)), make([]error, len(c))
+		receipts, errs := make([]storage.Receipt, len(c)), make([]error, len(c))
 		var all sync.WaitGroup
 		for i, f := range c {
 			all.Go(func() { receipts[i], errs[i] = upload(d, f.name, f.data) })
 		}
 		all.Wait()
-		c.check(t, dir, receipts, errs, false)
+		c.check(t, folder, receipts, errs, false)
 		if err := errors.Join(errs...); (err != nil) != (failing > 0) {
 			t.Errorf("round %d fails: %v", failing, err)
 		}
-		if len(d.publishing.held) > 0 || d.batch.rounds.led || d.batch.waiting.Load() != 0 {
-			t.Errorf("round %d fails: names %v held, led %v, %d wait", failing, d.publishing.held, d.batch.rounds.led, d.batch.waiting.Load())
+		if len(d.publishing.Held) > 0 || d.batch.rounds.led || d.batch.waiting.Load() != 0 {
+			t.Errorf("round %d fails: names %v held, led %v, %d wait", failing, d.publishing.Held, d.batch.rounds.led, d.batch.waiting.Load())
 		}
 	}
 }
@@ -52,12 +53,12 @@ func TestBatchOfNameless(t *testing.T) {
 // for one when it begins waits for the next.
 func TestBatchIsShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		dir := t.TempDir()
+		folder := t.TempDir()
 		c := make(crowd, 16)
 		for i := range c {
 			c[i].name, c[i].data = fmt.Sprint(i%3, "/", i), fmt.Sprint(i)
 		}
-		d, w := c.watch(t, dir)
+		d, w := c.watch(t, folder)
 		w.before = func(call string) error {
 			if call == "syncfs" {
 				synctest.Wait() // all others wait, too
@@ -68,7 +69,7 @@ func TestBatchIsShared(t *testing.T) {
 		if err := errors.Join(errs...); err != nil {
 			t.Error(err)
 		}
-		c.check(t, dir, receipts, errs, false)
+		c.check(t, folder, receipts, errs, false)
 		rounds := 0
 		for _, call := range w.taken() {
 			if call == "syncfs" {
@@ -97,8 +98,8 @@ func TestBatchFails(t *testing.T) {
 	for n := 1; n <= 3; n++ {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				dir := t.TempDir()
-				d, w := mixed.watch(t, dir)
+				folder := t.TempDir()
+				d, w := mixed.watch(t, folder)
 				rounds := 0
 				w.before = func(call string) error {
 					if call != "syncfs" {
@@ -116,21 +117,21 @@ func TestBatchFails(t *testing.T) {
 					if err != nil {
 						failed++
 					}
-					if err != nil && (!errors.Is(err, ErrFailed) || errors.Is(err, ErrNoSpace)) {
+					if err != nil && (!errors.Is(err, storage.ErrFailed) || errors.Is(err, storage.ErrNoSpace)) {
 						t.Errorf("file %d: %v, want ErrFailed", i, err)
 					}
 				}
 				if failed == 0 || n == 1 && failed < len(mixed) {
 					t.Errorf("%d files failed", failed)
 				}
-				mixed.check(t, dir, receipts, errs, false)
-				if !errors.Is(d.Err(), ErrFailed) {
+				mixed.check(t, folder, receipts, errs, false)
+				if !errors.Is(d.Err(), storage.ErrFailed) {
 					t.Errorf("Err: %v", d.Err())
 				}
 				if rounds > n {
 					t.Errorf("%d rounds, %d after the failure", rounds, rounds-n)
 				}
-				if _, err := d.Create(context.Background(), File{Name: "later"}); !errors.Is(err, ErrFailed) {
+				if _, err := d.Create(context.Background(), storage.File{Name: "later"}); !errors.Is(err, storage.ErrFailed) {
 					t.Errorf("Create: %v, want ErrFailed", err)
 				}
 			})
@@ -140,8 +141,8 @@ func TestBatchFails(t *testing.T) {
 
 // The fault of one file is not that of others.
 func TestFaultWithinBatch(t *testing.T) {
-	dir := t.TempDir()
-	d, w := mixed.watch(t, dir)
+	folder := t.TempDir()
+	d, w := mixed.watch(t, folder)
 	w.before = func(call string) error {
 		if call == "move P7 h" || call == "mkdir a/b" {
 			return syscall.EIO
@@ -154,7 +155,7 @@ func TestFaultWithinBatch(t *testing.T) {
 			t.Errorf("file %d: %v", i, err)
 		}
 	}
-	mixed.check(t, dir, receipts, errs, false)
+	mixed.check(t, folder, receipts, errs, false)
 	if err := d.Err(); err != nil {
 		t.Error(err)
 	}
@@ -168,9 +169,9 @@ func TestCancelledWithinBatch(t *testing.T) {
 			continue
 		}
 		synctest.Test(t, func(t *testing.T) {
-			dir := t.TempDir()
+			folder := t.TempDir()
 			c := crowd{{"f", "one"}}
-			d, w := c.watch(t, dir)
+			d, w := c.watch(t, folder)
 			ctx, cancel := context.WithCancel(context.Background())
 			rounds := 0
 			w.before = func(call string) error {
@@ -185,15 +186,15 @@ func TestCancelledWithinBatch(t *testing.T) {
 			if !errors.Is(err, want) {
 				t.Errorf("cancelled in round %d: %v, want %v", n, err, want)
 			}
-			c.check(t, dir, []Receipt{r}, []error{err}, false)
+			c.check(t, folder, []storage.Receipt{r}, []error{err}, false)
 		})
 	}
 }
 
 // Close waits for a batch, and whoever is in it is acknowledged.
 func TestCloseWithinBatch(t *testing.T) {
-	dir := t.TempDir()
-	d, w := mixed.watch(t, dir)
+	folder := t.TempDir()
+	d, w := mixed.watch(t, folder)
 	var closing sync.WaitGroup
 	var close sync.Once
 	w.before = func(call string) error {
@@ -222,7 +223,7 @@ func TestCloseWithinBatch(t *testing.T) {
 	if acknowledged == 0 {
 		t.Errorf("nothing was acknowledged: %v", errs)
 	}
-	mixed.check(t, dir, receipts, errs, false)
+	mixed.check(t, folder, receipts, errs, false)
 }
 
 // The process dies before every call of a batch, alone or with the machine.
@@ -231,23 +232,23 @@ func TestDeathWithinBatch(t *testing.T) {
 		died := false
 		for _, m := range []machine{survives, losesNames, keepsNames} {
 			t.Run(fmt.Sprintf("%d, %v", n, m), func(t *testing.T) {
-				dir := t.TempDir()
-				d, w := mixed.watch(t, dir)
+				folder := t.TempDir()
+				d, w := mixed.watch(t, folder)
 				w.mortal, w.lives = true, n
 				receipts, errs := mixed.upload(d)
 				calls := w.taken()
 				died = died || len(calls) > n
 				d.Close()
-				cutPower(t, m, dir, calls[:min(n, len(calls))], mixed.partials(), nil)
+				cutPower(t, m, folder, calls[:min(n, len(calls))], mixed.partials(), nil)
 
-				d, _ = mixed.watch(t, dir)
-				mixed.check(t, dir, receipts, errs, true)
+				d, _ = mixed.watch(t, folder)
+				mixed.check(t, folder, receipts, errs, true)
 				receipts, errs = mixed.upload(d)
 				if err := errors.Join(errs...); err != nil {
 					t.Errorf("second try: %v", err)
 				}
-				mixed.check(t, dir, receipts, errs, true)
-				if _, rest := hiddenIn(t, dir); len(rest) > 0 {
+				mixed.check(t, folder, receipts, errs, true)
+				if _, rest := hiddenIn(t, folder); len(rest) > 0 {
 					t.Errorf("left behind: %v", rest)
 				}
 			})
@@ -268,19 +269,19 @@ func TestWhenToBatch(t *testing.T) {
 		t.Skip("directories cannot be synced on this system")
 	}
 	for what, test := range map[string]struct {
-		prepare func(d *Dir, w *watch)
+		prepare func(d *Store, w *watch)
 		want    string
 	}{
-		"alone":         {func(d *Dir, _ *watch) { d.batch.from = 2 }, fsyncs},
-		"many":          {func(d *Dir, _ *watch) { d.batch.from = 2; d.batch.enter(false) }, "close P, syncfs, move P f, syncfs"},
-		"much to write": {func(d *Dir, _ *watch) { d.batch.unsynced.Add(maxUnsynced + 1) }, fsyncs},
-		"others write much": {func(d *Dir, w *watch) {
+		"alone":         {func(d *Store, _ *watch) { d.batch.from = 2 }, fsyncs},
+		"many":          {func(d *Store, _ *watch) { d.batch.from = 2; d.batch.enter(false) }, "close P, syncfs, move P f, syncfs"},
+		"much to write": {func(d *Store, _ *watch) { d.batch.unsynced.Add(maxUnsynced + 1) }, fsyncs},
+		"others write much": {func(d *Store, w *watch) {
 			d.batch.patience = time.Second
 			w.before = func(string) error { time.Sleep(2 * time.Second); return nil }
 			d.syncAll()
 			w.before = func(string) error { time.Sleep(time.Second); return nil }
 		}, fsyncs},
-		"no syncfs": {func(d *Dir, _ *watch) { d.batch.from = 0 }, fsyncs},
+		"no syncfs": {func(d *Store, _ *watch) { d.batch.from = 0 }, fsyncs},
 	} {
 		t.Run(what, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { // time stands still
@@ -304,8 +305,8 @@ func TestBatchBeginsWithTheFirst(t *testing.T) {
 
 // What the system calls syncfs works on the system at hand, where it is used.
 func TestSyncAll(t *testing.T) {
-	dir := t.TempDir()
-	d := mustOpen(t, dir, DirOptions{})
+	folder := t.TempDir()
+	d := mustOpen(t, folder, Options{})
 	if d.batch.from == 0 {
 		t.Skip("syncfs cannot be relied on here")
 	}
@@ -318,8 +319,8 @@ func TestSyncAll(t *testing.T) {
 	if err := errors.Join(errs...); err != nil {
 		t.Fatal(err)
 	}
-	c.check(t, dir, receipts, errs, false)
-	if entries, err := os.ReadDir(filepath.Join(dir, hidden)); err != nil || len(entries) != 1 {
+	c.check(t, folder, receipts, errs, false)
+	if entries, err := os.ReadDir(filepath.Join(folder, hidden)); err != nil || len(entries) != 1 {
 		t.Errorf("left behind: %v (%v)", entries, err)
 	}
 }

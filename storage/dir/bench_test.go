@@ -1,4 +1,4 @@
-package storage_test
+package dir_test
 
 import (
 	"bytes"
@@ -13,6 +13,7 @@ import (
 	"github.com/minio/crc64nvme"
 
 	"github.com/labnet/labnet/storage"
+	"github.com/labnet/labnet/storage/dir"
 )
 
 var crc = storage.Digest{Name: "crc64nvme", New: func() hash.Hash { return crc64nvme.New() }}
@@ -69,7 +70,7 @@ func BenchmarkPublish(b *testing.B) {
 	}
 }
 
-func publish(ctx context.Context, d *storage.Dir, body []byte) error {
+func publish(ctx context.Context, d *dir.Store, body []byte) error {
 	p, err := d.Create(ctx, storage.File{Size: int64(len(body)), Digest: crc})
 	if err != nil {
 		return err
@@ -81,8 +82,8 @@ func publish(ctx context.Context, d *storage.Dir, body []byte) error {
 	return err
 }
 
-func benchDir(b *testing.B) *storage.Dir {
-	d, err := storage.OpenDir(b.TempDir(), storage.DirOptions{})
+func benchDir(b *testing.B) *dir.Store {
+	d, err := dir.Open(b.TempDir(), dir.Options{})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -1,8 +1,9 @@
-package storage
+package dir
 
 import (
 	"bytes"
 	"errors"
+	"github.com/labnet/labnet/storage"
 	"io"
 	"os"
 )
@@ -40,8 +41,8 @@ func (p *partial) compare(err error) bool {
 		}
 	}
 	p.claimed(p.promised)
-	if p.onConflict == Refuse {
-		err = ErrExists
+	if p.onConflict == storage.Refuse {
+		err = storage.ErrExists
 	}
 	p.comparison = &comparison{with: with, err: err}
 	return true

@@ -1,4 +1,4 @@
-package storage
+package dir
 
 import (
 	"bytes"
@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/labnet/labnet/storage"
 )
 
 // TestUnchangedWithoutSpace: what is kept already needs no space, however it turns
@@ -26,8 +27,8 @@ func TestUnchangedWithoutSpace(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			d, m := openMedium(t, 1<<30)
-			file := File{Name: "a/f", ID: "id", Size: small, Digest: crc}
-			if _, err := begun(t, d, file, old).Commit(t.Context(), Sum{Size: small}); err != nil {
+			file := storage.File{Name: "a/f", ID: "id", Size: small, Digest: crc}
+			if _, err := begun(t, d, file, old).Commit(t.Context(), storage.Sum{Size: small}); err != nil {
 				t.Fatal(err)
 			}
 			before := files(t, d.path)
@@ -35,16 +36,16 @@ func TestUnchangedWithoutSpace(t *testing.T) {
 				m.free, d.space.looked = 10, time.Time{}
 			}
 			free := m.free
-			commit := func(p Partial, reason error) {
+			commit := func(p storage.Partial, reason error) {
 				t.Helper()
-				r, err := p.Commit(t.Context(), Sum{Size: small})
+				r, err := p.Commit(t.Context(), storage.Sum{Size: small})
 				if !errors.Is(err, reason) || err == nil && (!r.Unchanged || r.Name != file.Name) {
 					t.Errorf("receipt %+v, error %v; want %v", r, err, reason)
 				}
 			}
 
 			commit(begun(t, d, file, old), nil)
-			commit(begun(t, d, file, other), ErrNoSpace)
+			commit(begun(t, d, file, other), storage.ErrNoSpace)
 			again := begun(t, d, file, other)
 			if err := again.Restart(); err != nil {
 				t.Fatal(err)
@@ -58,18 +59,18 @@ func TestUnchangedWithoutSpace(t *testing.T) {
 			if err := half.Suspend(); err != nil || len(d.Leftovers()) > 0 {
 				t.Errorf("Suspend: %v, left %v", err, d.Leftovers())
 			}
-			commit(begun(t, d, file, old[:10]), ErrMismatch)
+			commit(begun(t, d, file, old[:10]), storage.ErrMismatch)
 			if err := d.MakeFolder(t.Context(), "a", nil); err != nil {
 				t.Errorf("a folder that is there: %v", err)
 			}
-			d.onConflict = Refuse
+			d.onConflict = storage.Refuse
 			commit(begun(t, d, file, old), nil)
-			commit(begun(t, d, file, other), ErrExists)
-			d.onConflict = Replace
-			commit(begun(t, d, file, other), ErrNoSpace)
+			commit(begun(t, d, file, other), storage.ErrExists)
+			d.onConflict = storage.Replace
+			commit(begun(t, d, file, other), storage.ErrNoSpace)
 			longer := file
 			longer.Size++
-			if _, err := d.Create(t.Context(), longer); !errors.Is(err, ErrNoSpace) {
+			if _, err := d.Create(t.Context(), longer); !errors.Is(err, storage.ErrNoSpace) {
 				t.Errorf("a longer file: error %v", err)
 			}
 			if diff := cmp.Diff(before, files(t, d.path)); diff != "" || m.free != free {
@@ -82,7 +83,7 @@ func TestUnchangedWithoutSpace(t *testing.T) {
 			if err := errors.Join(os.WriteFile(path+"2", []byte(other), 0o666), os.Rename(path+"2", path)); err != nil {
 				t.Skip(err)
 			}
-			commit(late, ErrNoSpace)
+			commit(late, storage.ErrNoSpace)
 		})
 	}
 }
@@ -92,7 +93,7 @@ func TestUnchangedWithoutSpace(t *testing.T) {
 func TestDifferenceWithoutSpace(t *testing.T) {
 	d, _ := openMedium(t, 0)
 	old := make([]byte, 3*compareStep)
-	file := File{Name: "f", Size: int64(len(old))}
+	file := storage.File{Name: "f", Size: int64(len(old))}
 	path := filepath.Join(d.path, file.Name)
 	if err := errors.Join(os.WriteFile(path, nil, 0o666), os.Truncate(path, file.Size)); err != nil {
 		t.Fatal(err)
@@ -107,7 +108,7 @@ func TestDifferenceWithoutSpace(t *testing.T) {
 	if n, err := p.ReadFrom(io.LimitReader(r, compareStep-11)); err != nil {
 		t.Errorf("error %v after %d bytes more", err, n)
 	}
-	if _, err := p.ReadFrom(io.LimitReader(r, 1)); !errors.Is(err, ErrNoSpace) {
+	if _, err := p.ReadFrom(io.LimitReader(r, 1)); !errors.Is(err, storage.ErrNoSpace) {
 		t.Errorf("error %v, want ErrNoSpace", err)
 	}
 }

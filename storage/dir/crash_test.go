@@ -1,4 +1,4 @@
-package storage
+package dir
 
 import (
 	"context"
@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/labnet/labnet/storage"
 )
 
 // The process dies before every call of every kind of upload, and in the midst
@@ -72,19 +73,19 @@ func (w *watch) dieAt(n int, last error) {
 // dies does the upload in a fresh store that dies at its n-th call, opens the
 // store again, checks what came of it and returns the calls.
 func (s scenario) dies(t *testing.T, n int, last error, m machine) []string {
-	dir := t.TempDir()
-	d, w := s.open(t, dir)
+	folder := t.TempDir()
+	d, w := s.open(t, folder)
 	w.dieAt(n, last)
 	_, err := s.upload(d)
 	acknowledged := err == nil
 	calls := w.taken()
 	d.Close() // unlocks the store, as death does
-	cutPower(t, m, dir, calls[:min(n, len(calls))], map[string]string{"P": partialPath("id")}, s.before)
-	left, _ := hiddenIn(t, dir)
-	published := left != nil && isPublished(t, dir, left)
+	cutPower(t, m, folder, calls[:min(n, len(calls))], map[string]string{"P": partialPath("id")}, s.before)
+	left, _ := hiddenIn(t, folder)
+	published := left != nil && isPublished(t, folder, left)
 
-	d, _ = s.way.watch(t, dir)
-	kept, rest := hiddenIn(t, dir)
+	d, _ = s.way.watch(t, folder)
+	kept, rest := hiddenIn(t, folder)
 	if len(rest) > 0 {
 		t.Errorf("left behind: %v", rest)
 	}
@@ -95,7 +96,7 @@ func (s scenario) dies(t *testing.T, n int, last error, m machine) []string {
 	} else if kept != nil && kept.Size() != left.Size() {
 		t.Errorf("left to be resumed: %d bytes of %d", kept.Size(), left.Size())
 	}
-	visible := files(t, dir)
+	visible := files(t, folder)
 	for name, data := range visible {
 		if data != s.after[name] && (s.before[name] == "" || data != s.before[name]) {
 			t.Errorf("visible: %q holds %.40q", name, data)
@@ -115,12 +116,12 @@ func (s scenario) dies(t *testing.T, n int, last error, m machine) []string {
 	if err != nil {
 		t.Fatalf("second try: %v", err)
 	}
-	if got := files(t, dir); got[r.Name] != s.data {
+	if got := files(t, folder); got[r.Name] != s.data {
 		t.Errorf("second try: %q holds %.40q", r.Name, got[r.Name])
 	} else if diff := cmp.Diff(s.after, got); diff != "" {
 		t.Errorf("visible after the second try (-want +got):\n%.2000s", diff)
 	}
-	if kept, rest := hiddenIn(t, dir); kept != nil || len(rest) > 0 {
+	if kept, rest := hiddenIn(t, folder); kept != nil || len(rest) > 0 {
 		t.Errorf("left behind after the second try: %v %v", kept, rest)
 	}
 	return calls
@@ -129,7 +130,7 @@ func (s scenario) dies(t *testing.T, n int, last error, m machine) []string {
 // cutPower takes from dir what the calls have not made durable: the bytes of
 // the partials, which become zeros, and the names of files and folders, but for
 // those that were there before. Partials is their paths by what calls call them.
-func cutPower(t *testing.T, m machine, dir string, calls []string, partials, before map[string]string) {
+func cutPower(t *testing.T, m machine, folder string, calls []string, partials, before map[string]string) {
 	t.Helper()
 	if m == survives {
 		return
@@ -137,7 +138,7 @@ func cutPower(t *testing.T, m machine, dir string, calls []string, partials, bef
 	if !canSyncDirs {
 		t.Skip("directories cannot be synced on this system")
 	}
-	at := func(name string) string { return filepath.Join(dir, filepath.FromSlash(name)) }
+	at := func(name string) string { return filepath.Join(folder, filepath.FromSlash(name)) }
 	last := map[string]int{}     // where each call was made last, from 1
 	owner := map[string]string{} // whose a name is: the first's to try
 	for i, call := range calls {
@@ -187,7 +188,7 @@ func cutPower(t *testing.T, m machine, dir string, calls []string, partials, bef
 				err = os.Rename(at(name), at(partial))
 			}
 			if replaced && lost(call, name) {
-				err = errors.Join(err, os.Link(at(oldIn(t, dir)), at(name)))
+				err = errors.Join(err, os.Link(at(oldIn(t, folder)), at(name)))
 			}
 			if err != nil {
 				t.Fatal(err)
@@ -209,9 +210,9 @@ func cutPower(t *testing.T, m machine, dir string, calls []string, partials, bef
 }
 
 // oldIn finds what was replaced and still has its second name.
-func oldIn(t *testing.T, dir string) string {
+func oldIn(t *testing.T, folder string) string {
 	t.Helper()
-	old, err := filepath.Glob(filepath.Join(dir, hidden, "*.old"))
+	old, err := filepath.Glob(filepath.Join(folder, hidden, "*.old"))
 	if err != nil || len(old) != 1 {
 		t.Fatalf("%d files were replaced (%v)", len(old), err)
 	}
@@ -237,10 +238,10 @@ func spoil(t *testing.T, name string) {
 }
 
 // isPublished reports whether the file fi is visible in dir.
-func isPublished(t *testing.T, dir string, fi os.FileInfo) bool {
+func isPublished(t *testing.T, folder string, fi os.FileInfo) bool {
 	t.Helper()
-	for name := range files(t, dir) {
-		if visible, err := os.Stat(filepath.Join(dir, name)); err != nil {
+	for name := range files(t, folder) {
+		if visible, err := os.Stat(filepath.Join(folder, name)); err != nil {
 			t.Fatal(err)
 		} else if os.SameFile(visible, fi) {
 			return true
@@ -252,11 +253,11 @@ func isPublished(t *testing.T, dir string, fi os.FileInfo) bool {
 // MakeFolder keeps its promise, too, whatever fails.
 func TestMakeFolderFailsAtEveryCall(t *testing.T) {
 	ctx := context.Background()
-	run := func(t *testing.T, prepare func(w *watch)) (dir string, d *Dir, w *watch, err error) {
-		dir = t.TempDir()
-		d, w = watchDir(t, dir, Rename)
+	run := func(t *testing.T, prepare func(w *watch)) (folder string, d *Store, w *watch, err error) {
+		folder = t.TempDir()
+		d, w = watchDir(t, folder, storage.Rename)
 		prepare(w)
-		return dir, d, w, d.MakeFolder(ctx, "a/b", nil)
+		return folder, d, w, d.MakeFolder(ctx, "a/b", nil)
 	}
 	_, _, w, err := run(t, func(*watch) {})
 	if err != nil {
@@ -268,7 +269,7 @@ func TestMakeFolderFailsAtEveryCall(t *testing.T) {
 	}
 	for n, call := range calls {
 		t.Run(fmt.Sprintf("%d %s", n, call), func(t *testing.T) {
-			dir, d, _, err := run(t, func(w *watch) {
+			folder, d, _, err := run(t, func(w *watch) {
 				i := 0
 				w.before = func(string) error {
 					i++
@@ -278,8 +279,8 @@ func TestMakeFolderFailsAtEveryCall(t *testing.T) {
 					return nil
 				}
 			})
-			if err == nil || len(tree(t, dir)) > 0 {
-				t.Errorf("error %v, visible %v", err, tree(t, dir))
+			if err == nil || len(tree(t, folder)) > 0 {
+				t.Errorf("error %v, visible %v", err, tree(t, folder))
 			}
 			if d.Err() == nil {
 				if err := d.MakeFolder(ctx, "a/b", nil); err != nil {
@@ -288,13 +289,13 @@ func TestMakeFolderFailsAtEveryCall(t *testing.T) {
 			}
 		})
 		t.Run(fmt.Sprintf("%d %s, death", n, call), func(t *testing.T) {
-			dir, d, w, err := run(t, func(w *watch) { w.dieAt(n, errDead) })
+			folder, d, w, err := run(t, func(w *watch) { w.dieAt(n, errDead) })
 			d.Close()
-			cutPower(t, losesNames, dir, w.taken()[:n], nil, nil)
-			if _, lost := os.Stat(filepath.Join(dir, "a", "b")); err == nil && lost != nil {
+			cutPower(t, losesNames, folder, w.taken()[:n], nil, nil)
+			if _, lost := os.Stat(filepath.Join(folder, "a", "b")); err == nil && lost != nil {
 				t.Error("gone though acknowledged")
 			}
-			if err := mustOpen(t, dir, DirOptions{}).MakeFolder(ctx, "a/b", nil); err != nil {
+			if err := mustOpen(t, folder, Options{}).MakeFolder(ctx, "a/b", nil); err != nil {
 				t.Errorf("second try: %v", err)
 			}
 		})
@@ -306,8 +307,8 @@ func TestWantedFolderStays(t *testing.T) {
 	if !canSyncDirs {
 		t.Skip("directories cannot be synced on this system")
 	}
-	dir := t.TempDir()
-	d, w := watchDir(t, dir, Rename)
+	folder := t.TempDir()
+	d, w := watchDir(t, folder, storage.Rename)
 	w.before = func(call string) error {
 		if call == "sync a" {
 			w.before = func(string) error { return nil }
@@ -321,22 +322,22 @@ func TestWantedFolderStays(t *testing.T) {
 	if _, err := upload(d, "a/b/f", "new"); err == nil {
 		t.Error("the upload succeeded")
 	}
-	if diff := cmp.Diff(map[string]string{"a/": ""}, tree(t, dir)); diff != "" {
+	if diff := cmp.Diff(map[string]string{"a/": ""}, tree(t, folder)); diff != "" {
 		t.Errorf("visible (-want +got):\n%s", diff)
 	}
 }
 
 // A file that comes meanwhile is not taken for the folder.
 func TestFileInPlaceOfFolder(t *testing.T) {
-	dir := t.TempDir()
-	d, w := watchDir(t, dir, Rename)
+	folder := t.TempDir()
+	d, w := watchDir(t, folder, storage.Rename)
 	w.before = func(call string) error {
 		if call == "mkdir a" {
-			return os.WriteFile(filepath.Join(dir, "a"), nil, 0o666)
+			return os.WriteFile(filepath.Join(folder, "a"), nil, 0o666)
 		}
 		return nil
 	}
-	var bad *NameError
+	var bad *storage.NameError
 	if err := d.MakeFolder(context.Background(), "a", nil); !errors.As(err, &bad) {
 		t.Errorf("error %v, want a NameError", err)
 	}
@@ -345,8 +346,8 @@ func TestFileInPlaceOfFolder(t *testing.T) {
 // What could not be removed does not stand in the way of the next upload of
 // the same ID.
 func TestReplacedTwice(t *testing.T) {
-	dir := t.TempDir()
-	d, w := watchDir(t, dir, Replace)
+	folder := t.TempDir()
+	d, w := watchDir(t, folder, storage.Replace)
 	w.before = func(call string) error {
 		if call == "remove P.old" {
 			return syscall.EIO
@@ -355,11 +356,11 @@ func TestReplacedTwice(t *testing.T) {
 	}
 	for _, data := range []string{"one", "two", "six"} {
 		p := begun(t, d, resumableFile("id", 3), data)
-		if _, err := p.Commit(context.Background(), Sum{Size: 3}); err != nil {
+		if _, err := p.Commit(context.Background(), storage.Sum{Size: 3}); err != nil {
 			t.Error(err)
 		}
 	}
-	if diff := cmp.Diff(map[string]string{"f": "six"}, tree(t, dir)); diff != "" {
+	if diff := cmp.Diff(map[string]string{"f": "six"}, tree(t, folder)); diff != "" {
 		t.Errorf("visible (-want +got):\n%s", diff)
 	}
 }

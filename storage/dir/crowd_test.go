@@ -1,9 +1,10 @@
-package storage
+package dir
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/labnet/labnet/storage"
 	"slices"
 	"strings"
 	"sync"
@@ -21,8 +22,8 @@ var mixed = crowd{
 
 // watch opens a store in dir in which every file waits for a batch, and tells
 // the partials of c apart.
-func (c crowd) watch(t *testing.T, dir string) (*Dir, *watch) {
-	d, w := batched.watch(t, dir)
+func (c crowd) watch(t *testing.T, folder string) (*Store, *watch) {
+	d, w := batched.watch(t, folder)
 	w.letters = make(map[string]string)
 	for letter, partial := range c.partials() {
 		w.letters[partial] = letter
@@ -40,8 +41,8 @@ func (c crowd) partials() map[string]string {
 }
 
 // upload uploads all at once and returns what became of each.
-func (c crowd) upload(d *Dir) ([]Receipt, []error) {
-	receipts, errs := make([]Receipt, len(c)), make([]error, len(c))
+func (c crowd) upload(d *Store) ([]storage.Receipt, []error) {
+	receipts, errs := make([]storage.Receipt, len(c)), make([]error, len(c))
 	var all sync.WaitGroup
 	for i := range c {
 		all.Go(func() { receipts[i], errs[i] = c.one(context.Background(), d, i) })
@@ -50,12 +51,12 @@ func (c crowd) upload(d *Dir) ([]Receipt, []error) {
 	return receipts, errs
 }
 
-func (c crowd) one(ctx context.Context, d *Dir, i int) (Receipt, error) {
+func (c crowd) one(ctx context.Context, d *Store, i int) (storage.Receipt, error) {
 	file := resumableFile(fmt.Sprint("id ", i), len(c[i].data))
 	file.Name = c[i].name
 	p, err := d.Create(context.Background(), file)
 	if err != nil {
-		return Receipt{}, err
+		return storage.Receipt{}, err
 	}
 	if p.Resumed().Size > 0 {
 		err = p.Restart()
@@ -64,23 +65,23 @@ func (c crowd) one(ctx context.Context, d *Dir, i int) (Receipt, error) {
 		_, err = p.ReadFrom(strings.NewReader(c[i].data))
 	}
 	if err != nil {
-		return Receipt{}, errors.Join(err, p.Suspend())
+		return storage.Receipt{}, errors.Join(err, p.Suspend())
 	}
-	return p.Commit(ctx, Sum{Size: file.Size, Digest: sumOf(c[i].data)})
+	return p.Commit(ctx, storage.Sum{Size: file.Size, Digest: sumOf(c[i].data)})
 }
 
 // check compares what is visible with what was acknowledged: all of that is
 // there, and nothing else but what was not if any is set, and that is whole.
-func (c crowd) check(t *testing.T, dir string, receipts []Receipt, errs []error, any bool) {
+func (c crowd) check(t *testing.T, folder string, receipts []storage.Receipt, errs []error, any bool) {
 	t.Helper()
-	visible := files(t, dir)
+	visible := files(t, folder)
 	for i, r := range receipts {
 		if errs[i] == nil && visible[r.Name] != c[i].data {
 			t.Errorf("%s was acknowledged and holds %q, not %q", r.Name, visible[r.Name], c[i].data)
 		}
 	}
 	for name, data := range visible {
-		acknowledged := slices.ContainsFunc(receipts, func(r Receipt) bool { return r.Name == name })
+		acknowledged := slices.ContainsFunc(receipts, func(r storage.Receipt) bool { return r.Name == name })
 		if !acknowledged && !any {
 			t.Errorf("%s is visible", name)
 		}

@@ -1,10 +1,11 @@
-package storage
+package dir
 
 import (
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"github.com/labnet/labnet/storage"
 	"io/fs"
 	"os"
 	"path"
@@ -17,14 +18,14 @@ import (
 // fsync that failed may succeed when tried again although the data is gone
 // (fsync(2)): the kernel has dropped it and reported that once. So the first
 // failure is final.
-func (d *Dir) fail(err error) error {
-	err = fmt.Errorf("%w: %w", ErrFailed, err)
+func (d *Store) fail(err error) error {
+	err = fmt.Errorf("%w: %w", storage.ErrFailed, err)
 	d.failure.CompareAndSwap(nil, &err)
 	return err
 }
 
 // sync makes durable what is in f, if the store has not failed before.
-func (d *Dir) sync(f file) error {
+func (d *Store) sync(f file) error {
 	if err := d.failed(); err != nil {
 		return err
 	}
@@ -36,7 +37,7 @@ func (d *Dir) sync(f file) error {
 
 // syncAndClose is sync for one who needs f no longer. Some filesystems report
 // only at close what they could not write (close(2)).
-func (d *Dir) syncAndClose(f file) error {
+func (d *Store) syncAndClose(f file) error {
 	err := d.sync(f)
 	if cerr := f.Close(); err == nil && cerr != nil {
 		err = d.fail(cerr)
@@ -47,7 +48,7 @@ func (d *Dir) syncAndClose(f file) error {
 // syncDir makes the names in a directory durable. It opens the directory each
 // time because the kernel reports a lost write once per open file: of two who
 // share one, the second would hear nothing of it.
-func (d *Dir) syncDir(name string) error {
+func (d *Store) syncDir(name string) error {
 	if !canSyncDirs {
 		return nil
 	}
@@ -61,7 +62,7 @@ func (d *Dir) syncDir(name string) error {
 // syncContents makes durable what is in p, which it closes if it has a name: a
 // file that waits for others needs no descriptor meanwhile. It reports whether p
 // has durably got the name that was asked for, too, as is cheapest for many at once.
-func (d *Dir) syncContents(ctx context.Context, p *partial) (named bool, err error) {
+func (d *Store) syncContents(ctx context.Context, p *partial) (named bool, err error) {
 	together := d.batch.enter(p.nameless) && p.size < large && !p.place.elsewhere
 	defer d.batch.leave()
 	defer p.settle()
@@ -85,7 +86,7 @@ func (d *Dir) syncContents(ctx context.Context, p *partial) (named bool, err err
 
 // syncTogether makes durable in one round what is in p, and in the next one its
 // name, if p could have it between the two. Otherwise p.linkErr may say why not.
-func (d *Dir) syncTogether(ctx context.Context, p *partial) (named bool, err error) {
+func (d *Store) syncTogether(ctx context.Context, p *partial) (named bool, err error) {
 	name := p.file.Name
 	var folders []*atomic.Bool
 	err = d.batch.rounds.join(func() bool {
@@ -117,7 +118,7 @@ func (d *Dir) syncTogether(ctx context.Context, p *partial) (named bool, err err
 
 // syncName makes durable the name that p has just got and those of the folders
 // above it.
-func (d *Dir) syncName(p *partial, name string) error {
+func (d *Store) syncName(p *partial, name string) error {
 	together := d.batch.enter(p.nameless) && !p.place.elsewhere
 	defer d.batch.leave()
 	if !together {
@@ -139,7 +140,7 @@ func (d *Dir) syncName(p *partial, name string) error {
 // syncOldName is syncName for a file that was there before. It need not be on
 // the medium that a round makes durable: somebody may have mounted another one
 // on a folder.
-func (d *Dir) syncOldName(name string) error {
+func (d *Store) syncOldName(name string) error {
 	if !canSyncDirs {
 		f, err := d.fs.OpenFile(name, syncAccess, 0)
 		if err != nil {
@@ -154,7 +155,7 @@ func (d *Dir) syncOldName(name string) error {
 }
 
 // syncFolders makes durable the names of folders that are there.
-func (d *Dir) syncFolders(folders []string) error {
+func (d *Store) syncFolders(folders []string) error {
 	for _, folder := range folders {
 		durable := d.folders.entry(folder)
 		if durable.Load() {

@@ -1,4 +1,4 @@
-package storage
+package dir
 
 import (
 	"context"
@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/labnet/labnet/storage"
 )
 
 // Every call of every kind of upload fails once, each way that a call can.
@@ -42,9 +43,9 @@ func TestEveryCallFails(t *testing.T) {
 // fails does the upload in a fresh store, lets its n-th call fail, checks what
 // came of it and returns the calls.
 func (s scenario) fails(t *testing.T, n int, fault error) []string {
-	dir := t.TempDir()
-	d, w := s.open(t, dir)
-	before := tree(t, dir)
+	folder := t.TempDir()
+	d, w := s.open(t, folder)
+	before := tree(t, folder)
 	failed := "" // the call that did
 	i := 0
 	w.before = func(call string) error {
@@ -65,24 +66,24 @@ func (s scenario) fails(t *testing.T, n int, fault error) []string {
 	}
 
 	if err != nil {
-		if diff := cmp.Diff(before, tree(t, dir)); diff != "" {
+		if diff := cmp.Diff(before, tree(t, folder)); diff != "" {
 			t.Errorf("visible after a failure (-before +after):\n%.2000s", diff)
 		}
 	} else {
-		// Errors of remove leave work to the next OpenDir.
+		// Errors of remove leave work to the next Open.
 		last := s.way&unnamed != 0 && failed == "close P" // all is durable by then
 		compared := fault == noSpace[0] && (op == "create" || op == "nameless") && maps.Equal(s.before, s.after)
 		if failed != "" && !last && !compared && op != "remove" && op != "attribute" && failed != "lstat P" && !slices.Contains(s.harmless, failed) {
 			t.Errorf("success although %q failed", failed)
 		}
-		if diff := cmp.Diff(s.after, files(t, dir)); diff != "" {
+		if diff := cmp.Diff(s.after, files(t, folder)); diff != "" {
 			t.Errorf("visible after success (-want +got):\n%.2000s", diff)
 		}
 	}
 	if err != nil && op == "attribute" {
 		t.Errorf("failed for want of an attribute: %v", err)
 	}
-	left, rest := hiddenIn(t, dir)
+	left, rest := hiddenIn(t, folder)
 	if len(rest) > 0 && op != "remove" {
 		t.Errorf("left behind: %v", rest)
 	}
@@ -94,7 +95,7 @@ func (s scenario) fails(t *testing.T, n int, fault error) []string {
 	kept := s.way&batched != 0 && slices.Contains(calls[:max(n, 0)], "chmod P")
 	final := err != nil && (op == "sync" || op == "syncfs" ||
 		op == "close" && (kept || strings.HasPrefix(calls[n-1], "sync")))
-	if errors.Is(d.Err(), ErrFailed) != final || errors.Is(err, ErrFailed) != final {
+	if errors.Is(d.Err(), storage.ErrFailed) != final || errors.Is(err, storage.ErrFailed) != final {
 		t.Errorf("store failed: %v, upload: %v; want final: %v", d.Err(), err, final)
 	}
 	if strings.HasPrefix(op, "sync") && !final {
@@ -103,19 +104,19 @@ func (s scenario) fails(t *testing.T, n int, fault error) []string {
 	if err != nil && !errors.Is(err, wrapped) {
 		t.Errorf("error %v does not wrap %v", err, wrapped)
 	}
-	if fault == noSpace[0] && err != nil && op != "truncate" && op != "close" && errors.Is(err, ErrNoSpace) == final {
+	if fault == noSpace[0] && err != nil && op != "truncate" && op != "close" && errors.Is(err, storage.ErrNoSpace) == final {
 		t.Errorf("error %v, want ErrNoSpace: %v", err, !final)
 	}
 	if final {
 		if after := calls[n+1:]; slices.ContainsFunc(after, func(c string) bool { return strings.HasPrefix(c, "sync") }) {
 			t.Errorf("synced again: %q", after)
 		}
-		if _, err := d.Create(context.Background(), File{Name: "later"}); !errors.Is(err, ErrFailed) {
+		if _, err := d.Create(context.Background(), storage.File{Name: "later"}); !errors.Is(err, storage.ErrFailed) {
 			t.Errorf("Create in a failed store: %v", err)
 		}
 	} else if _, err := s.upload(d); err != nil {
 		t.Errorf("second try: %v", err)
-	} else if diff := cmp.Diff(s.after, files(t, dir)); diff != "" {
+	} else if diff := cmp.Diff(s.after, files(t, folder)); diff != "" {
 		t.Errorf("visible after the second try (-want +got):\n%.2000s", diff)
 	}
 	return calls
@@ -124,7 +125,7 @@ func (s scenario) fails(t *testing.T, n int, fault error) []string {
 // A kernel that fails to write out early may tell nobody else: the failure is
 // as final as that of a sync.
 func TestWriteOutFails(t *testing.T) {
-	d, w := watchDir(t, t.TempDir(), Rename)
+	d, w := watchDir(t, t.TempDir(), storage.Rename)
 	w.before = func(call string) error {
 		if call == "writeout P" {
 			return syscall.EIO
@@ -132,7 +133,7 @@ func TestWriteOutFails(t *testing.T) {
 		return nil
 	}
 	_, err := upload(d, "f", strings.Repeat("x", writeOutStep+1))
-	if !errors.Is(err, ErrFailed) || !errors.Is(err, syscall.EIO) || !errors.Is(d.Err(), ErrFailed) {
+	if !errors.Is(err, storage.ErrFailed) || !errors.Is(err, syscall.EIO) || !errors.Is(d.Err(), storage.ErrFailed) {
 		t.Errorf("upload: %v, store: %v; want ErrFailed of both", err, d.Err())
 	}
 	if calls := w.taken(); slices.Contains(calls, "sync P") {
@@ -146,8 +147,8 @@ func TestWriteOutFails(t *testing.T) {
 // Once the store has failed, an upload that was under way fails, too, and
 // nothing is synced any more.
 func TestFailureStopsOthers(t *testing.T) {
-	d, w := watchDir(t, t.TempDir(), Rename)
-	other, err := d.Create(context.Background(), File{Name: "other", Size: -1})
+	d, w := watchDir(t, t.TempDir(), storage.Rename)
+	other, err := d.Create(context.Background(), storage.File{Name: "other", Size: -1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,14 +158,14 @@ func TestFailureStopsOthers(t *testing.T) {
 		}
 		return nil
 	}
-	if _, err := upload(d, "f", "new"); !errors.Is(err, ErrFailed) {
+	if _, err := upload(d, "f", "new"); !errors.Is(err, storage.ErrFailed) {
 		t.Errorf("upload: %v, want ErrFailed", err)
 	}
 	w.taken()
-	if _, err := other.ReadFrom(strings.NewReader("x")); !errors.Is(err, ErrFailed) {
+	if _, err := other.ReadFrom(strings.NewReader("x")); !errors.Is(err, storage.ErrFailed) {
 		t.Errorf("ReadFrom: %v, want ErrFailed", err)
 	}
-	if _, err := other.Commit(context.Background(), Sum{Size: -1}); !errors.Is(err, ErrFailed) {
+	if _, err := other.Commit(context.Background(), storage.Sum{Size: -1}); !errors.Is(err, storage.ErrFailed) {
 		t.Errorf("Commit: %v, want ErrFailed", err)
 	}
 	if calls := w.taken(); slices.Contains(calls, "sync P") {
@@ -179,8 +180,8 @@ func TestFailureStopsOthers(t *testing.T) {
 func TestFilesystemWithoutMetadata(t *testing.T) {
 	for _, fault := range []error{syscall.EPERM, syscall.ENOTSUP, syscall.ENOSYS} {
 		inEveryWay(t, func(t *testing.T, s scenario) {
-			dir := t.TempDir()
-			d, w := s.open(t, dir)
+			folder := t.TempDir()
+			d, w := s.open(t, folder)
 			var noted []string
 			d.notes.tell = func(what string, err error) {
 				if !errors.Is(err, fault) {
@@ -200,18 +201,18 @@ func TestFilesystemWithoutMetadata(t *testing.T) {
 			if _, err := s.upload(d); err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(s.after, files(t, dir)); diff != "" {
+			if diff := cmp.Diff(s.after, files(t, folder)); diff != "" {
 				t.Errorf("visible (-want +got):\n%s", diff)
 			}
 			for _, name := range []string{"one", "two"} {
-				p, err := d.Create(context.Background(), File{Name: name, Mode: 0o044, HasMode: true, ModTime: time.Unix(1, 0)})
+				p, err := d.Create(context.Background(), storage.File{Name: name, Mode: 0o044, HasMode: true, ModTime: time.Unix(1, 0)})
 				if err != nil {
 					t.Fatal(err)
 				}
-				if _, err := p.Commit(context.Background(), Sum{Size: 0}); err != nil {
+				if _, err := p.Commit(context.Background(), storage.Sum{Size: 0}); err != nil {
 					t.Fatal(err)
 				}
-				fi, err := os.Stat(filepath.Join(dir, name))
+				fi, err := os.Stat(filepath.Join(folder, name))
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -1,8 +1,9 @@
-package storage
+package dir
 
 import (
 	"cmp"
 	"errors"
+	"github.com/labnet/labnet/storage"
 	"io"
 	"io/fs"
 	"os"
@@ -11,7 +12,7 @@ import (
 	"time"
 )
 
-// A filesystem is every call by which a Dir keeps a file, so that tests can
+// A filesystem is every call by which a Store keeps a file, so that tests can
 // watch the calls and let them fail. Names are relative to the directory and
 // slash-separated. None of the calls follows a symlink out of the directory.
 type filesystem interface {
@@ -141,7 +142,7 @@ func (f *osFilesystem) Lstat(name string) (fs.FileInfo, error) {
 // spares four fcntl calls that try out its poller.
 func (f *osFilesystem) OpenFile(name string, flag int, perm fs.FileMode) (file, error) {
 	at, name := f.at(name)
-	opened, err := OpenUnleased(
+	opened, err := storage.OpenUnleased(
 		func() (*os.File, error) { return at.OpenFile(name, flag|syscall.O_NONBLOCK, perm) },
 		func() (fs.FileInfo, error) { return at.Stat(name) })
 	if err != nil {

@@ -1,10 +1,11 @@
-package storage
+package dir
 
 import (
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"github.com/labnet/labnet/storage"
 	"io/fs"
 	"strings"
 	"sync"
@@ -12,7 +13,7 @@ import (
 )
 
 // MakeFolder implements [Store].
-func (d *Dir) MakeFolder(ctx context.Context, name string, modes []fs.FileMode) error {
+func (d *Store) MakeFolder(ctx context.Context, name string, modes []fs.FileMode) error {
 	if err := cmp.Or(d.names.Check(name), d.checkAlias(name), ctx.Err(), d.Err()); err != nil {
 		return err
 	}
@@ -22,7 +23,7 @@ func (d *Dir) MakeFolder(ctx context.Context, name string, modes []fs.FileMode) 
 	return nil
 }
 
-func (d *Dir) makeFolder(name string, modes []fs.FileMode) error {
+func (d *Store) makeFolder(name string, modes []fs.FileMode) error {
 	if d.isClosed() {
 		return errClosed
 	}
@@ -51,21 +52,21 @@ func (d *Dir) makeFolder(name string, modes []fs.FileMode) error {
 
 // checkFolders fails with fs.ErrNotExist if one of the folders, outermost
 // first, does not exist, and with a *NameError for name if one is none.
-func (d *Dir) checkFolders(name string, folders []string) error {
+func (d *Store) checkFolders(name string, folders []string) error {
 	for _, folder := range folders {
 		fi, err := d.fs.Lstat(folder)
 		if err != nil {
 			return err
 		}
 		if !fi.IsDir() {
-			return &NameError{Name: name, Reason: fmt.Sprintf("%q is not a folder here", folder)}
+			return &storage.NameError{Name: name, Reason: fmt.Sprintf("%q is not a folder here", folder)}
 		}
 	}
 	return nil
 }
 
 // checkCollision fails if p cannot become a file because of what is there.
-func (d *Dir) checkCollision(p *partial) error {
+func (d *Store) checkCollision(p *partial) error {
 	name := p.file.Name
 	var unknown []string
 	for _, folder := range ancestors(name) {
@@ -87,9 +88,9 @@ func (d *Dir) checkCollision(p *partial) error {
 	case err != nil:
 		return err
 	case fi.IsDir():
-		return &NameError{Name: name, Reason: "it is a folder here"}
-	case p.onConflict == Refuse && p.file.Size >= 0 && p.file.Size != fi.Size():
-		return ErrExists
+		return &storage.NameError{Name: name, Reason: "it is a folder here"}
+	case p.onConflict == storage.Refuse && p.file.Size >= 0 && p.file.Size != fi.Size():
+		return storage.ErrExists
 	}
 	return nil
 }
@@ -98,9 +99,9 @@ func (d *Dir) checkCollision(p *partial) error {
 // exist, which the caller must settle. Modes are those from the one on that has
 // the index first. The one called wanted, if any, stays even if another caller
 // has made it and fails.
-func (d *Dir) makeFolders(folders []string, modes []fs.FileMode, first int, wanted string) (made []string, err error) {
+func (d *Store) makeFolders(folders []string, modes []fs.FileMode, first int, wanted string) (made []string, err error) {
 	for i, folder := range folders {
-		mode := FolderMode(modes, i-first)
+		mode := storage.FolderMode(modes, i-first)
 		switch err := d.folders.make(d.mkdir, folder, mode, folder == wanted); {
 		case err == nil:
 			made = append(made, folder)

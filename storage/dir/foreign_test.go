@@ -1,30 +1,30 @@
-package storage_test
+package dir_test
 
 import (
 	"os"
 	"path/filepath"
 	"testing"
 
-	"github.com/labnet/labnet/storage"
+	"github.com/labnet/labnet/storage/dir"
 )
 
-// TestForeign: OpenDir leaves a file of the caller's in the hidden folder alone,
+// TestForeign: Open leaves a file of the caller's in the hidden folder alone,
 // and no other.
 func TestForeign(t *testing.T) {
-	dir := t.TempDir()
+	folder := t.TempDir()
 	open := func(foreign ...string) {
 		t.Helper()
-		d, err := storage.OpenDir(dir, storage.DirOptions{Foreign: foreign})
+		d, err := dir.Open(folder, dir.Options{Foreign: foreign})
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer d.Close()
-		if want := filepath.Join(dir, ".labnet"); d.Hidden() != want {
+		if want := filepath.Join(folder, ".labnet"); d.Hidden() != want {
 			t.Errorf("Hidden: %s, want %s", d.Hidden(), want)
 		}
 	}
 	open()
-	mine, other := filepath.Join(dir, ".labnet", "mine"), filepath.Join(dir, ".labnet", "other")
+	mine, other := filepath.Join(folder, ".labnet", "mine"), filepath.Join(folder, ".labnet", "other")
 	for _, file := range []string{mine, other} {
 		if err := os.WriteFile(file, nil, 0o600); err != nil {
 			t.Fatal(err)

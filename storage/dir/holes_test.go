@@ -1,8 +1,9 @@
-package storage
+package dir
 
 import (
 	"bytes"
 	"errors"
+	"github.com/labnet/labnet/storage"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -24,9 +25,9 @@ func patchy() []byte {
 // it comes and wherever it is interrupted.
 func TestHoles(t *testing.T) {
 	data := patchy()
-	file := File{Name: "f", ID: "id", Size: int64(len(data)), Holes: 3 << 20, Digest: crc}
+	file := storage.File{Name: "f", ID: "id", Size: int64(len(data)), Holes: 3 << 20, Digest: crc}
 	for _, piece := range []int64{1 << 20, blockSize, 70_001, 3 << 20} {
-		d := mustOpen(t, t.TempDir(), DirOptions{})
+		d := mustOpen(t, t.TempDir(), Options{})
 		p := mustCreate(t, d, file)
 		for r := bytes.NewReader(data); r.Len() > 0; {
 			if _, err := p.ReadFrom(io.LimitReader(r, piece)); err != nil {
@@ -40,7 +41,7 @@ func TestHoles(t *testing.T) {
 				t.Fatalf("resumed at %d in place of %d", p.Resumed().Size, at)
 			}
 		}
-		r, err := p.Commit(t.Context(), Sum{Size: file.Size})
+		r, err := p.Commit(t.Context(), storage.Sum{Size: file.Size})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -58,15 +59,15 @@ func TestHolesNeedNoSpace(t *testing.T) {
 	}
 	data := patchy()
 	d, m := openMedium(t, 101_000)
-	mustCreate(t, d, File{Name: "huge", Size: 1 << 40, Holes: 1<<40 - 50_000}).Abort()
+	mustCreate(t, d, storage.File{Name: "huge", Size: 1 << 40, Holes: 1<<40 - 50_000}).Abort()
 	d.refuses(t, 1<<20)
-	file := File{Name: "f", Size: int64(len(data)), Holes: int64(len(data)) - 50_000}
+	file := storage.File{Name: "f", Size: int64(len(data)), Holes: int64(len(data)) - 50_000}
 	p := mustCreate(t, d, file)
 	d.refuses(t, 50_001) // the others are promised
 	if _, err := p.ReadFrom(bytes.NewReader(data)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.Commit(t.Context(), Sum{Size: file.Size}); err != nil {
+	if _, err := p.Commit(t.Context(), storage.Sum{Size: file.Size}); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := os.ReadFile(filepath.Join(d.path, "f")); !bytes.Equal(got, data) {
@@ -76,8 +77,8 @@ func TestHolesNeedNoSpace(t *testing.T) {
 		t.Errorf("zeros were written: %d bytes are free", m.free)
 	}
 
-	liar := mustCreate(t, d, File{Name: "liar", Size: 1 << 20, Holes: 1 << 20})
-	if _, err := liar.ReadFrom(bytes.NewReader(bytes.Repeat([]byte("x"), 1<<20))); !errors.Is(err, ErrNoSpace) {
+	liar := mustCreate(t, d, storage.File{Name: "liar", Size: 1 << 20, Holes: 1 << 20})
+	if _, err := liar.ReadFrom(bytes.NewReader(bytes.Repeat([]byte("x"), 1<<20))); !errors.Is(err, storage.ErrNoSpace) {
 		t.Errorf("error %v, want ErrNoSpace", err)
 	}
 	if err := liar.Abort(); err != nil {

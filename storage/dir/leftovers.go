@@ -1,8 +1,9 @@
-package storage
+package dir
 
 import (
 	"cmp"
 	"errors"
+	"github.com/labnet/labnet/storage"
 	"io/fs"
 	"maps"
 	"path"
@@ -10,7 +11,7 @@ import (
 	"time"
 )
 
-// A leftover is what a Dir knows of one.
+// A leftover is what a Store knows of one.
 type leftover struct {
 	size  int64
 	since time.Time // when it was left
@@ -18,21 +19,21 @@ type leftover struct {
 
 // Leftovers lists what interrupted uploads have left, the oldest first, without
 // those that are being resumed.
-func (d *Dir) Leftovers() []Leftover {
+func (d *Store) Leftovers() []storage.Leftover {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := time.Now()
-	var list []Leftover
+	var list []storage.Leftover
 	for _, name := range d.idle() {
 		l := d.left[name]
-		list = append(list, Leftover{Name: path.Base(name), Size: l.size, Age: now.Sub(l.since)})
+		list = append(list, storage.Leftover{Name: path.Base(name), Size: l.size, Age: now.Sub(l.since)})
 	}
 	return list
 }
 
 // idle lists by name the leftovers that nobody is writing, oldest first. It
 // needs mu.
-func (d *Dir) idle() []string {
+func (d *Store) idle() []string {
 	return slices.SortedFunc(func(yield func(string) bool) {
 		for name := range maps.Keys(d.left) {
 			if d.partials[name] == nil && !yield(name) {
@@ -46,7 +47,7 @@ func (d *Dir) idle() []string {
 
 // readLeftovers takes stock of what earlier processes left and removes what no
 // upload can go on with, what has expired, and what is too much.
-func (d *Dir) readLeftovers(now time.Time) error {
+func (d *Store) readLeftovers(now time.Time) error {
 	entries, err := fs.ReadDir(d.os.root.FS(), hidden)
 	if err != nil {
 		return err
@@ -78,7 +79,7 @@ func (d *Dir) readLeftovers(now time.Time) error {
 
 // inspect looks at a leftover of an earlier process and frees the blocks that
 // are reserved for it. Its size is 0 if no upload can go on with it.
-func (d *Dir) inspect(name string, now time.Time) (leftover, error) {
+func (d *Store) inspect(name string, now time.Time) (leftover, error) {
 	f, fi, err := d.openLeft(name)
 	if f == nil || err != nil {
 		return leftover{}, err
@@ -98,7 +99,7 @@ func (d *Dir) inspect(name string, now time.Time) (leftover, error) {
 
 // forget ends the entry of a partial that was being written. If it is kept,
 // it is one that was left.
-func (d *Dir) forget(p *partial, kept bool, now time.Time) {
+func (d *Store) forget(p *partial, kept bool, now time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.partials, p.path)
@@ -113,7 +114,7 @@ func (d *Dir) forget(p *partial, kept bool, now time.Time) {
 
 // trim removes the oldest leftovers until the rest is within the bounds. It
 // needs mu.
-func (d *Dir) trim() {
+func (d *Store) trim() {
 	idle := d.idle()
 	var bytes int64
 	for _, name := range idle {
@@ -128,14 +129,14 @@ func (d *Dir) trim() {
 
 // discard removes a leftover that nobody is writing. If that fails it is tried
 // again later. It needs mu, which keeps Create from resuming it meanwhile.
-func (d *Dir) discard(name string) {
+func (d *Store) discard(name string) {
 	if err := d.fs.Remove(name); err == nil || errors.Is(err, fs.ErrNotExist) {
 		delete(d.left, name)
 	}
 }
 
 // removeExpired removes the leftovers that are older than PartialTTL.
-func (d *Dir) removeExpired(now time.Time) {
+func (d *Store) removeExpired(now time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, name := range d.idle() {
@@ -146,7 +147,7 @@ func (d *Dir) removeExpired(now time.Time) {
 }
 
 // expire calls removeExpired now and then until the store is closed.
-func (d *Dir) expire() {
+func (d *Store) expire() {
 	tick := time.NewTicker(max(time.Second, d.partialTTL/24))
 	defer tick.Stop()
 	for {

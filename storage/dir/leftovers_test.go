@@ -1,8 +1,9 @@
-package storage
+package dir
 
 import (
 	"context"
 	"fmt"
+	"github.com/labnet/labnet/storage"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,14 +13,14 @@ import (
 )
 
 // resumableFile is a file whose upload can be resumed by the ID id.
-func resumableFile(id string, size int) File {
-	return File{Name: "f", ID: id, Size: int64(size), Digest: crc}
+func resumableFile(id string, size int) storage.File {
+	return storage.File{Name: "f", ID: id, Size: int64(size), Digest: crc}
 }
 
 // mustOpen opens a store that is closed when the test ends.
-func mustOpen(t *testing.T, dir string, o DirOptions) *Dir {
+func mustOpen(t *testing.T, folder string, o Options) *Store {
 	t.Helper()
-	d, err := OpenDir(dir, o)
+	d, err := Open(folder, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +32,7 @@ func mustOpen(t *testing.T, dir string, o DirOptions) *Dir {
 	return d
 }
 
-func mustCreate(t *testing.T, d *Dir, f File) Partial {
+func mustCreate(t *testing.T, d *Store, f storage.File) storage.Partial {
 	t.Helper()
 	p, err := d.Create(context.Background(), f)
 	if err != nil {
@@ -41,7 +42,7 @@ func mustCreate(t *testing.T, d *Dir, f File) Partial {
 }
 
 // begun is an upload of which data has arrived.
-func begun(t *testing.T, d *Dir, f File, data string) Partial {
+func begun(t *testing.T, d *Store, f storage.File, data string) storage.Partial {
 	t.Helper()
 	p := mustCreate(t, d, f)
 	if _, err := p.ReadFrom(strings.NewReader(data)); err != nil {
@@ -51,7 +52,7 @@ func begun(t *testing.T, d *Dir, f File, data string) Partial {
 }
 
 // leave leaves an interrupted upload of which data has arrived.
-func leave(t *testing.T, d *Dir, id, data string) {
+func leave(t *testing.T, d *Store, id, data string) {
 	t.Helper()
 	if err := begun(t, d, resumableFile(id, len(data)+1), data).Suspend(); err != nil {
 		t.Fatal(err)
@@ -59,14 +60,16 @@ func leave(t *testing.T, d *Dir, id, data string) {
 }
 
 // resumedSize tells how much of the upload id is still there, which stays.
-func resumedSize(t *testing.T, d *Dir, id string) int64 {
+func resumedSize(t *testing.T, d *Store, id string) int64 {
 	t.Helper()
 	p := mustCreate(t, d, resumableFile(id, 1<<30))
 	defer p.Suspend()
 	return p.Resumed().Size
 }
 
-func pathOf(dir, id string) string { return filepath.Join(dir, filepath.FromSlash(partialPath(id))) }
+func pathOf(folder, id string) string {
+	return filepath.Join(folder, filepath.FromSlash(partialPath(id)))
+}
 
 func age(t *testing.T, name string, age time.Duration) {
 	t.Helper()
@@ -76,20 +79,20 @@ func age(t *testing.T, name string, age time.Duration) {
 }
 
 func TestExpiry(t *testing.T) {
-	dir := t.TempDir()
-	o := DirOptions{PartialTTL: time.Hour}
-	d := mustOpen(t, dir, o)
+	folder := t.TempDir()
+	o := Options{PartialTTL: time.Hour}
+	d := mustOpen(t, folder, o)
 	ages := map[string]time.Duration{
 		"old": 61 * time.Minute, "young": 59 * time.Minute, "soon": -time.Minute, "future": -20 * 365 * 24 * time.Hour,
 	}
 	for id, a := range ages {
 		leave(t, d, id, "hello")
-		age(t, pathOf(dir, id), a)
+		age(t, pathOf(folder, id), a)
 	}
 	if err := d.Close(); err != nil {
 		t.Fatal(err)
 	}
-	d = mustOpen(t, dir, o)
+	d = mustOpen(t, folder, o)
 	opened := time.Now()
 	if got := resumedSize(t, d, "old"); got != 0 {
 		t.Errorf("an old partial was kept: %d bytes", got)
@@ -97,7 +100,7 @@ func TestExpiry(t *testing.T) {
 	// Twice, because it must not be new with every start.
 	for range 2 {
 		for id, a := range ages {
-			if fi, err := os.Stat(pathOf(dir, id)); id != "old" && err != nil {
+			if fi, err := os.Stat(pathOf(folder, id)); id != "old" && err != nil {
 				t.Error(err)
 			} else if id != "old" && fi.ModTime().Sub(opened.Add(-max(a, 0))).Abs() > time.Minute {
 				t.Errorf("%s: time %v", id, fi.ModTime())
@@ -106,7 +109,7 @@ func TestExpiry(t *testing.T) {
 		if err := d.Close(); err != nil {
 			t.Fatal(err)
 		}
-		d = mustOpen(t, dir, o)
+		d = mustOpen(t, folder, o)
 	}
 	p := mustCreate(t, d, resumableFile("soon", 6))
 	d.removeExpired(time.Now().Add(2 * time.Minute))
@@ -121,17 +124,17 @@ func TestExpiry(t *testing.T) {
 	if _, err := p.ReadFrom(strings.NewReader("!")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.Commit(context.Background(), Sum{Size: 6}); err != nil {
+	if _, err := p.Commit(context.Background(), storage.Sum{Size: 6}); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestExpiryWhileServing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		dir := t.TempDir()
-		d := mustOpen(t, dir, DirOptions{})
+		folder := t.TempDir()
+		d := mustOpen(t, folder, Options{})
 		leave(t, d, "id", "hello")
-		time.Sleep(DefaultPartialTTL - time.Minute)
+		time.Sleep(storage.DefaultPartialTTL - time.Minute)
 		synctest.Wait()
 		if len(d.Leftovers()) != 1 {
 			t.Fatal("gone too early")
@@ -141,7 +144,7 @@ func TestExpiryWhileServing(t *testing.T) {
 		if left := d.Leftovers(); len(left) != 0 {
 			t.Errorf("still there: %+v", left)
 		}
-		if _, err := os.Stat(pathOf(dir, "id")); err == nil {
+		if _, err := os.Stat(pathOf(folder, "id")); err == nil {
 			t.Error("the file is still there")
 		}
 	})
@@ -149,25 +152,25 @@ func TestExpiryWhileServing(t *testing.T) {
 
 func TestBounds(t *testing.T) {
 	for what, test := range map[string]struct {
-		options DirOptions
+		options Options
 		sizes   []int // left in this order, an hour between them
 		want    string
 	}{
-		"number":          {DirOptions{MaxPartials: 2}, []int{1, 1, 1, 1}, "[2 3]"},
-		"bytes":           {DirOptions{MaxPartialBytes: 10}, []int{1, 4, 5, 2}, "[2 3]"},
-		"bytes, just fit": {DirOptions{MaxPartialBytes: 12}, []int{1, 4, 5, 3}, "[1 2 3]"},
-		"too large":       {DirOptions{MaxPartialBytes: 10}, []int{1, 4, 11, 5}, "[0 1 3]"},
-		"none":            {DirOptions{MaxPartials: -1}, []int{1, 1}, "[]"},
-		"no bytes":        {DirOptions{MaxPartialBytes: -1}, []int{1, 1}, "[]"},
-		"no time":         {DirOptions{PartialTTL: -1}, []int{1, 1}, "[]"},
-		"defaults":        {DirOptions{}, []int{1, 4, 11, 5}, "[0 1 2 3]"},
+		"number":          {Options{MaxPartials: 2}, []int{1, 1, 1, 1}, "[2 3]"},
+		"bytes":           {Options{MaxPartialBytes: 10}, []int{1, 4, 5, 2}, "[2 3]"},
+		"bytes, just fit": {Options{MaxPartialBytes: 12}, []int{1, 4, 5, 3}, "[1 2 3]"},
+		"too large":       {Options{MaxPartialBytes: 10}, []int{1, 4, 11, 5}, "[0 1 3]"},
+		"none":            {Options{MaxPartials: -1}, []int{1, 1}, "[]"},
+		"no bytes":        {Options{MaxPartialBytes: -1}, []int{1, 1}, "[]"},
+		"no time":         {Options{PartialTTL: -1}, []int{1, 1}, "[]"},
+		"defaults":        {Options{}, []int{1, 4, 11, 5}, "[0 1 2 3]"},
 	} {
 		t.Run(what, func(t *testing.T) {
 			id := func(i int) string { return fmt.Sprint("id ", i) }
-			present := func(dir string) string {
+			present := func(folder string) string {
 				kept := []int{}
 				for i := range test.sizes {
-					if _, err := os.Stat(pathOf(dir, id(i))); err == nil {
+					if _, err := os.Stat(pathOf(folder, id(i))); err == nil {
 						kept = append(kept, i)
 					}
 				}
@@ -176,18 +179,18 @@ func TestBounds(t *testing.T) {
 
 			t.Run("suspend", func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					dir := t.TempDir()
-					d := mustOpen(t, dir, test.options)
+					folder := t.TempDir()
+					d := mustOpen(t, folder, test.options)
 					writing := begun(t, d, resumableFile("writing", 1000), strings.Repeat("x", 100))
 					for i, size := range test.sizes {
 						leave(t, d, id(i), strings.Repeat("x", size))
 						time.Sleep(time.Hour)
 						synctest.Wait()
 					}
-					if got := present(dir); got != test.want {
+					if got := present(folder); got != test.want {
 						t.Errorf("kept %s, want %s", got, test.want)
 					}
-					if _, err := os.Stat(pathOf(dir, "writing")); err != nil {
+					if _, err := os.Stat(pathOf(folder, "writing")); err != nil {
 						t.Error(err)
 					}
 					if err := writing.Abort(); err != nil {
@@ -196,17 +199,17 @@ func TestBounds(t *testing.T) {
 				})
 			})
 			t.Run("open", func(t *testing.T) {
-				dir := t.TempDir()
-				d := mustOpen(t, dir, DirOptions{})
+				folder := t.TempDir()
+				d := mustOpen(t, folder, Options{})
 				for i, size := range test.sizes {
 					leave(t, d, id(i), strings.Repeat("x", size))
-					age(t, pathOf(dir, id(i)), time.Duration(len(test.sizes)-i)*time.Hour)
+					age(t, pathOf(folder, id(i)), time.Duration(len(test.sizes)-i)*time.Hour)
 				}
 				if err := d.Close(); err != nil {
 					t.Fatal(err)
 				}
-				mustOpen(t, dir, test.options)
-				if got := present(dir); got != test.want {
+				mustOpen(t, folder, test.options)
+				if got := present(folder); got != test.want {
 					t.Errorf("kept %s, want %s", got, test.want)
 				}
 			})

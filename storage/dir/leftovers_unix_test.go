@@ -1,6 +1,6 @@
 //go:build unix
 
-package storage
+package dir
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/labnet/labnet/storage"
 	"golang.org/x/sys/unix"
 )
 
@@ -30,19 +31,19 @@ func TestPlantedPartial(t *testing.T) {
 			if err := os.WriteFile(outside, []byte("out"), 0o666); err != nil {
 				t.Fatal(err)
 			}
-			dir := t.TempDir()
-			d := mustOpen(t, dir, DirOptions{})
+			folder := t.TempDir()
+			d := mustOpen(t, folder, Options{})
 			mustUpload(t, d, "g", "hello")
 			for _, reopen := range []bool{false, true} {
-				if err := plant(pathOf(dir, "id")); err != nil {
+				if err := plant(pathOf(folder, "id")); err != nil {
 					t.Fatal(err)
 				}
 				if reopen {
 					if err := d.Close(); err != nil {
 						t.Fatal(err)
 					}
-					d = mustOpen(t, dir, DirOptions{})
-					if _, err := os.Lstat(pathOf(dir, "id")); err == nil {
+					d = mustOpen(t, folder, Options{})
+					if _, err := os.Lstat(pathOf(folder, "id")); err == nil {
 						t.Error("OpenDir left it")
 					}
 				}
@@ -50,11 +51,11 @@ func TestPlantedPartial(t *testing.T) {
 				if got := p.Resumed().Size; got != 0 {
 					t.Errorf("resumed %d bytes", got)
 				}
-				if _, err := p.Commit(context.Background(), Sum{Size: 6}); err != nil {
+				if _, err := p.Commit(context.Background(), storage.Sum{Size: 6}); err != nil {
 					t.Error(err)
 				}
 			}
-			for name, want := range map[string]string{outside: "out", filepath.Join(dir, "g"): "hello"} {
+			for name, want := range map[string]string{outside: "out", filepath.Join(folder, "g"): "hello"} {
 				if got, err := os.ReadFile(name); err != nil || string(got) != want {
 					t.Errorf("%s holds %q (%v)", name, got, err)
 				}
@@ -67,16 +68,16 @@ func TestPlantedPartial(t *testing.T) {
 // announced: so the bounds hold.
 func TestReservationIsFreed(t *testing.T) {
 	const announced = 64 << 20
-	dir := t.TempDir()
+	folder := t.TempDir()
 	used := func(id string) int64 {
 		t.Helper()
 		var st unix.Stat_t
-		if err := unix.Stat(pathOf(dir, id), &st); err != nil {
+		if err := unix.Stat(pathOf(folder, id), &st); err != nil {
 			t.Fatal(err)
 		}
 		return int64(st.Blocks) * 512
 	}
-	d, w := watchDir(t, dir, Rename)
+	d, w := watchDir(t, folder, storage.Rename)
 	p := begun(t, d, resumableFile("suspended", announced), "hello")
 	if used("suspended") < announced {
 		t.Skip("nothing is reserved here")
@@ -94,7 +95,7 @@ func TestReservationIsFreed(t *testing.T) {
 		}
 		return nil
 	}
-	if _, err := d.Create(context.Background(), resumableFile("suspended", announced)); !errors.Is(err, ErrNoSpace) {
+	if _, err := d.Create(context.Background(), resumableFile("suspended", announced)); !errors.Is(err, storage.ErrNoSpace) {
 		t.Errorf("Create: %v, want ErrNoSpace", err)
 	}
 	w.before = func(string) error { return nil }
@@ -118,7 +119,7 @@ func TestReservationIsFreed(t *testing.T) {
 	if used("killed") < announced {
 		t.Error("not killed")
 	}
-	mustOpen(t, dir, DirOptions{})
+	mustOpen(t, folder, Options{})
 	if got := used("killed"); got > 1<<20 {
 		t.Errorf("killed: %d bytes taken", got)
 	}

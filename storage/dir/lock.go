@@ -1,8 +1,9 @@
-package storage
+package dir
 
 import (
 	"errors"
 	"fmt"
+	"github.com/labnet/labnet/storage"
 	"io/fs"
 	"os"
 	"path"
@@ -35,7 +36,7 @@ func lockStore(folder *os.Root) (*os.File, error) {
 
 // InUse reports whether a folder, of which the entries are known, is a store that a
 // process has open, or that it may be: its lock cannot be looked at. It holds the lock
-// for a moment, in which [OpenDir] fails.
+// for a moment, in which [Open] fails.
 func InUse(folder string, entries []fs.DirEntry) bool {
 	if !slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == hidden && e.IsDir() }) {
 		return false
@@ -45,7 +46,7 @@ func InUse(folder string, entries []fs.DirEntry) bool {
 		return errors.Is(err, fs.ErrPermission)
 	}
 	defer f.Close()
-	return errors.Is(tryLock(f), ErrLocked)
+	return errors.Is(tryLock(f), storage.ErrLocked)
 }
 
 func openLock(folder *os.Root, flag int) (*os.File, error) {
@@ -56,7 +57,7 @@ func openLock(folder *os.Root, flag int) (*os.File, error) {
 	if err == nil && !fi.Mode().IsRegular() {
 		return nil, errNoLock
 	}
-	f, err := OpenUnleased(
+	f, err := storage.OpenUnleased(
 		func() (*os.File, error) {
 			return folder.OpenFile(lockName, flag|os.O_CREATE|syscall.O_NONBLOCK, 0o600)
 		},

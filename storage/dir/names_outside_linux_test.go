@@ -1,4 +1,4 @@
-package storage_test
+package dir_test
 
 import (
 	"context"
@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/labnet/labnet/storage"
+	"github.com/labnet/labnet/storage/dir"
 )
 
 var names = flag.Int("names", 3000, "how many names TestNamesStayInside makes up; a million on a tmpfs takes some minutes")
@@ -103,7 +104,7 @@ func testNamesStayInside(t *testing.T, rules storage.Names) {
 				t.Fatal(err)
 			}
 		}
-		d, err := storage.OpenDir(store, storage.DirOptions{Names: rules})
+		d, err := dir.Open(store, dir.Options{Names: rules})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -148,7 +149,7 @@ func testNamesStayInside(t *testing.T, rules storage.Names) {
 }
 
 // keepAs makes a file or a folder of that name, and returns the name it has got.
-func keepAs(d *storage.Dir, name string, folder bool) (string, error) {
+func keepAs(d *dir.Store, name string, folder bool) (string, error) {
 	if folder {
 		return name, d.MakeFolder(context.Background(), name, nil)
 	}

@@ -1,4 +1,4 @@
-package storage
+package dir
 
 import (
 	"bytes"
@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"github.com/labnet/labnet/storage"
 	"hash"
 	"io"
 	"io/fs"
@@ -15,32 +16,32 @@ import (
 	"time"
 )
 
-// errClosed is what a file answers after Commit, Abort or Dir.Close.
+// errClosed is what a file answers after Commit, Abort or Store.Close.
 var errClosed = fmt.Errorf("the file or its store is closed: %w", fs.ErrClosed)
 
-// A partial is a file in progress in a Dir.
+// A partial is a file in progress in a Store.
 type partial struct {
-	dir        *Dir
-	file       File
-	onConflict Conflict
+	dir        *Store
+	file       storage.File
+	onConflict storage.Conflict
 	path       string // its name while in progress
 	place      place  // set by begin
 	groupless  bool   // it could not be given its group
 	hash       hash.Hash
 
-	mu       sync.Mutex // against Dir.Close
-	f        file       // nil before begin and once synced
-	fresh    bool       // what is under path is not what an earlier upload left
-	nameless bool       // there is nothing under path, and f stays open to the end
-	promised int64      // what is claimed for f and not in it yet
-	reserved bool       // f may have blocks beyond its end
-	resumed  Sum        // of what was in f when it was opened
-	size     int64      // in f by now
-	begun    int64      // of these the kernel was told to write out so many
-	unsynced int64      // what Dir.batch counts of it
-	linkErr  error      // of an early try of link, which returns it once
-	moved    bool       // path is no longer its name
-	err      error      // why f holds less than it should
+	mu       sync.Mutex  // against Store.Close
+	f        file        // nil before begin and once synced
+	fresh    bool        // what is under path is not what an earlier upload left
+	nameless bool        // there is nothing under path, and f stays open to the end
+	promised int64       // what is claimed for f and not in it yet
+	reserved bool        // f may have blocks beyond its end
+	resumed  storage.Sum // of what was in f when it was opened
+	size     int64       // in f by now
+	begun    int64       // of these the kernel was told to write out so many
+	unsynced int64       // what Store.batch counts of it
+	linkErr  error       // of an early try of link, which returns it once
+	moved    bool        // path is no longer its name
+	err      error       // why f holds less than it should
 	ended    bool
 
 	comparison *comparison // instead of f
@@ -121,7 +122,7 @@ func (p *partial) append(b []byte) (int, error) {
 		return 0, p.err
 	}
 	if p.file.Size >= 0 && int64(len(b)) > p.file.Size-p.size {
-		p.err = ErrTooLong
+		p.err = storage.ErrTooLong
 		return 0, p.err
 	}
 	if p.file.Size < 0 {
@@ -165,29 +166,29 @@ func (p *partial) writeOut() error {
 }
 
 // Commit implements [Partial].
-func (p *partial) Commit(ctx context.Context, want Sum) (Receipt, error) {
+func (p *partial) Commit(ctx context.Context, want storage.Sum) (storage.Receipt, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.ended {
-		return Receipt{}, errClosed
+		return storage.Receipt{}, errClosed
 	}
-	// If the partial's name cannot be removed, the next OpenDir will do it.
+	// If the partial's name cannot be removed, the next Open will do it.
 	defer p.end(false)
 	if p.err != nil {
-		return Receipt{}, p.err
+		return storage.Receipt{}, p.err
 	}
 	var sum []byte
 	if p.hash != nil {
 		sum = p.hash.Sum(nil)
 	}
 	if err := p.check(want, sum); err != nil {
-		return Receipt{}, err
+		return storage.Receipt{}, err
 	}
 	name, unchanged, err := p.keep(ctx, sum)
 	if err != nil {
-		return Receipt{}, fmt.Errorf("commit %q: %w", p.file.Name, p.explain(err))
+		return storage.Receipt{}, fmt.Errorf("commit %q: %w", p.file.Name, p.explain(err))
 	}
-	return Receipt{
+	return storage.Receipt{
 		Name:      name,
 		Path:      filepath.Join(p.dir.path, filepath.FromSlash(name)),
 		Size:      p.size,
@@ -197,14 +198,14 @@ func (p *partial) Commit(ctx context.Context, want Sum) (Receipt, error) {
 }
 
 // check compares what arrived with what was announced and what is wanted.
-func (p *partial) check(want Sum, sum []byte) error {
+func (p *partial) check(want storage.Sum, sum []byte) error {
 	for _, size := range []int64{p.file.Size, want.Size} {
 		if size >= 0 && size != p.size {
-			return fmt.Errorf("%w: %d bytes instead of %d", ErrMismatch, p.size, size)
+			return fmt.Errorf("%w: %d bytes instead of %d", storage.ErrMismatch, p.size, size)
 		}
 	}
 	if len(want.Digest) > 0 && !bytes.Equal(want.Digest, sum) {
-		return fmt.Errorf("%w: %s %x instead of %x", ErrMismatch, p.file.Digest.Name, sum, want.Digest)
+		return fmt.Errorf("%w: %s %x instead of %x", storage.ErrMismatch, p.file.Digest.Name, sum, want.Digest)
 	}
 	return nil
 }
@@ -307,8 +308,8 @@ func (p *partial) settle() {
 
 // explain puts an error of the filesystem in terms of the contract. What made
 // the store fail is no longer the fault of one file, nor is that the store is gone.
-func (d *Dir) explain(name string, err error) error {
-	if errors.Is(err, ErrFailed) {
+func (d *Store) explain(name string, err error) error {
+	if errors.Is(err, storage.ErrFailed) {
 		return err
 	}
 	if gone := d.look(); gone != nil {
@@ -316,12 +317,12 @@ func (d *Dir) explain(name string, err error) error {
 	}
 	for _, refused := range refusedNames {
 		if errors.Is(err, refused.err) {
-			return &NameError{Name: name, Reason: refused.reason}
+			return &storage.NameError{Name: name, Reason: refused.reason}
 		}
 	}
 	for _, full := range noSpace {
 		if errors.Is(err, full) {
-			return fmt.Errorf("%w: %w", ErrNoSpace, err)
+			return fmt.Errorf("%w: %w", storage.ErrNoSpace, err)
 		}
 	}
 	return err

@@ -1,8 +1,9 @@
-package storage
+package dir
 
 import (
 	"errors"
 	"fmt"
+	"github.com/labnet/labnet/storage"
 	"io/fs"
 	"os"
 	"path"
@@ -57,10 +58,10 @@ type places struct {
 
 // errElsewhere means that only the attempt has shown a folder to be another
 // filesystem: the next file is made there.
-var errElsewhere = fmt.Errorf("%w: a folder turned out to be on another filesystem; send it again", ErrDegraded)
+var errElsewhere = fmt.Errorf("%w: a folder turned out to be on another filesystem; send it again", storage.ErrDegraded)
 
 // findPlaces looks where the store itself is.
-func (d *Dir) findPlaces() {
+func (d *Store) findPlaces() {
 	var err error
 	d.places.hidden, err = d.fs.Inspect(hidden)
 	d.places.known = err == nil
@@ -72,7 +73,7 @@ func (d *Dir) findPlaces() {
 
 // placeOf returns what is known of the folder that name is in. A mount or a change
 // of its group is seen up to a second late.
-func (d *Dir) placeOf(name string) place {
+func (d *Store) placeOf(name string) place {
 	folder, s := ".", &d.places
 	if i := strings.LastIndexByte(name, '/'); i > 0 {
 		folder = name[:i]
@@ -127,7 +128,7 @@ type otherSpace struct {
 }
 
 // spaceOf needs mu.
-func (s *places) spaceOf(d *Dir, info folderInfo) *space {
+func (s *places) spaceOf(d *Store, info folderInfo) *space {
 	key := [2]uint64{info.device, info.mount}
 	other := s.spaces[key]
 	if other == nil {
@@ -148,7 +149,7 @@ func (s *places) spaceOf(d *Dir, info folderInfo) *space {
 }
 
 // apart notes that no file of the hidden folder can be moved to where name is.
-func (d *Dir) apart(name string) {
+func (d *Store) apart(name string) {
 	s := &d.places
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -165,7 +166,7 @@ func (p *partial) createElsewhere() error {
 	p.nameless = true
 	f, err := p.dir.fs.CreateNameless(p.place.folder, createMode(p.mode()))
 	if errors.Is(err, errors.ErrUnsupported) {
-		return &NameError{Name: p.file.Name, Reason: fmt.Sprintf("%q is on another filesystem here, which cannot take unfinished files", p.place.folder)}
+		return &storage.NameError{Name: p.file.Name, Reason: fmt.Sprintf("%q is on another filesystem here, which cannot take unfinished files", p.place.folder)}
 	}
 	if err != nil {
 		return err
@@ -194,7 +195,7 @@ func (p *partial) setGroup() error {
 
 // mkdir makes a folder. While it has not got its group, the one that it has may do
 // nothing with it.
-func (d *Dir) mkdir(name string, mode fs.FileMode) error {
+func (d *Store) mkdir(name string, mode fs.FileMode) error {
 	if d.fileMode != 0 {
 		mode = d.fileMode | d.fileMode&0o444>>2 | 0o700
 	}
@@ -211,7 +212,7 @@ func (d *Dir) mkdir(name string, mode fs.FileMode) error {
 	return err
 }
 
-func (d *Dir) finishFolder(name string, mode fs.FileMode) error {
+func (d *Store) finishFolder(name string, mode fs.FileMode) error {
 	f, err := d.fs.OpenFile(name, dirAccess, 0)
 	if err != nil {
 		return err
@@ -237,7 +238,7 @@ func (d *Dir) finishFolder(name string, mode fs.FileMode) error {
 }
 
 // probeGroup fails unless files can be given the store's group.
-func (d *Dir) probeGroup() error {
+func (d *Store) probeGroup() error {
 	if d.group == nil {
 		return nil
 	}

@@ -1,6 +1,6 @@
 //go:build unix
 
-package storage_test
+package dir_test
 
 import (
 	"bytes"
@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/labnet/labnet/storage"
+	"github.com/labnet/labnet/storage/dir"
 )
 
 // strangers are what somebody may plant in place of a file. Each but the folder
@@ -72,8 +73,8 @@ func TestPlantedHidden(t *testing.T) {
 					t.Fatal(err)
 				}
 				before := listing(t, outside)
-				dir := t.TempDir()
-				target := filepath.Join(dir, filepath.FromSlash(place.name))
+				folder := t.TempDir()
+				target := filepath.Join(folder, filepath.FromSlash(place.name))
 				there := func() {
 					t.Helper()
 					if err := errors.Join(os.MkdirAll(filepath.Dir(target), 0o700), plant(t, target)); err != nil {
@@ -84,7 +85,7 @@ func TestPlantedHidden(t *testing.T) {
 				if !place.late {
 					there()
 				}
-				d, err := storage.OpenDir(dir, storage.DirOptions{})
+				d, err := dir.Open(folder, dir.Options{})
 				if (err == nil) != may(what, place.opens) {
 					t.Errorf("OpenDir: %v", err)
 				}
@@ -119,10 +120,10 @@ func TestPlantedHidden(t *testing.T) {
 
 // listing tells of everything in a folder what it is, how large, and when it was
 // last changed: of a folder, when something last came or went.
-func listing(t *testing.T, dir string) string {
+func listing(t *testing.T, folder string) string {
 	t.Helper()
 	var list bytes.Buffer
-	err := filepath.Walk(dir, func(name string, fi os.FileInfo, err error) error {
+	err := filepath.Walk(folder, func(name string, fi os.FileInfo, err error) error {
 		if err != nil {
 			return err
 		}

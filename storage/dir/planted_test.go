@@ -1,6 +1,6 @@
 //go:build unix
 
-package storage_test
+package dir_test
 
 import (
 	"errors"
@@ -36,12 +36,12 @@ func TestPlantedNames(t *testing.T) {
 				if err := os.WriteFile(outside, []byte("new"), 0o666); err != nil {
 					t.Fatal(err)
 				}
-				dir := t.TempDir()
-				d := openDir(t, dir, c)
+				folder := t.TempDir()
+				d := openStore(t, folder, c)
 				if _, err := put(d, "same", "new"); err != nil {
 					t.Fatal(err)
 				}
-				target := filepath.Join(dir, "f")
+				target := filepath.Join(folder, "f")
 				if err := plant(t, target); err != nil {
 					t.Fatal(err)
 				}
@@ -75,13 +75,13 @@ func TestPlantedNames(t *testing.T) {
 
 func TestPlantedFolder(t *testing.T) {
 	outside := t.TempDir()
-	dir := t.TempDir()
-	d := openDir(t, dir, storage.Rename)
-	if err := os.Mkdir(filepath.Join(dir, "inside"), 0o777); err != nil {
+	folder := t.TempDir()
+	d := openStore(t, folder, storage.Rename)
+	if err := os.Mkdir(filepath.Join(folder, "inside"), 0o777); err != nil {
 		t.Fatal(err)
 	}
 	for name, target := range map[string]string{"out": outside, "in": "inside", "up": "..", "lost": "nothing"} {
-		if err := os.Symlink(target, filepath.Join(dir, name)); err != nil {
+		if err := os.Symlink(target, filepath.Join(folder, name)); err != nil {
 			t.Fatal(err)
 		}
 		var bad *storage.NameError
@@ -93,10 +93,10 @@ func TestPlantedFolder(t *testing.T) {
 	if _, err := put(d, "a/f", "new"); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.RemoveAll(filepath.Join(dir, "a")); err != nil {
+	if err := os.RemoveAll(filepath.Join(folder, "a")); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Symlink(outside, filepath.Join(dir, "a")); err != nil {
+	if err := os.Symlink(outside, filepath.Join(folder, "a")); err != nil {
 		t.Fatal(err)
 	}
 	if r, err := put(d, "a/f", "new"); err == nil {
@@ -119,9 +119,9 @@ func TestUnreadableFileIsKept(t *testing.T) {
 	if os.Getuid() == 0 {
 		t.Skip("root can read everything")
 	}
-	dir := t.TempDir()
-	d := openDir(t, dir, storage.Rename)
-	if err := os.WriteFile(filepath.Join(dir, "f"), []byte("new"), 0); err != nil {
+	folder := t.TempDir()
+	d := openStore(t, folder, storage.Rename)
+	if err := os.WriteFile(filepath.Join(folder, "f"), []byte("new"), 0); err != nil {
 		t.Fatal(err)
 	}
 	if r, err := put(d, "f", "new"); err != nil || r.Name != "f (2)" {
@@ -130,8 +130,8 @@ func TestUnreadableFileIsKept(t *testing.T) {
 }
 
 func TestNoSpaceIsFoundOutAtOnce(t *testing.T) {
-	dir := t.TempDir()
-	d := openDir(t, dir, storage.Rename)
+	folder := t.TempDir()
+	d := openStore(t, folder, storage.Rename)
 	_, err := d.Create(t.Context(), storage.File{Name: "f", Size: 1 << 60})
 	if err == nil {
 		t.Skip("this system or filesystem cannot reserve space")
@@ -139,7 +139,7 @@ func TestNoSpaceIsFoundOutAtOnce(t *testing.T) {
 	if !errors.Is(err, storage.ErrNoSpace) {
 		t.Errorf("Create: error %v, want ErrNoSpace", err)
 	}
-	if left := hidden(t, dir); len(left) > 0 {
+	if left := hidden(t, folder); len(left) > 0 {
 		t.Errorf("left behind: %q", left)
 	}
 	if _, err := put(d, "f", strings.Repeat("x", 100_000)); err != nil {

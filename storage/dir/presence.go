@@ -1,9 +1,10 @@
-package storage
+package dir
 
 import (
 	"cmp"
 	"errors"
 	"fmt"
+	"github.com/labnet/labnet/storage"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -12,7 +13,7 @@ import (
 	"time"
 )
 
-// A presence tells whether a Dir is still at its path. If its directory is not,
+// A presence tells whether a Store is still at its path. If its directory is not,
 // receipts would name files that are not there; if its lock is not, another server
 // could open a store at that path.
 type presence struct {
@@ -25,7 +26,7 @@ type presence struct {
 }
 
 // findPresence remembers what is at the path now.
-func (d *Dir) findPresence() (err error) {
+func (d *Store) findPresence() (err error) {
 	if d.presence.root, err = d.os.root.dir.Stat(); err != nil {
 		return err
 	}
@@ -34,15 +35,15 @@ func (d *Dir) findPresence() (err error) {
 }
 
 // atPath fails with ErrGone unless the store's directory is at its path.
-func (d *Dir) atPath() error { return isAt(d.path, d.presence.root) }
+func (d *Store) atPath() error { return isAt(d.path, d.presence.root) }
 
 // look is atPath for the directory and the lock.
-func (d *Dir) look() error {
+func (d *Store) look() error {
 	return cmp.Or(d.atPath(), isAt(filepath.Join(d.path, hidden, lockName), d.presence.lock))
 }
 
 // lookedFor returns what look has found within the last second.
-func (d *Dir) lookedFor() error {
+func (d *Store) lookedFor() error {
 	s := &d.presence
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -62,11 +63,11 @@ func isAt(path string, own fs.FileInfo) error {
 	fi, err := os.Stat(path)
 	for _, gone := range []error{fs.ErrNotExist, syscall.ENOTDIR, syscall.ELOOP} {
 		if errors.Is(err, gone) {
-			return fmt.Errorf("%w: %v", ErrGone, err) // not a missing file of an upload
+			return fmt.Errorf("%w: %v", storage.ErrGone, err) // not a missing file of an upload
 		}
 	}
 	if err == nil && !os.SameFile(fi, own) {
-		return fmt.Errorf("%w: %q is another one", ErrGone, path)
+		return fmt.Errorf("%w: %q is another one", storage.ErrGone, path)
 	}
 	return nil
 }

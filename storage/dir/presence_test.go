@@ -1,7 +1,8 @@
-package storage
+package dir
 
 import (
 	"errors"
+	"github.com/labnet/labnet/storage"
 	"os"
 	"path/filepath"
 	"strings"
@@ -34,11 +35,11 @@ func TestGone(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				top := t.TempDir()
 				store, away := filepath.Join(top, "parent", "store"), filepath.Join(top, "away")
-				d := mustOpen(t, store, DirOptions{})
+				d := mustOpen(t, store, Options{})
 				if err := d.Err(); err != nil {
 					t.Fatal(err)
 				}
-				f := File{Name: "a/f", Size: 3}
+				f := storage.File{Name: "a/f", Size: 3}
 				one, other := begun(t, d, f, "new"), begun(t, d, f, "ne")
 				moved := filepath.Join(top, filepath.FromSlash(test.moved))
 				if err := os.Rename(moved, away); err != nil {
@@ -52,10 +53,10 @@ func TestGone(t *testing.T) {
 
 				// The file would not be at the path of its receipt.
 				if !strings.Contains(test.moved, hidden) {
-					if r, err := one.Commit(t.Context(), Sum{Size: 3}); !errors.Is(err, ErrGone) {
+					if r, err := one.Commit(t.Context(), storage.Sum{Size: 3}); !errors.Is(err, storage.ErrGone) {
 						t.Errorf("Commit: receipt %+v, error %v", r, err)
 					}
-					if err := d.MakeFolder(t.Context(), "a", nil); !errors.Is(err, ErrGone) {
+					if err := d.MakeFolder(t.Context(), "a", nil); !errors.Is(err, storage.ErrGone) {
 						t.Errorf("MakeFolder: %v", err)
 					}
 					for _, name := range []string{"a", "store/a"} {
@@ -69,7 +70,7 @@ func TestGone(t *testing.T) {
 				_, cerr := d.Create(t.Context(), f)
 				_, rerr := other.ReadFrom(strings.NewReader("w"))
 				for what, err := range map[string]error{"Err": d.Err(), "Create": cerr, "ReadFrom": rerr} {
-					if !errors.Is(err, ErrGone) || !errors.Is(err, ErrDegraded) {
+					if !errors.Is(err, storage.ErrGone) || !errors.Is(err, storage.ErrDegraded) {
 						t.Errorf("%s: %v", what, err)
 					}
 				}
@@ -85,7 +86,7 @@ func TestGone(t *testing.T) {
 					t.Fatal(err)
 				}
 				time.Sleep(lookAgain)
-				if _, err := begun(t, d, f, "new").Commit(t.Context(), Sum{Size: 3}); err != nil {
+				if _, err := begun(t, d, f, "new").Commit(t.Context(), storage.Sum{Size: 3}); err != nil {
 					t.Errorf("Commit: %v", err)
 				}
 				if got := tree(t, store)["a/f"]; got != "new" {
@@ -101,12 +102,12 @@ func TestStillThere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		top := t.TempDir()
 		store, away := filepath.Join(top, "store"), filepath.Join(top, "away")
-		d := mustOpen(t, store, DirOptions{})
+		d := mustOpen(t, store, Options{})
 		if err := errors.Join(os.Rename(store, away), os.Symlink("away", store)); err != nil {
 			t.Skip(err)
 		}
 		time.Sleep(lookAgain)
-		r, err := begun(t, d, File{Name: "f", Size: 3}, "new").Commit(t.Context(), Sum{Size: 3})
+		r, err := begun(t, d, storage.File{Name: "f", Size: 3}, "new").Commit(t.Context(), storage.Sum{Size: 3})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,4 +1,4 @@
-package storage
+package dir
 
 import (
 	"bytes"
@@ -13,6 +13,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/labnet/labnet/storage"
 	"golang.org/x/text/unicode/norm"
 )
 
@@ -35,13 +36,13 @@ func (p *partial) publish(ctx context.Context) (name string, unchanged bool, err
 		if err := ctx.Err(); err != nil {
 			return "", false, err
 		}
-		name = NumberedName(p.file.Name, n)
+		name = storage.NumberedName(p.file.Name, n)
 		unchanged, err = p.publishAs(name)
 		if !errors.Is(err, errTaken) {
 			return name, unchanged, err
 		}
 	}
-	return "", false, fmt.Errorf("%w, and so are %d more", ErrExists, maxCopies-1)
+	return "", false, fmt.Errorf("%w, and so are %d more", storage.ErrExists, maxCopies-1)
 }
 
 // publishAs gives the finished file this name and makes the name durable. If
@@ -62,7 +63,7 @@ func (p *partial) publishAs(name string) (unchanged bool, err error) {
 			break
 		}
 		// The folders are not there, or what was received is not.
-		more, ferr := d.makeFolders(ancestors(name), p.file.Folders, p.file.above(), "")
+		more, ferr := d.makeFolders(ancestors(name), p.file.Folders, p.file.Above(), "")
 		made = append(made, more...)
 		if ferr != nil {
 			err = ferr
@@ -92,11 +93,11 @@ func (p *partial) tryPublish(name string) (unchanged bool, err error) {
 		return false, err
 	case same:
 		return true, d.syncOldName(name)
-	case p.onConflict == Refuse:
-		return false, ErrExists
-	case p.onConflict == Replace && p.file.Replace == ReplaceOther && d.isSpeltOtherwise(name):
-		p.onConflict = Rename
-	case p.onConflict == Replace:
+	case p.onConflict == storage.Refuse:
+		return false, storage.ErrExists
+	case p.onConflict == storage.Replace && p.file.Replace == storage.ReplaceOther && d.isSpeltOtherwise(name):
+		p.onConflict = storage.Rename
+	case p.onConflict == storage.Replace:
 		return false, p.replace(name)
 	}
 	return false, errTaken
@@ -132,7 +133,7 @@ func (p *partial) replace(name string) error {
 		return err
 	}
 	if t := fi.Mode().Type(); t != 0 && t != fs.ModeSymlink {
-		return &NameError{Name: name, Reason: "it is neither a file nor a symlink here"}
+		return &storage.NameError{Name: name, Reason: "it is neither a file nor a symlink here"}
 	}
 	from, old := p.path, path.Join(hidden, rand.Text()+".old")
 	if p.place.elsewhere { // where there is no hidden folder
@@ -157,14 +158,14 @@ func (p *partial) replace(name string) error {
 			return errors.Join(err, d.fs.Rename(old, name))
 		}
 	}
-	d.fs.Remove(old) // or the next OpenDir does
+	d.fs.Remove(old) // or the next Open does
 	return err
 }
 
 // isSpeltOtherwise reports whether what has the name may have been put there
 // under another spelling: there is a file system that takes two cases or two
 // normalizations of a letter for one name, and it has the file under both.
-func (d *Dir) isSpeltOtherwise(name string) bool {
+func (d *Store) isSpeltOtherwise(name string) bool {
 	fi, err := d.fs.Lstat(name)
 	if err != nil {
 		return true
@@ -233,13 +234,13 @@ func (p *partial) syncIfSame(name string) (bool, error) {
 // openRegular opens a file that somebody else may have put there. It returns
 // nil without an error for what can't be read as a file: a symlink, a device,
 // a file without permission.
-func (d *Dir) openRegular(name string, flag int) (file, fs.FileInfo, error) {
+func (d *Store) openRegular(name string, flag int) (file, fs.FileInfo, error) {
 	before, err := d.fs.Lstat(name)
 	if err != nil {
 		return nil, nil, err
 	}
 	if before.IsDir() {
-		return nil, nil, &NameError{Name: name, Reason: "it is a folder here"}
+		return nil, nil, &storage.NameError{Name: name, Reason: "it is a folder here"}
 	}
 	if !before.Mode().IsRegular() {
 		return nil, nil, nil
@@ -265,7 +266,7 @@ func (d *Dir) openRegular(name string, flag int) (file, fs.FileInfo, error) {
 
 // openUnreadable opens a file whose sender let not even its owner read it, who is
 // the user that the server runs as, and so may change that for a moment.
-func (d *Dir) openUnreadable(name string, flag int, fi fs.FileInfo) (file, error) {
+func (d *Store) openUnreadable(name string, flag int, fi fs.FileInfo) (file, error) {
 	mode := fi.Mode().Perm()
 	if mode&0o400 != 0 || d.fs.Chmod(name, mode|0o400) != nil {
 		return nil, fs.ErrPermission

@@ -1,4 +1,4 @@
-package storage
+package dir
 
 import (
 	"context"
@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/labnet/labnet/storage"
 	"golang.org/x/sys/unix"
 )
 
@@ -24,8 +25,8 @@ var races = flag.Int("races", 2000, "how often TestRacedSymlinks tries in each w
 // TestMain lets the test binary stand in for a process that changes the store of
 // another while that uses it.
 func TestMain(m *testing.M) {
-	if dir := os.Getenv("LABNET_TEST_RACE"); dir != "" {
-		race(dir)
+	if folder := os.Getenv("LABNET_TEST_RACE"); folder != "" {
+		race(folder)
 	}
 	os.Exit(m.Run())
 }
@@ -35,12 +36,12 @@ func TestMain(m *testing.M) {
 var raced = []string{"folder", "pipe", "file", "both"}
 
 // race is the process that does it, until standard input ends.
-func race(dir string) {
+func race(folder string) {
 	go func() {
 		os.Stdin.Read(make([]byte, 1))
 		os.Exit(0)
 	}()
-	if err := os.Chdir(dir); err != nil {
+	if err := os.Chdir(folder); err != nil {
 		panic(err)
 	}
 	for n := 0; ; n++ {
@@ -59,13 +60,13 @@ func race(dir string) {
 func TestRacedSymlinks(t *testing.T) {
 	for _, v := range []way{alone, linked, batched, batched | unnamed, replacing, replacing | batched} {
 		t.Run(v.String(), func(t *testing.T) {
-			dir, outside := t.TempDir(), t.TempDir()
-			prepareRace(t, dir, outside)
+			folder, outside := t.TempDir(), t.TempDir()
+			prepareRace(t, folder, outside)
 			before := outsideOf(t, outside)
-			d, _ := v.watch(t, dir)
+			d, _ := v.watch(t, folder)
 
 			racer := exec.Command(os.Args[0])
-			racer.Env = append(os.Environ(), "LABNET_TEST_RACE="+dir)
+			racer.Env = append(os.Environ(), "LABNET_TEST_RACE="+folder)
 			stop, err := racer.StdinPipe()
 			if err != nil {
 				t.Fatal(err)
@@ -88,7 +89,7 @@ func TestRacedSymlinks(t *testing.T) {
 							done.Add(1)
 						}
 						if i%5000 == 0 {
-							clearRace(dir)
+							clearRace(folder)
 						}
 					}
 				})
@@ -114,9 +115,9 @@ func TestRacedSymlinks(t *testing.T) {
 }
 
 // prepareRace makes what the racer is to exchange.
-func prepareRace(t *testing.T, dir, outside string) {
+func prepareRace(t *testing.T, folder, outside string) {
 	t.Helper()
-	in := func(name string) string { return filepath.Join(dir, name) }
+	in := func(name string) string { return filepath.Join(folder, name) }
 	if err := errors.Join(
 		os.Mkdir(in("folder"), 0o777), os.Symlink(outside, in("folder.not")),
 		os.Mkdir(in("pipe"), 0o777), unix.Mkfifo(in("pipe.not"), 0o666),
@@ -130,8 +131,8 @@ func prepareRace(t *testing.T, dir, outside string) {
 }
 
 // clearRace removes what has come into the folders, lest they grow without end.
-func clearRace(dir string) {
-	root, err := os.OpenRoot(dir)
+func clearRace(folder string) {
+	root, err := os.OpenRoot(folder)
 	if err != nil {
 		return
 	}
@@ -179,8 +180,8 @@ func outsideOf(t *testing.T, outside string) string {
 
 // notSeen fails if an upload has found its like under its own name, which only a
 // file outside is.
-func (d *Dir) notSeen(r Receipt, err error) error {
-	if err == nil && r.Unchanged && d.onConflict == Rename && !strings.Contains(r.Name, "(") {
+func (d *Store) notSeen(r storage.Receipt, err error) error {
+	if err == nil && r.Unchanged && d.onConflict == storage.Rename && !strings.Contains(r.Name, "(") {
 		return errEscaped
 	}
 	return err
@@ -189,18 +190,18 @@ func (d *Dir) notSeen(r Receipt, err error) error {
 var errEscaped = errors.New("what is outside was taken for the store's own")
 
 // underRace is the i-th try to lead the store out.
-func (d *Dir) underRace(i int64) error {
+func (d *Store) underRace(i int64) error {
 	ctx := context.Background()
-	upload := func(name, data string) (Receipt, error) {
-		p, err := d.Create(ctx, File{Name: name, Size: int64(len(data))})
+	upload := func(name, data string) (storage.Receipt, error) {
+		p, err := d.Create(ctx, storage.File{Name: name, Size: int64(len(data))})
 		if err != nil {
-			return Receipt{}, err
+			return storage.Receipt{}, err
 		}
 		defer p.Abort()
 		if _, err := p.ReadFrom(strings.NewReader(data)); err != nil {
-			return Receipt{}, err
+			return storage.Receipt{}, err
 		}
-		return p.Commit(ctx, Sum{Size: int64(len(data))})
+		return p.Commit(ctx, storage.Sum{Size: int64(len(data))})
 	}
 	n := i / 8
 	switch i % 8 {

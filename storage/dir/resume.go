@@ -1,4 +1,4 @@
-package storage
+package dir
 
 import (
 	"cmp"
@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"github.com/labnet/labnet/storage"
 	"io"
 	"io/fs"
 	"os"
@@ -17,7 +18,7 @@ import (
 	"time"
 )
 
-// resumableSuffix ends the names of partials that OpenDir leaves.
+// resumableSuffix ends the names of partials that Open leaves.
 const resumableSuffix = ".resumable"
 
 // partialPath is the name of a file in progress. It holds nothing of what the
@@ -78,7 +79,7 @@ func (p *partial) resume(ctx context.Context) error {
 		size, err := p.sum(ctx, f)
 		if err == nil {
 			p.f, p.size, p.begun = f, size, size
-			p.resumed = Sum{Size: size, Digest: p.hash.Sum(nil)}
+			p.resumed = storage.Sum{Size: size, Digest: p.hash.Sum(nil)}
 			return nil
 		}
 		if !errors.Is(err, errUnreadable) {
@@ -126,7 +127,7 @@ func (p *partial) sum(ctx context.Context, f file) (size int64, err error) {
 // what must not be gone on with: what can't be read and written as a file, and
 // a file that has another name, because then it was published and the server
 // died before it could take the partial's name away.
-func (d *Dir) openLeft(name string) (file, fs.FileInfo, error) {
+func (d *Store) openLeft(name string) (file, fs.FileInfo, error) {
 	f, fi, err := d.openRegular(name, os.O_RDWR)
 	if f != nil {
 		var n uint64
@@ -135,7 +136,7 @@ func (d *Dir) openLeft(name string) (file, fs.FileInfo, error) {
 			f = nil
 		}
 	}
-	var folder *NameError
+	var folder *storage.NameError
 	if errors.As(err, &folder) || errors.Is(err, syscall.EIO) {
 		err = nil
 	}
@@ -178,7 +179,7 @@ func (p *partial) reserve() error {
 }
 
 // Resumed implements [Partial].
-func (p *partial) Resumed() Sum {
+func (p *partial) Resumed() storage.Sum {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.resumed
@@ -205,7 +206,7 @@ func (p *partial) Restart() error {
 	p.f.Close() // nobody wants its bytes any more
 	p.f = nil
 	p.settle()
-	p.size, p.begun, p.resumed = 0, 0, Sum{}
+	p.size, p.begun, p.resumed = 0, 0, storage.Sum{}
 	p.unclaimed(max(0, p.rest()-p.promised))
 	if p.hash != nil {
 		p.hash = p.file.Digest.New()

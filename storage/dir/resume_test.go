@@ -1,4 +1,4 @@
-package storage
+package dir
 
 import (
 	"context"
@@ -11,11 +11,12 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/labnet/labnet/storage"
 )
 
 func TestResumeInANewProcess(t *testing.T) {
-	dir := t.TempDir()
-	d := mustOpen(t, dir, DirOptions{})
+	folder := t.TempDir()
+	d := mustOpen(t, folder, Options{})
 	leave(t, d, "suspended", "hello")
 	begun(t, d, resumableFile("in progress", 6), "hello")
 	begun(t, d, resumableFile("", 6), "hello")
@@ -23,7 +24,7 @@ func TestResumeInANewProcess(t *testing.T) {
 	if err := d.Close(); err != nil {
 		t.Fatal(err)
 	}
-	d = mustOpen(t, dir, DirOptions{})
+	d = mustOpen(t, folder, Options{})
 	var names []string
 	for _, l := range d.Leftovers() {
 		if l.Size != 5 || l.Age < 0 || l.Age > time.Hour {
@@ -46,12 +47,12 @@ func TestResumeInANewProcess(t *testing.T) {
 		if _, err := p.ReadFrom(strings.NewReader("!")); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := p.Commit(context.Background(), Sum{Size: 6}); err != nil {
+		if _, err := p.Commit(context.Background(), storage.Sum{Size: 6}); err != nil {
 			t.Fatal(err)
 		}
 		leave(t, d, id, "hello") // for the next round
 	}
-	if got := tree(t, dir); got["f"] != "hello!" || len(got) != 1 {
+	if got := tree(t, folder); got["f"] != "hello!" || len(got) != 1 {
 		t.Errorf("visible: %q", got)
 	}
 }
@@ -61,15 +62,15 @@ func TestResumeIsInterrupted(t *testing.T) {
 	data := strings.Repeat("x", 3<<20)
 	var closing sync.WaitGroup
 	for what, test := range map[string]struct {
-		interrupt func(d *Dir, cancel func())
+		interrupt func(d *Store, cancel func())
 		want      error
 	}{
-		"cancelled": {func(_ *Dir, cancel func()) { cancel() }, context.Canceled},
-		"closed":    {func(d *Dir, _ func()) { closing.Go(func() { d.Close() }); <-d.closing }, errClosed},
+		"cancelled": {func(_ *Store, cancel func()) { cancel() }, context.Canceled},
+		"closed":    {func(d *Store, _ func()) { closing.Go(func() { d.Close() }); <-d.closing }, errClosed},
 	} {
 		t.Run(what, func(t *testing.T) {
-			dir := t.TempDir()
-			d, w := watchDir(t, dir, Rename)
+			folder := t.TempDir()
+			d, w := watchDir(t, folder, storage.Rename)
 			leave(t, d, "id", data)
 			ctx, cancel := context.WithCancel(context.Background())
 			reads := 0
@@ -89,7 +90,7 @@ func TestResumeIsInterrupted(t *testing.T) {
 			w.before = func(string) error { return nil }
 			closing.Wait()
 			d.Close()
-			d = mustOpen(t, dir, DirOptions{})
+			d = mustOpen(t, folder, Options{})
 			if got := resumedSize(t, d, "id"); got != int64(len(data)) {
 				t.Errorf("%d bytes are left", got)
 			}
@@ -100,18 +101,18 @@ func TestResumeIsInterrupted(t *testing.T) {
 // A server that dies between link and remove leaves a partial that is a
 // published file, too, and must not be written to.
 func TestPublishedLeftover(t *testing.T) {
-	dir := t.TempDir()
-	d := mustOpen(t, dir, DirOptions{})
+	folder := t.TempDir()
+	d := mustOpen(t, folder, Options{})
 	mustUpload(t, d, "g", "hello")
 	for _, reopen := range []bool{false, true} {
-		if err := os.Link(filepath.Join(dir, "g"), pathOf(dir, "id")); err != nil {
+		if err := os.Link(filepath.Join(folder, "g"), pathOf(folder, "id")); err != nil {
 			t.Fatal(err)
 		}
 		if reopen {
 			if err := d.Close(); err != nil {
 				t.Fatal(err)
 			}
-			d = mustOpen(t, dir, DirOptions{})
+			d = mustOpen(t, folder, Options{})
 		}
 		p := begun(t, d, resumableFile("id", 10), "0123456789")
 		if got := p.Resumed().Size; got != 0 {
@@ -121,7 +122,7 @@ func TestPublishedLeftover(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if diff := cmp.Diff(map[string]string{"g": "hello"}, tree(t, dir)); diff != "" {
+	if diff := cmp.Diff(map[string]string{"g": "hello"}, tree(t, folder)); diff != "" {
 		t.Errorf("visible (-want +got):\n%s", diff)
 	}
 }
@@ -129,22 +130,22 @@ func TestPublishedLeftover(t *testing.T) {
 // Bytes that a power cut has spoiled are seen by their digest, and a partial
 // that is longer than it may be is dropped.
 func TestSpoiltLeftover(t *testing.T) {
-	dir := t.TempDir()
-	d := mustOpen(t, dir, DirOptions{})
+	folder := t.TempDir()
+	d := mustOpen(t, folder, Options{})
 	leave(t, d, "id", "hello")
-	if err := os.WriteFile(pathOf(dir, "id"), make([]byte, 5), 0); err != nil {
+	if err := os.WriteFile(pathOf(folder, "id"), make([]byte, 5), 0); err != nil {
 		t.Fatal(err)
 	}
 	p := mustCreate(t, d, resumableFile("id", 6))
 	zeros := crc.New()
 	zeros.Write(make([]byte, 5))
-	if diff := cmp.Diff(Sum{5, zeros.Sum(nil)}, p.Resumed()); diff != "" {
+	if diff := cmp.Diff(storage.Sum{Size: 5, Digest: zeros.Sum(nil)}, p.Resumed()); diff != "" {
 		t.Errorf("Resumed (-want +got):\n%s", diff)
 	}
 	if err := p.Suspend(); err != nil {
 		t.Error(err)
 	}
-	if err := os.Truncate(pathOf(dir, "id"), 7); err != nil {
+	if err := os.Truncate(pathOf(folder, "id"), 7); err != nil {
 		t.Fatal(err)
 	}
 	p = mustCreate(t, d, resumableFile("id", 6))
@@ -154,7 +155,7 @@ func TestSpoiltLeftover(t *testing.T) {
 	if _, err := p.ReadFrom(strings.NewReader("hello!")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.Commit(context.Background(), Sum{Size: 6}); err != nil {
+	if _, err := p.Commit(context.Background(), storage.Sum{Size: 6}); err != nil {
 		t.Error(err)
 	}
 }
@@ -162,19 +163,19 @@ func TestSpoiltLeftover(t *testing.T) {
 // An ID is in use until nothing of its upload is left: otherwise the next one
 // would lose its partial to the removal of the last one's.
 func TestInUseUntilRemoved(t *testing.T) {
-	d, w := watchDir(t, t.TempDir(), Rename)
+	d, w := watchDir(t, t.TempDir(), storage.Rename)
 	removed := 0 // or all but
 	w.before = func(call string) error {
 		if call == "remove P" || call == "sync ." || call == "sync f" {
 			removed++
-			if _, err := d.Create(context.Background(), resumableFile("id", 5)); !errors.Is(err, ErrInUse) {
+			if _, err := d.Create(context.Background(), resumableFile("id", 5)); !errors.Is(err, storage.ErrInUse) {
 				t.Errorf("Create: %v, want ErrInUse", err)
 			}
 		}
 		return nil
 	}
 	p := begun(t, d, resumableFile("id", 5), "hello")
-	if _, err := p.Commit(context.Background(), Sum{Size: 5}); err != nil {
+	if _, err := p.Commit(context.Background(), storage.Sum{Size: 5}); err != nil {
 		t.Error(err)
 	}
 	if err := begun(t, d, resumableFile("id", 5), "he").Abort(); err != nil {

@@ -1,6 +1,6 @@
 //go:build unix
 
-package storage
+package dir
 
 import (
 	"errors"
@@ -24,7 +24,7 @@ func TestStoreIsADirectory(t *testing.T) {
 			if err := make(name); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := OpenDir(name, DirOptions{}); !errors.Is(err, syscall.ENOTDIR) {
+			if _, err := Open(name, Options{}); !errors.Is(err, syscall.ENOTDIR) {
 				t.Errorf("OpenDir: %v, want ENOTDIR", err)
 			}
 		})

@@ -1,9 +1,10 @@
-package storage
+package dir
 
 import (
 	"bytes"
 	"context"
 	"fmt"
+	"github.com/labnet/labnet/storage"
 	"io"
 	"io/fs"
 	"maps"
@@ -39,12 +40,12 @@ func (v way) String() string {
 }
 
 // watch opens a store in dir that does as v says and watches it.
-func (v way) watch(t *testing.T, dir string) (*Dir, *watch) {
-	conflict := Rename
+func (v way) watch(t *testing.T, folder string) (*Store, *watch) {
+	conflict := storage.Rename
 	if v&replacing != 0 {
-		conflict = Replace
+		conflict = storage.Replace
 	}
-	d, w := watchDir(t, dir, conflict)
+	d, w := watchDir(t, folder, conflict)
 	w.noMove = v&linked != 0
 	if d.batch.from = 0; v&batched != 0 {
 		d.batch.from = 1
@@ -141,8 +142,8 @@ func inEveryWay(t *testing.T, test func(*testing.T, scenario)) {
 }
 
 // open opens a fresh store in dir with what the upload finds there.
-func (s scenario) open(t *testing.T, dir string) (*Dir, *watch) {
-	d, w := s.way.watch(t, dir)
+func (s scenario) open(t *testing.T, folder string) (*Store, *watch) {
+	d, w := s.way.watch(t, folder)
 	for _, name := range slices.Sorted(maps.Keys(s.before)) {
 		mustUpload(t, d, name, s.before[name])
 	}
@@ -154,8 +155,8 @@ func (s scenario) open(t *testing.T, dir string) (*Dir, *watch) {
 }
 
 // upload does what a client and its server do.
-func (s scenario) upload(d *Dir) (r Receipt, err error) {
-	file := File{
+func (s scenario) upload(d *Store) (r storage.Receipt, err error) {
+	file := storage.File{
 		Name:    s.name,
 		ID:      "id",
 		Size:    int64(len(s.data)),
@@ -167,7 +168,7 @@ func (s scenario) upload(d *Dir) (r Receipt, err error) {
 	}
 	p, err := d.Create(context.Background(), file)
 	if err != nil {
-		return Receipt{}, err
+		return storage.Receipt{}, err
 	}
 	defer func() {
 		if err != nil {
@@ -177,24 +178,24 @@ func (s scenario) upload(d *Dir) (r Receipt, err error) {
 	at := int(p.Resumed().Size)
 	if at > 0 && !bytes.Equal(sumOf(s.data[:at]), p.Resumed().Digest) {
 		if err := p.Restart(); err != nil {
-			return Receipt{}, err
+			return storage.Receipt{}, err
 		}
 		at = 0
 	}
 	if at < s.suspend {
 		if _, err := p.ReadFrom(strings.NewReader(s.data[at:s.suspend])); err != nil {
-			return Receipt{}, err
+			return storage.Receipt{}, err
 		}
 		if err := p.Suspend(); err != nil {
-			return Receipt{}, err
+			return storage.Receipt{}, err
 		}
 		s.suspend = 0
 		return s.upload(d)
 	}
 	if _, err := p.ReadFrom(strings.NewReader(s.data[at:])); err != nil {
-		return Receipt{}, err
+		return storage.Receipt{}, err
 	}
-	return p.Commit(context.Background(), Sum{Size: file.Size, Digest: sumOf(s.data)})
+	return p.Commit(context.Background(), storage.Sum{Size: file.Size, Digest: sumOf(s.data)})
 }
 
 func sumOf(data string) []byte {
@@ -204,10 +205,10 @@ func sumOf(data string) []byte {
 }
 
 // tree returns the contents of what is visible; a folder's name ends in a slash.
-func tree(t *testing.T, dir string) map[string]string {
+func tree(t *testing.T, folder string) map[string]string {
 	t.Helper()
 	seen := map[string]string{}
-	fsys := os.DirFS(dir)
+	fsys := os.DirFS(folder)
 	err := fs.WalkDir(fsys, ".", func(name string, e fs.DirEntry, err error) error {
 		switch {
 		case err != nil || name == ".":
@@ -229,18 +230,18 @@ func tree(t *testing.T, dir string) map[string]string {
 }
 
 // files is tree without folders.
-func files(t *testing.T, dir string) map[string]string {
+func files(t *testing.T, folder string) map[string]string {
 	t.Helper()
-	seen := tree(t, dir)
+	seen := tree(t, folder)
 	maps.DeleteFunc(seen, func(name, _ string) bool { return strings.HasSuffix(name, "/") })
 	return seen
 }
 
 // hiddenIn lists the hidden folder without the lock: the partial of the ID id,
 // if any, and the rest.
-func hiddenIn(t *testing.T, dir string) (left fs.FileInfo, rest []string) {
+func hiddenIn(t *testing.T, folder string) (left fs.FileInfo, rest []string) {
 	t.Helper()
-	entries, err := os.ReadDir(filepath.Join(dir, hidden))
+	entries, err := os.ReadDir(filepath.Join(folder, hidden))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package storage
+package dir
 
 import (
 	"errors"
@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/labnet/labnet/storage"
 )
 
 // The order of the calls is the promise: what was written is synced before it
@@ -161,7 +162,7 @@ func TestSequenceOfInterruptions(t *testing.T) {
 	}
 }
 
-func mustUpload(t *testing.T, d *Dir, name, data string) Receipt {
+func mustUpload(t *testing.T, d *Store, name, data string) storage.Receipt {
 	t.Helper()
 	r, err := upload(d, name, data)
 	if err != nil {
@@ -176,7 +177,7 @@ func TestFolderMadeByAnotherIsSynced(t *testing.T) {
 	if !canSyncDirs {
 		t.Skip("directories cannot be synced on this system")
 	}
-	d, w := watchDir(t, t.TempDir(), Rename)
+	d, w := watchDir(t, t.TempDir(), storage.Rename)
 	testSecondSyncsFolder(t, d, w, "sync .", 1)
 }
 
@@ -186,9 +187,9 @@ func TestFolderOfBatchIsSynced(t *testing.T) {
 	if !canSyncDirs {
 		t.Skip("directories cannot be synced on this system")
 	}
-	dir := t.TempDir()
-	d, w := batched.watch(t, dir)
-	if err := os.Mkdir(filepath.Join(dir, "a"), 0o777); err != nil {
+	folder := t.TempDir()
+	d, w := batched.watch(t, folder)
+	if err := os.Mkdir(filepath.Join(folder, "a"), 0o777); err != nil {
 		t.Fatal(err)
 	}
 	testSecondSyncsFolder(t, d, w, "syncfs", 2)
@@ -196,7 +197,7 @@ func TestFolderOfBatchIsSynced(t *testing.T) {
 
 // testSecondSyncsFolder uploads a second file before the n-th of the given calls for
 // the first one of a folder is made, and a third one after it.
-func testSecondSyncsFolder(t *testing.T, d *Dir, w *watch, before string, n int) {
+func testSecondSyncsFolder(t *testing.T, d *Store, w *watch, before string, n int) {
 	t.Helper()
 	var second []string
 	w.before = func(call string) error {
@@ -225,10 +226,10 @@ func TestFolderMadeAnewIsSynced(t *testing.T) {
 	if !canSyncDirs {
 		t.Skip("directories cannot be synced on this system")
 	}
-	dir := t.TempDir()
-	d, w := watchDir(t, dir, Rename)
+	folder := t.TempDir()
+	d, w := watchDir(t, folder, storage.Rename)
 	mustUpload(t, d, "a/first", "1")
-	if err := os.RemoveAll(filepath.Join(dir, "a")); err != nil {
+	if err := os.RemoveAll(filepath.Join(folder, "a")); err != nil {
 		t.Fatal(err)
 	}
 	w.taken()
@@ -245,8 +246,8 @@ func TestNameIsHeldUntilDurable(t *testing.T) {
 		t.Skip("directories cannot be synced on this system")
 	}
 	synctest.Test(t, func(t *testing.T) {
-		dir := t.TempDir()
-		d, w := watchDir(t, dir, Rename)
+		folder := t.TempDir()
+		d, w := watchDir(t, folder, storage.Rename)
 		var second error
 		begun := false
 		w.before = func(call string) error {
@@ -258,14 +259,14 @@ func TestNameIsHeldUntilDurable(t *testing.T) {
 			synctest.Wait()
 			return syscall.EIO
 		}
-		if _, err := upload(d, "f", "same"); !errors.Is(err, ErrFailed) {
+		if _, err := upload(d, "f", "same"); !errors.Is(err, storage.ErrFailed) {
 			t.Errorf("first: error %v, want ErrFailed", err)
 		}
 		synctest.Wait()
-		if !errors.Is(second, ErrFailed) {
+		if !errors.Is(second, storage.ErrFailed) {
 			t.Errorf("second: error %v, want ErrFailed", second)
 		}
-		if _, err := os.Lstat(filepath.Join(dir, "f")); err == nil {
+		if _, err := os.Lstat(filepath.Join(folder, "f")); err == nil {
 			t.Error("f is visible")
 		}
 	})

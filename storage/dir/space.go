@@ -1,8 +1,9 @@
-package storage
+package dir
 
 import (
 	"errors"
 	"fmt"
+	"github.com/labnet/labnet/storage"
 	"sync"
 	"time"
 )
@@ -41,7 +42,7 @@ func (s *space) claim(n int64, promised bool) error {
 			return err
 		}
 		if s.keep > 0 && n > s.left {
-			short := &SpaceError{Needed: n, Free: max(0, s.left), Err: fmt.Errorf("%w: %d bytes besides are promised, and %d to be kept", ErrNoSpace, s.promised, s.keep)}
+			short := &storage.SpaceError{Needed: n, Free: max(0, s.left), Err: fmt.Errorf("%w: %d bytes besides are promised, and %d to be kept", storage.ErrNoSpace, s.promised, s.keep)}
 			if !promised {
 				short.Needed = -1
 			}
@@ -69,16 +70,16 @@ func (s *space) look() error {
 	return nil
 }
 
-// explain is Dir.explain for p. A full medium does not say itself how full it is.
+// explain is Store.explain for p. A full medium does not say itself how full it is.
 func (p *partial) explain(err error) error {
 	err = p.dir.explain(p.file.Name, err)
-	if !errors.Is(err, ErrNoSpace) || p.place.space == nil {
+	if !errors.Is(err, storage.ErrNoSpace) || p.place.space == nil {
 		return err
 	}
-	var short *SpaceError
+	var short *storage.SpaceError
 	if !errors.As(err, &short) {
 		free, ferr := p.place.space.free()
-		short = &SpaceError{Needed: p.rest(), Free: free, Err: err}
+		short = &storage.SpaceError{Needed: p.rest(), Free: free, Err: err}
 		if p.file.Size < 0 {
 			short.Needed = -1
 		}

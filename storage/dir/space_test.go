@@ -1,4 +1,4 @@
-package storage
+package dir
 
 import (
 	"crypto/sha256"
@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/labnet/labnet/storage"
 )
 
 // A medium has so many bytes free, whatever is written to it, unless it counts
@@ -62,15 +63,15 @@ func (f mediumFile) Write(b []byte) (int, error) {
 }
 
 // openMedium opens a store on a medium, of which it keeps 1000 bytes free.
-func openMedium(t *testing.T, free int64) (*Dir, *medium) {
+func openMedium(t *testing.T, free int64) (*Store, *medium) {
 	t.Helper()
-	dir := t.TempDir()
-	root, err := openRoot(dir)
+	folder := t.TempDir()
+	root, err := openRoot(folder)
 	if err != nil {
 		t.Fatal(err)
 	}
 	m := &medium{osFilesystem: root, free: free}
-	d, err := newDir(dir, root, m, DirOptions{KeepFree: 1000})
+	d, err := newStore(folder, root, m, Options{KeepFree: 1000})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,9 +85,9 @@ func openMedium(t *testing.T, free int64) (*Dir, *medium) {
 	return d, m
 }
 
-func (d *Dir) mustCreate(t *testing.T, name string, size int64) Partial {
+func (d *Store) mustCreate(t *testing.T, name string, size int64) storage.Partial {
 	t.Helper()
-	p, err := d.Create(t.Context(), File{Name: name, Size: size})
+	p, err := d.Create(t.Context(), storage.File{Name: name, Size: size})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,14 +95,14 @@ func (d *Dir) mustCreate(t *testing.T, name string, size int64) Partial {
 }
 
 // refuses checks that there is no room for a file, of which nothing is made.
-func (d *Dir) refuses(t *testing.T, size int64) {
+func (d *Store) refuses(t *testing.T, size int64) {
 	t.Helper()
 	before := len(files(t, d.path))
-	_, err := d.Create(t.Context(), File{Name: "refused", Size: size})
-	if !errors.Is(err, ErrNoSpace) {
+	_, err := d.Create(t.Context(), storage.File{Name: "refused", Size: size})
+	if !errors.Is(err, storage.ErrNoSpace) {
 		t.Errorf("%d bytes: error %v, want ErrNoSpace", size, err)
 	}
-	var space *SpaceError
+	var space *storage.SpaceError
 	if !errors.As(err, &space) || space.Needed != size || space.Free < 0 || space.Free >= max(1, size) {
 		t.Errorf("%d bytes: error %v does not say how many are needed and free", size, err)
 	}
@@ -130,12 +131,12 @@ func TestKeepFree(t *testing.T) {
 			if allocates {
 				m.free += 299_000
 			}
-			if _, err := first.Commit(t.Context(), Sum{Size: 400_000}); err != nil {
+			if _, err := first.Commit(t.Context(), storage.Sum{Size: 400_000}); err != nil {
 				t.Fatal(err)
 			}
 			d.refuses(t, 299_001)
 			third := d.mustCreate(t, "c", 290_000)
-			for _, p := range []Partial{second, third} {
+			for _, p := range []storage.Partial{second, third} {
 				if err := p.Abort(); err != nil {
 					t.Fatal(err)
 				}
@@ -147,7 +148,7 @@ func TestKeepFree(t *testing.T) {
 
 			m.free = 999 // somebody else has taken the rest
 			d.refuses(t, 0)
-			if err := d.MakeFolder(t.Context(), "folder", nil); !errors.Is(err, ErrNoSpace) {
+			if err := d.MakeFolder(t.Context(), "folder", nil); !errors.Is(err, storage.ErrNoSpace) {
 				t.Errorf("MakeFolder: error %v, want ErrNoSpace", err)
 			}
 			if err := d.Err(); err != nil {
@@ -162,13 +163,13 @@ func TestKeepFreeOfStreams(t *testing.T) {
 	d, m := openMedium(t, 1_000_000)
 	p := d.mustCreate(t, "stream", -1)
 	n, err := p.ReadFrom(io.MultiReader(strings.NewReader(strings.Repeat("x", 2_000_000))))
-	if !errors.Is(err, ErrNoSpace) {
+	if !errors.Is(err, storage.ErrNoSpace) {
 		t.Errorf("error %v, want ErrNoSpace", err)
 	}
 	if n > 999_000 || m.free < 1000 {
 		t.Errorf("%d bytes taken, %d free", n, m.free)
 	}
-	if _, err := p.Commit(t.Context(), Sum{Size: -1}); !errors.Is(err, ErrNoSpace) {
+	if _, err := p.Commit(t.Context(), storage.Sum{Size: -1}); !errors.Is(err, storage.ErrNoSpace) {
 		t.Errorf("Commit: error %v, want ErrNoSpace", err)
 	}
 	if diff := cmp.Diff(map[string]string{}, files(t, d.path)); diff != "" {
@@ -180,7 +181,7 @@ func TestKeepFreeOfStreams(t *testing.T) {
 // for no more if it begins anew.
 func TestKeepFreeResumes(t *testing.T) {
 	d, m := openMedium(t, 1_000_000)
-	file := File{Name: "f", ID: "id", Size: 900_000, Digest: Digest{"sha256", sha256.New}}
+	file := storage.File{Name: "f", ID: "id", Size: 900_000, Digest: storage.Digest{Name: "sha256", New: sha256.New}}
 	p, err := d.Create(t.Context(), file)
 	if err != nil {
 		t.Fatal(err)
@@ -192,7 +193,7 @@ func TestKeepFreeResumes(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.free = 200_000
-	if _, err := d.Create(t.Context(), file); !errors.Is(err, ErrNoSpace) {
+	if _, err := d.Create(t.Context(), file); !errors.Is(err, storage.ErrNoSpace) {
 		t.Errorf("error %v, want ErrNoSpace", err)
 	}
 	if len(d.Leftovers()) != 1 {
@@ -235,7 +236,7 @@ func TestKeepFreeLooksSeldom(t *testing.T) {
 func TestFree(t *testing.T) {
 	d, m := openMedium(t, 0)
 	m.err = io.ErrUnexpectedEOF
-	if _, err := d.Create(t.Context(), File{Name: "f", Size: 1}); !errors.Is(err, m.err) {
+	if _, err := d.Create(t.Context(), storage.File{Name: "f", Size: 1}); !errors.Is(err, m.err) {
 		t.Errorf("error %v, want %v", err, m.err)
 	}
 	m.err = errors.ErrUnsupported

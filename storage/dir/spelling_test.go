@@ -1,4 +1,4 @@
-package storage
+package dir
 
 import (
 	"io/fs"
@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/labnet/labnet/storage"
 	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
 )
@@ -55,8 +56,8 @@ func TestReplaceOtherSpelling(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.first+" "+tt.second, func(t *testing.T) {
-			dir := t.TempDir()
-			root, err := os.MkdirTemp(dir, "store")
+			folder := t.TempDir()
+			root, err := os.MkdirTemp(folder, "store")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -68,17 +69,17 @@ func TestReplaceOtherSpelling(t *testing.T) {
 			if tt.folds {
 				system = folding{own}
 			}
-			d, err := newDir(root, own, system, DirOptions{OnConflict: Replace})
+			d, err := newStore(root, own, system, Options{OnConflict: storage.Replace})
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer d.Close()
 			d.NeverBatch()
 			d.namelessFrom = 0
-			put := func(name, contents string, r Replacement) string {
+			put := func(name, contents string, r storage.Replacement) string {
 				t.Helper()
 				p := &partial{}
-				created, err := d.Create(t.Context(), File{Name: name, Size: int64(len(contents)), Replace: r})
+				created, err := d.Create(t.Context(), storage.File{Name: name, Size: int64(len(contents)), Replace: r})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -86,18 +87,18 @@ func TestReplaceOtherSpelling(t *testing.T) {
 				if _, err := p.ReadFrom(strings.NewReader(contents)); err != nil {
 					t.Fatal(err)
 				}
-				r2, err := p.Commit(t.Context(), Sum{Size: -1})
+				r2, err := p.Commit(t.Context(), storage.Sum{Size: -1})
 				if err != nil {
 					t.Fatal(err)
 				}
 				return r2.Name
 			}
-			put(tt.second, "old", ReplaceAny)
-			put(tt.first, "first", ReplaceAny)
-			if kept := put(tt.second, "second", ReplaceOther); kept != tt.kept {
+			put(tt.second, "old", storage.ReplaceAny)
+			put(tt.first, "first", storage.ReplaceAny)
+			if kept := put(tt.second, "second", storage.ReplaceOther); kept != tt.kept {
 				t.Errorf("kept as %q, want %q", kept, tt.kept)
 			}
-			put(tt.second, "second", ReplaceOther) // again: unchanged
+			put(tt.second, "second", storage.ReplaceOther) // again: unchanged
 			at := func(name string) string {
 				if tt.folds {
 					return fold(name)
@@ -114,13 +115,13 @@ func TestReplaceOtherSpelling(t *testing.T) {
 func TestUnnumbered(t *testing.T) {
 	for _, name := range []string{"report.pdf", "a", "a.tar.gz", "d/x.y", "ends (2)", "ends (2).pdf", "x.ending-too-long-for-an-extension-of-a-file", ".hidden"} {
 		for _, n := range []int{2, 3, 10, 9999} {
-			if first, ok := Unnumbered(NumberedName(name, n)); !ok || first != name {
-				t.Errorf("Unnumbered(%q) = %q, %t", NumberedName(name, n), first, ok)
+			if first, ok := storage.Unnumbered(storage.NumberedName(name, n)); !ok || first != name {
+				t.Errorf("Unnumbered(%q) = %q, %t", storage.NumberedName(name, n), first, ok)
 			}
 		}
 	}
 	for _, name := range []string{"report.pdf", "a (1)", "a (02)", "a (x)", "a(2)", "a (2) b", "", ")", " ()", "a (-3)"} {
-		if first, ok := Unnumbered(name); ok {
+		if first, ok := storage.Unnumbered(name); ok {
 			t.Errorf("Unnumbered(%q) = %q", name, first)
 		}
 	}

@@ -1,9 +1,10 @@
 //go:build unix
 
-package storage
+package dir
 
 import (
 	"errors"
+	"github.com/labnet/labnet/storage"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,15 +20,15 @@ func TestSwappedWhileCompared(t *testing.T) {
 		"symlink": func(name string) error { return os.Symlink("same", name) },
 	} {
 		t.Run(what, func(t *testing.T) {
-			dir := t.TempDir()
-			d, w := watchDir(t, dir, Rename)
+			folder := t.TempDir()
+			d, w := watchDir(t, folder, storage.Rename)
 			mustUpload(t, d, "same", "new")
 			mustUpload(t, d, "f", "new")
 			w.before = func(call string) error {
 				if call != "open f" {
 					return nil
 				}
-				name := filepath.Join(dir, "f")
+				name := filepath.Join(folder, "f")
 				if err := os.Remove(name); err != nil {
 					return err
 				}
@@ -51,14 +52,14 @@ func TestSwappedFolder(t *testing.T) {
 		"nothing": func(string) error { return nil },
 	} {
 		t.Run(what, func(t *testing.T) {
-			dir := t.TempDir()
-			d, w := watchDir(t, dir, Rename)
+			folder := t.TempDir()
+			d, w := watchDir(t, folder, storage.Rename)
 			mustUpload(t, d, "folder/same", "new")
 			w.before = func(call string) error {
 				if call != "open folder" {
 					return nil
 				}
-				name := filepath.Join(dir, "folder")
+				name := filepath.Join(folder, "folder")
 				if err := os.Rename(name, name+".old"); err != nil {
 					return err
 				}
@@ -82,7 +83,7 @@ func TestFilesystemRefusesName(t *testing.T) {
 		syscall.EILSEQ:       "characters that the server's filesystem cannot keep",
 	} {
 		for _, op := range []string{"lstat f", "link P f", "move P f"} {
-			d, w := watchDir(t, t.TempDir(), Rename)
+			d, w := watchDir(t, t.TempDir(), storage.Rename)
 			hit := false
 			w.before = func(call string) error {
 				if call == op {
@@ -92,7 +93,7 @@ func TestFilesystemRefusesName(t *testing.T) {
 				return nil
 			}
 			_, got := upload(d, "f", "new")
-			var bad *NameError
+			var bad *storage.NameError
 			if hit && (!errors.As(got, &bad) || !strings.Contains(bad.Reason, reason)) {
 				t.Errorf("%s fails with %v: error %v", op, err, got)
 			}

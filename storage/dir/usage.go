@@ -1,15 +1,16 @@
-package storage
+package dir
 
 import (
 	"context"
 	"errors"
+	"github.com/labnet/labnet/storage"
 	"io/fs"
 )
 
 // Usage implements [Meter]. It follows no symlinks, and leaves out what vanishes
 // while it counts.
-func (d *Dir) Usage(ctx context.Context, folder string) (bytes int64, err error) {
-	if err := Native.Check(folder); err != nil {
+func (d *Store) Usage(ctx context.Context, folder string) (bytes int64, err error) {
+	if err := storage.Native.Check(folder); err != nil {
 		return 0, err
 	}
 	err = fs.WalkDir(d.os.root.FS(), folder, func(name string, e fs.DirEntry, err error) error {

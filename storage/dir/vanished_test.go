@@ -1,6 +1,7 @@
-package storage
+package dir
 
 import (
+	"github.com/labnet/labnet/storage"
 	"os"
 	"path/filepath"
 	"testing"
@@ -11,18 +12,18 @@ import (
 func TestVanishedPartial(t *testing.T) {
 	for _, name := range []string{"f", "a/f"} {
 		for _, noMove := range []bool{false, true} {
-			dir := t.TempDir()
-			d, w := watchDir(t, dir, Rename)
+			folder := t.TempDir()
+			d, w := watchDir(t, folder, storage.Rename)
 			w.noMove = noMove
 			p := begun(t, d, resumableFile("id", 3), "new")
 			p.(*partial).file.Name = name
-			if err := os.Remove(filepath.Join(dir, partialPath("id"))); err != nil {
+			if err := os.Remove(filepath.Join(folder, partialPath("id"))); err != nil {
 				t.Skip("this system does not remove what is open: ", err)
 			}
-			if r, err := p.Commit(t.Context(), Sum{Size: 3}); err == nil {
+			if r, err := p.Commit(t.Context(), storage.Sum{Size: 3}); err == nil {
 				t.Errorf("%s: receipt %+v for nothing", name, r)
 			}
-			if left := tree(t, dir); len(left) > 0 {
+			if left := tree(t, folder); len(left) > 0 {
 				t.Errorf("%s: visible %v", name, left)
 			}
 		}

@@ -1,8 +1,9 @@
-package storage
+package dir
 
 import (
 	"context"
 	"errors"
+	"github.com/labnet/labnet/storage"
 	"hash"
 	"hash/crc64"
 	"io/fs"
@@ -30,14 +31,14 @@ type watch struct {
 }
 
 // watchDir opens a store in dir and watches it.
-func watchDir(t *testing.T, dir string, c Conflict) (*Dir, *watch) {
+func watchDir(t *testing.T, folder string, c storage.Conflict) (*Store, *watch) {
 	t.Helper()
-	root, err := openRoot(dir)
+	root, err := openRoot(folder)
 	if err != nil {
 		t.Fatal(err)
 	}
 	w := &watch{filesystem: root, before: func(string) error { return nil }}
-	d, err := newDir(dir, root, w, DirOptions{OnConflict: c})
+	d, err := newStore(folder, root, w, Options{OnConflict: c})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +55,7 @@ func watchDir(t *testing.T, dir string, c Conflict) (*Dir, *watch) {
 
 func (w *watch) call(op string, names ...string) error {
 	for i, name := range names {
-		if dir, base := path.Split(name); dir == hidden+"/" {
+		if folder, base := path.Split(name); folder == hidden+"/" {
 			first, again, _ := strings.Cut(name, " ")
 			switch {
 			case w.letters[first] != "":
@@ -295,21 +296,21 @@ func (f *watchedFile) Close() error {
 	return err
 }
 
-var crc = Digest{"crc64", func() hash.Hash { return crc64.New(crc64.MakeTable(crc64.ECMA)) }}
+var crc = storage.Digest{Name: "crc64", New: func() hash.Hash { return crc64.New(crc64.MakeTable(crc64.ECMA)) }}
 
 // upload stores a file with everything that costs a call.
-func upload(d *Dir, name, data string) (Receipt, error) {
-	p, err := d.Create(context.Background(), File{
+func upload(d *Store, name, data string) (storage.Receipt, error) {
+	p, err := d.Create(context.Background(), storage.File{
 		Name:    name,
 		Size:    int64(len(data)),
 		ModTime: time.Date(2001, 2, 3, 4, 5, 6, 0, time.UTC),
 		Digest:  crc,
 	})
 	if err != nil {
-		return Receipt{}, err
+		return storage.Receipt{}, err
 	}
 	if _, err := p.ReadFrom(strings.NewReader(data)); err != nil {
-		return Receipt{}, errors.Join(err, p.Abort())
+		return storage.Receipt{}, errors.Join(err, p.Abort())
 	}
-	return p.Commit(context.Background(), Sum{Size: int64(len(data))})
+	return p.Commit(context.Background(), storage.Sum{Size: int64(len(data))})
 }

@@ -1,6 +1,6 @@
 //go:build unix
 
-package storage
+package dir
 
 import (
 	"errors"
@@ -8,6 +8,8 @@ import (
 	"os"
 	"path"
 	"syscall"
+
+	"github.com/labnet/labnet/storage"
 )
 
 const (
@@ -97,4 +99,20 @@ func (f *osFilesystem) probe() error {
 		return err
 	}
 	return f.hidden.Remove(name)
+}
+
+// tryLock locks f, or fails with ErrLocked.
+func tryLock(f *os.File) error {
+	err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if err == syscall.EWOULDBLOCK {
+		return storage.ErrLocked
+	}
+	return os.NewSyscallError("flock", err)
+}
+
+// lockNeedsWriting reports whether tryLock may succeed with a file that is open
+// for writing, as on NFS. Otherwise it is not, so that a filesystem that fails can
+// still become read-only.
+func lockNeedsWriting(err error) bool {
+	return errors.Is(err, syscall.EBADF) || errors.Is(err, syscall.EIO)
 }

@@ -1,8 +1,9 @@
-package storage
+package dir
 
 import (
 	"context"
 	"fmt"
+	"github.com/labnet/labnet/storage"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -12,8 +13,8 @@ import (
 )
 
 // openNameless opens a store in which files have no name before their own.
-func openNameless(t *testing.T) *Dir {
-	d := mustOpen(t, t.TempDir(), DirOptions{})
+func openNameless(t *testing.T) *Store {
+	d := mustOpen(t, t.TempDir(), Options{})
 	if !d.Unname() {
 		t.Skip("this filesystem has no files without a name")
 	}
@@ -29,7 +30,7 @@ func TestNameless(t *testing.T) {
 		d.os.nameless = way
 		for _, mode := range []fs.FileMode{0, 0o444, 0o600, 0o666, 0o777, 0o111} {
 			name := fmt.Sprintf("a/%d %o", way, mode)
-			p, err := d.Create(context.Background(), File{Name: name, Size: 3, Mode: mode, HasMode: true, ModTime: modTime, Digest: crc})
+			p, err := d.Create(context.Background(), storage.File{Name: name, Size: 3, Mode: mode, HasMode: true, ModTime: modTime, Digest: crc})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -39,7 +40,7 @@ func TestNameless(t *testing.T) {
 			if _, rest := hiddenIn(t, d.path); len(rest) > 0 {
 				t.Errorf("%s has the name %q before its own", name, rest)
 			}
-			if _, err := p.Commit(context.Background(), Sum{Size: 3}); err != nil {
+			if _, err := p.Commit(context.Background(), storage.Sum{Size: 3}); err != nil {
 				t.Fatal(err)
 			}
 			fi, err := os.Stat(filepath.Join(d.path, name))
@@ -57,7 +58,7 @@ func TestNameless(t *testing.T) {
 func TestFewAreNameless(t *testing.T) {
 	d := openNameless(t)
 	for i := range maxNameless + 2 {
-		p, err := d.Create(context.Background(), File{Name: fmt.Sprint(i)})
+		p, err := d.Create(context.Background(), storage.File{Name: fmt.Sprint(i)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -74,7 +75,7 @@ func TestWhenNameless(t *testing.T) {
 	d := openNameless(t)
 	d.namelessFrom = batchFrom
 	for i := range batchFrom + 1 {
-		p, err := d.Create(context.Background(), File{Name: fmt.Sprint(i)})
+		p, err := d.Create(context.Background(), storage.File{Name: fmt.Sprint(i)})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,4 +1,4 @@
-package storage_test
+package dir_test
 
 import (
 	"context"
@@ -14,31 +14,32 @@ import (
 	"testing"
 
 	"github.com/labnet/labnet/storage"
+	"github.com/labnet/labnet/storage/dir"
 	"github.com/labnet/labnet/storage/storagetest"
 )
 
 func TestDirContract(t *testing.T) {
 	storagetest.Run(t, func(t *testing.T, c storage.Conflict) (storage.Store, func() fs.FS) {
-		dir := filepath.Join(t.TempDir(), "made", "by", "the store")
-		return openDir(t, dir, c), func() fs.FS { return os.DirFS(dir) }
+		folder := filepath.Join(t.TempDir(), "made", "by", "the store")
+		return openStore(t, folder, c), func() fs.FS { return os.DirFS(folder) }
 	})
 }
 
 func TestNamelessContract(t *testing.T) {
 	storagetest.Run(t, func(t *testing.T, c storage.Conflict) (storage.Store, func() fs.FS) {
-		dir := t.TempDir()
-		d := openDir(t, dir, c)
+		folder := t.TempDir()
+		d := openStore(t, folder, c)
 		if !d.Unname() {
 			t.Skip("this filesystem has no files without a name")
 		}
-		return d, func() fs.FS { return os.DirFS(dir) }
+		return d, func() fs.FS { return os.DirFS(folder) }
 	})
 }
 
 // TestPortableNames has a store refuse what only this system can keep.
 func TestPortableNames(t *testing.T) {
-	dir := t.TempDir()
-	d, err := storage.OpenDir(dir, storage.DirOptions{Names: storage.Portable})
+	folder := t.TempDir()
+	d, err := dir.Open(folder, dir.Options{Names: storage.Portable})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,9 +60,9 @@ func TestPortableNames(t *testing.T) {
 
 // openDir opens a store that is closed when the test ends, and must by then
 // have left nothing in its hidden folder.
-func openDir(t *testing.T, dir string, c storage.Conflict) *storage.Dir {
+func openStore(t *testing.T, folder string, c storage.Conflict) *dir.Store {
 	t.Helper()
-	d, err := storage.OpenDir(dir, storage.DirOptions{OnConflict: c})
+	d, err := dir.Open(folder, dir.Options{OnConflict: c})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +70,7 @@ func openDir(t *testing.T, dir string, c storage.Conflict) *storage.Dir {
 		if err := d.Close(); err != nil {
 			t.Error(err)
 		}
-		if left := hidden(t, dir); len(left) > 0 {
+		if left := hidden(t, folder); len(left) > 0 {
 			t.Errorf("left behind: %q", left)
 		}
 	})
@@ -77,9 +78,9 @@ func openDir(t *testing.T, dir string, c storage.Conflict) *storage.Dir {
 }
 
 // hidden lists the hidden folder, without the lock.
-func hidden(t *testing.T, dir string) (names []string) {
+func hidden(t *testing.T, folder string) (names []string) {
 	t.Helper()
-	entries, err := os.ReadDir(filepath.Join(dir, ".labnet"))
+	entries, err := os.ReadDir(filepath.Join(folder, ".labnet"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,56 +93,56 @@ func hidden(t *testing.T, dir string) (names []string) {
 }
 
 func TestDirIsOpenOnce(t *testing.T) {
-	dir := t.TempDir()
-	d := openDir(t, dir, storage.Rename)
-	_, err := storage.OpenDir(dir, storage.DirOptions{})
-	if !errors.Is(err, storage.ErrLocked) || !strings.Contains(err.Error(), strconv.Quote(dir)) {
-		t.Errorf("second OpenDir: error %v, want ErrLocked that names %s", err, dir)
+	folder := t.TempDir()
+	d := openStore(t, folder, storage.Rename)
+	_, err := dir.Open(folder, dir.Options{})
+	if !errors.Is(err, storage.ErrLocked) || !strings.Contains(err.Error(), strconv.Quote(folder)) {
+		t.Errorf("second OpenDir: error %v, want ErrLocked that names %s", err, folder)
 	}
 	if err := d.Close(); err != nil {
 		t.Fatal(err)
 	}
-	openDir(t, dir, storage.Rename)
+	openStore(t, folder, storage.Rename)
 }
 
 func TestOpenDirRemovesLeftovers(t *testing.T) {
-	dir := t.TempDir()
-	openDir(t, dir, storage.Rename).Close()
-	leftover := filepath.Join(dir, ".labnet", "X.partial")
+	folder := t.TempDir()
+	openStore(t, folder, storage.Rename).Close()
+	leftover := filepath.Join(folder, ".labnet", "X.partial")
 	if err := os.WriteFile(leftover, []byte("torn"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	openDir(t, dir, storage.Rename)
-	if left := hidden(t, dir); len(left) > 0 {
+	openStore(t, folder, storage.Rename)
+	if left := hidden(t, folder); len(left) > 0 {
 		t.Errorf("still there: %q", left)
 	}
 }
 
 func TestOpenDirFails(t *testing.T) {
-	dir := t.TempDir()
-	file := filepath.Join(dir, "file")
+	folder := t.TempDir()
+	file := filepath.Join(folder, "file")
 	if err := os.WriteFile(file, nil, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	planted := filepath.Join(dir, "planted")
+	planted := filepath.Join(folder, "planted")
 	if err := os.Mkdir(planted, 0o777); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Symlink(t.TempDir(), filepath.Join(planted, ".labnet")); err != nil {
 		t.Skip("symlinks cannot be made here:", err)
 	}
-	for _, dir := range []string{file, filepath.Join(file, "below"), planted} {
-		if d, err := storage.OpenDir(dir, storage.DirOptions{}); err == nil {
+	for _, folder := range []string{file, filepath.Join(file, "below"), planted} {
+		if d, err := dir.Open(folder, dir.Options{}); err == nil {
 			d.Close()
-			t.Errorf("OpenDir(%q) succeeded", dir)
+			t.Errorf("OpenDir(%q) succeeded", folder)
 		}
 	}
 }
 
 // Close in the midst of uploads leaves whole files or nothing.
 func TestCloseDuringUploads(t *testing.T) {
-	dir := t.TempDir()
-	d := openDir(t, dir, storage.Rename)
+	folder := t.TempDir()
+	d := openStore(t, folder, storage.Rename)
 	var kept sync.Map
 	var uploads sync.WaitGroup
 	first := make(chan struct{}, 8)
@@ -168,7 +169,7 @@ func TestCloseDuringUploads(t *testing.T) {
 	}
 	uploads.Wait()
 	for name := range kept.Range {
-		if data, err := os.ReadFile(filepath.Join(dir, name.(string))); err != nil || string(data) != name {
+		if data, err := os.ReadFile(filepath.Join(folder, name.(string))); err != nil || string(data) != name {
 			t.Errorf("%s holds %q (%v)", name, data, err)
 		}
 	}
@@ -186,19 +187,19 @@ func put(s storage.Store, name, data string) (storage.Receipt, error) {
 }
 
 func TestReceiptPath(t *testing.T) {
-	dir := t.TempDir()
-	r, err := put(openDir(t, dir, storage.Rename), "a/f", "new")
+	folder := t.TempDir()
+	r, err := put(openStore(t, folder, storage.Rename), "a/f", "new")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := filepath.Join(dir, "a", "f"); r.Path != want {
+	if want := filepath.Join(folder, "a", "f"); r.Path != want {
 		t.Errorf("path %q, want %q", r.Path, want)
 	}
 }
 
 // A large buffer for each of many uploads would take too much memory.
 func TestBuffersOfManyUploads(t *testing.T) {
-	d := openDir(t, t.TempDir(), storage.Rename)
+	d := openStore(t, t.TempDir(), storage.Rename)
 	const uploads = 200
 	sizes, end := make(chan int, uploads), make(chan struct{})
 	var all sync.WaitGroup

@@ -1,4 +1,4 @@
-package storage
+package dir
 
 import (
 	"cmp"
@@ -9,10 +9,12 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/windows"
+
+	"github.com/labnet/labnet/storage"
 )
 
 const (
-	// canSyncDirs: FlushFileBuffers knows files and volumes only. Instead Dir
+	// canSyncDirs: FlushFileBuffers knows files and volumes only. Instead Store
 	// flushes a file again once it has its name. NTFS then writes its log, where
 	// the name is, too; but Windows promises nothing of names, and those of empty
 	// folders are only written some seconds later.
@@ -92,3 +94,17 @@ func isElsewhere(err error) bool { return errors.Is(err, windows.ERROR_NOT_SAME_
 // Chmod does nothing. All that Windows knows of these permissions is a flag that
 // says read-only, and nobody could flush or replace a file that has it.
 func (osFile) Chmod(fs.FileMode) error { return nil }
+
+// tryLock locks f, or fails with ErrLocked.
+func tryLock(f *os.File) error {
+	const flags = windows.LOCKFILE_EXCLUSIVE_LOCK | windows.LOCKFILE_FAIL_IMMEDIATELY
+	err := windows.LockFileEx(windows.Handle(f.Fd()), flags, 0, 1, 0, new(windows.Overlapped))
+	if err == windows.ERROR_LOCK_VIOLATION || err == windows.ERROR_IO_PENDING {
+		return storage.ErrLocked
+	}
+	return os.NewSyscallError("LockFileEx", err)
+}
+
+func lockNeedsWriting(error) bool { return false }
+
+func setAttribute(*os.File, string, string) error { return errors.ErrUnsupported }

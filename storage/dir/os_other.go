@@ -1,6 +1,6 @@
 //go:build !linux
 
-package storage
+package dir
 
 import (
 	"errors"
@@ -40,3 +40,7 @@ func (anchor) lacks(string) bool { return false }
 func canSyncAll(*os.File) bool { return false }
 
 func syncAll(*os.File) error { return errors.ErrUnsupported }
+
+func allocate(*os.File, int64) error { return errors.ErrUnsupported }
+
+func writeOut(_ *os.File, _, _ int64) error { return nil }

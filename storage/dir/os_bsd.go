@@ -1,6 +1,6 @@
 //go:build darwin || freebsd
 
-package storage
+package dir
 
 import (
 	"errors"
@@ -20,4 +20,8 @@ func (f *osFilesystem) Free(folder string) (int64, error) {
 		return 0, errors.ErrUnsupported
 	}
 	return int64(fs.Bavail) * int64(fs.Bsize), nil
+}
+
+func setAttribute(f *os.File, name, value string) error {
+	return os.NewSyscallError("fsetxattr", unix.Fsetxattr(int(f.Fd()), name, []byte(value), 0))
 }

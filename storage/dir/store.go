@@ -1,10 +1,21 @@
-package storage
+// Package dir has a store that keeps files in a directory, each under its own name.
+//
+// What has not reached its name yet is in the hidden folder .labnet of the same
+// filesystem, or has no name at all. Commit makes the contents durable, links or renames
+// them to their name, which never takes a name that exists, and makes the name durable.
+// Files that arrive together are made durable together (batch). All is opened relative
+// to the directory, and no symbolic link leads out of it.
+//
+// All calls of the operating system are methods of filesystem and file, so that tests
+// can let any of them fail; what differs between systems is in os_*.go.
+package dir
 
 import (
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"github.com/labnet/labnet/storage"
 	"io/fs"
 	"maps"
 	"os"
@@ -18,16 +29,16 @@ import (
 
 // hidden is the folder that holds partials and the lock.
 const (
-	hidden   = Hidden
+	hidden   = storage.Hidden
 	lockName = "lock"
 )
 
-// DirOptions are the choices of [OpenDir]; the zero value is usable.
-type DirOptions struct {
+// Options are the choices of [Open]; the zero value is usable.
+type Options struct {
 	// OnConflict says what becomes of a file whose name is taken.
-	OnConflict Conflict
+	OnConflict storage.Conflict
 	// Names says which names are accepted.
-	Names Names
+	Names storage.Names
 	// PartialTTL is how long an interrupted upload is kept after its last
 	// byte; zero stands for DefaultPartialTTL, and with less than zero it is
 	// never long. It may last up to a second or a 24th longer.
@@ -51,17 +62,17 @@ type DirOptions struct {
 	// those who may read. Zero leaves it to senders.
 	FileMode fs.FileMode
 	// Group is the group that files and folders are given; nil stands for the
-	// one that they have by themselves. If it cannot be given, OpenDir fails.
+	// one that they have by themselves. If it cannot be given, Open fails.
 	Group *int
 	// Note is told, once of each kind, what the filesystem does not do although
 	// files are kept without it, and why; nil tells nobody.
 	Note func(what string, err error)
 	// Foreign names files in the hidden folder that are the caller's own, which
-	// OpenDir leaves alone. See Hidden.
+	// Open leaves alone. See Hidden.
 	Foreign []string
 }
 
-// A Dir is a [Store] that keeps files in a directory, each under its own name.
+// A Store is a [storage.Store] that keeps files in a directory, each under its own name.
 //
 // The digest of each is in the extended attribute user.labnet.<name of the
 // digest>, in lower-case hexadecimal, where the filesystem has such.
@@ -70,15 +81,15 @@ type DirOptions struct {
 // never lost by accident, and symlinks are not followed out of it. Only one
 // thing cannot be seen: a folder that another process removes and makes anew
 // is taken for the old one, whose name was durable.
-type Dir struct {
+type Store struct {
 	path  string
 	fs    filesystem
 	os    *osFilesystem // below fs
 	lock  *os.File
 	umask fs.FileMode
 
-	onConflict      Conflict
-	names           Names
+	onConflict      storage.Conflict
+	names           storage.Names
 	partialTTL      time.Duration
 	maxPartials     int
 	maxPartialBytes int64
@@ -88,7 +99,7 @@ type Dir struct {
 	group           *int
 	notes           notes
 
-	publishing *NameLocks
+	publishing *storage.NameLocks
 	folders    folders
 	space      space
 	places     places
@@ -108,25 +119,25 @@ type Dir struct {
 	left     map[string]leftover // left by uploads, by path
 }
 
-// OpenDir opens the store in the directory dir, which it makes if need be, and
+// Open opens the store in the directory dir, which it makes if need be, and
 // removes what an earlier process left unfinished there, but for uploads that
 // can be resumed and have not expired. A store is open once
-// at a time: while another process has it, OpenDir fails with ErrLocked.
+// at a time: while another process has it, Open fails with ErrLocked.
 //
 // The filesystem must have hard links. Where it can be relied on (ext4, XFS and
 // btrfs on Linux 5.8 or newer), many files that are committed at once are made
 // durable together by syncfs, which writes out what others have written to the
-// same filesystem, too. OpenDir reads the process's umask, on
+// same filesystem, too. Open reads the process's umask, on
 // Unix by setting it for a moment.
-func OpenDir(dir string, o DirOptions) (*Dir, error) {
-	d, err := openDir(dir, o)
+func Open(dir string, o Options) (*Store, error) {
+	d, err := openStore(dir, o)
 	if err != nil {
 		return nil, fmt.Errorf("open store %q: %w", dir, err)
 	}
 	return d, nil
 }
 
-func openDir(dir string, o DirOptions) (*Dir, error) {
+func openStore(dir string, o Options) (*Store, error) {
 	if err := makeRoot(dir); err != nil {
 		return nil, err
 	}
@@ -134,28 +145,28 @@ func openDir(dir string, o DirOptions) (*Dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newDir(dir, root, root, o)
+	return newStore(dir, root, root, o)
 }
 
-// newDir opens the store in the directory dir, which is root, and makes its
+// newStore opens the store in the directory dir, which is root, and makes its
 // calls to filesystem. It takes root over.
-func newDir(dir string, root *osFilesystem, filesystem filesystem, o DirOptions) (_ *Dir, err error) {
-	d := &Dir{
+func newStore(dir string, root *osFilesystem, filesystem filesystem, o Options) (_ *Store, err error) {
+	d := &Store{
 		path:            dir,
 		fs:              filesystem,
 		os:              root,
 		umask:           umask(),
 		onConflict:      o.OnConflict,
 		names:           o.Names,
-		partialTTL:      cmp.Or(o.PartialTTL, DefaultPartialTTL),
-		maxPartials:     cmp.Or(o.MaxPartials, DefaultMaxPartials),
-		maxPartialBytes: cmp.Or(o.MaxPartialBytes, DefaultMaxPartialBytes),
+		partialTTL:      cmp.Or(o.PartialTTL, storage.DefaultPartialTTL),
+		maxPartials:     cmp.Or(o.MaxPartials, storage.DefaultMaxPartials),
+		maxPartialBytes: cmp.Or(o.MaxPartialBytes, storage.DefaultMaxPartialBytes),
 		foreign:         o.Foreign,
 		notes:           notes{tell: o.Note},
 		keepFree:        cmp.Or(o.KeepFree, DefaultKeepFree),
 		fileMode:        o.FileMode.Perm(),
 		group:           o.Group,
-		publishing:      NewNameLocks(),
+		publishing:      storage.NewNameLocks(),
 		closing:         make(chan struct{}),
 		partials:        make(map[string]*partial),
 		left:            make(map[string]leftover),
@@ -219,11 +230,11 @@ func openRoot(dir string) (*osFilesystem, error) {
 
 // Hidden returns the path of the hidden folder. Only the user that the process
 // runs as reaches into it, and no upload does.
-func (d *Dir) Hidden() string { return filepath.Join(d.path, hidden) }
+func (d *Store) Hidden() string { return filepath.Join(d.path, hidden) }
 
 // Create implements [Store]. On Linux it reserves the blocks of a file of known
 // size, so that a medium that is too small is found out at once.
-func (d *Dir) Create(ctx context.Context, f File) (Partial, error) {
+func (d *Store) Create(ctx context.Context, f storage.File) (storage.Partial, error) {
 	name, _, err := f.Place(d.names)
 	if err == nil {
 		err = d.checkAlias(name)
@@ -256,7 +267,7 @@ func (d *Dir) Create(ctx context.Context, f File) (Partial, error) {
 	}
 	if err := p.begin(ctx); err != nil {
 		err = fmt.Errorf("create %q: %w", p.file.Name, p.explain(err))
-		if !p.fresh || !errors.Is(err, ErrNoSpace) || !p.compare(err) {
+		if !p.fresh || !errors.Is(err, storage.ErrNoSpace) || !p.compare(err) {
 			p.end(!p.fresh)
 			return nil, err
 		}
@@ -266,9 +277,9 @@ func (d *Dir) Create(ctx context.Context, f File) (Partial, error) {
 
 // checkAlias fails with a *NameError if name leads into the hidden folder by a
 // short name that the filesystem has for it.
-func (d *Dir) checkAlias(name string) error {
+func (d *Store) checkAlias(name string) error {
 	top, _, _ := strings.Cut(name, "/")
-	if !mayAlias(top) {
+	if !storage.MayAlias(top) {
 		return nil
 	}
 	fi, err := d.os.root.Lstat(top)
@@ -277,20 +288,20 @@ func (d *Dir) checkAlias(name string) error {
 	}
 	own, err := d.os.hidden.dir.Stat()
 	if err == nil && os.SameFile(fi, own) {
-		err = &NameError{Name: name, Reason: reservedReason(top)}
+		err = &storage.NameError{Name: name, Reason: storage.ReservedReason(top)}
 	}
 	return err
 }
 
 // enter makes p known, so that Close ends it and nobody else writes it.
-func (d *Dir) enter(p *partial) error {
+func (d *Store) enter(p *partial) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.isClosed() {
 		return errClosed
 	}
 	if d.partials[p.path] != nil {
-		return ErrInUse
+		return storage.ErrInUse
 	}
 	d.partials[p.path] = p
 	n := len(d.partials)
@@ -298,7 +309,7 @@ func (d *Dir) enter(p *partial) error {
 	return nil
 }
 
-func (d *Dir) isClosed() bool {
+func (d *Store) isClosed() bool {
 	select {
 	case <-d.closing:
 		return true
@@ -309,10 +320,10 @@ func (d *Dir) isClosed() bool {
 
 // Err implements [Store]. It reports up to a second late that the directory was
 // removed or replaced; nothing is published there from the first moment on.
-func (d *Dir) Err() error { return cmp.Or(d.failed(), d.lookedFor()) }
+func (d *Store) Err() error { return cmp.Or(d.failed(), d.lookedFor()) }
 
 // failed returns what fail was told first.
-func (d *Dir) failed() error {
+func (d *Store) failed() error {
 	if err := d.failure.Load(); err != nil {
 		return *err
 	}
@@ -321,7 +332,7 @@ func (d *Dir) failed() error {
 
 // Close implements [Store]. It waits for a Create or Commit in progress, but
 // not for a ReadFrom that waits for its reader.
-func (d *Dir) Close() error {
+func (d *Store) Close() error {
 	d.mu.Lock()
 	if d.isClosed() {
 		d.mu.Unlock()
@@ -342,7 +353,7 @@ func (d *Dir) Close() error {
 // tolerate returns err unless it says that the filesystem has no such thing, or
 // lets nobody do it (NFS with access lists, FUSE, CIFS). Then it notes what
 // follows from that.
-func (d *Dir) tolerate(what string, err error) error {
+func (d *Store) tolerate(what string, err error) error {
 	if !errors.Is(err, syscall.EPERM) && !errors.Is(err, errors.ErrUnsupported) {
 		return err
 	}
