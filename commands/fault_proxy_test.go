@@ -201,7 +201,7 @@ func (c *flipped) Write(b []byte) (int, error) {
 type bitTest struct {
 	announce wire.Announcement
 	contents []byte
-	folder      string
+	folder   string
 	store    storage.Store
 }
 

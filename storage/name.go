@@ -305,3 +305,14 @@ func Unnumbered(name string) (first string, ok bool) {
 	first = folder + stem[:i] + ext
 	return first, err == nil && NumberedName(first, n) == name && n > 1
 }
+
+// Ancestors lists the folders that lead to name, outermost first.
+func Ancestors(name string) []string {
+	var folders []string
+	for i, r := range name {
+		if r == '/' {
+			folders = append(folders, name[:i])
+		}
+	}
+	return folders
+}

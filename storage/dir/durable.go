@@ -151,7 +151,7 @@ func (d *Store) syncOldName(name string) error {
 	if err := d.syncDir(path.Dir(name)); err != nil {
 		return err
 	}
-	return d.syncFolders(ancestors(name))
+	return d.syncFolders(storage.Ancestors(name))
 }
 
 // syncFolders makes durable the names of folders that are there.

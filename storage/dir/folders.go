@@ -30,7 +30,7 @@ func (d *Store) makeFolder(name string, modes []fs.FileMode) error {
 	if err := d.atPath(); err != nil {
 		return err
 	}
-	folders := append(ancestors(name), name)
+	folders := append(storage.Ancestors(name), name)
 	err := d.checkFolders(name, folders)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = d.space.claim(0, false)
@@ -69,7 +69,7 @@ func (d *Store) checkFolders(name string, folders []string) error {
 func (d *Store) checkCollision(p *partial) error {
 	name := p.file.Name
 	var unknown []string
-	for _, folder := range ancestors(name) {
+	for _, folder := range storage.Ancestors(name) {
 		if !d.folders.known(folder) {
 			unknown = append(unknown, folder)
 		}
@@ -112,17 +112,6 @@ func (d *Store) makeFolders(folders []string, modes []fs.FileMode, first int, wa
 	return made, nil
 }
 
-// ancestors lists the folders that lead to name, outermost first.
-func ancestors(name string) []string {
-	var folders []string
-	for i, r := range name {
-		if r == '/' {
-			folders = append(folders, name[:i])
-		}
-	}
-	return folders
-}
-
 // folders remembers which folders of a store are known to be durable
 // themselves. A folder that one upload has just made is there for another one,
 // too, and both must wait until its name is durable.
@@ -156,7 +145,7 @@ func (s *folders) entry(name string) *atomic.Bool {
 // durable. What is known of a folder once name is there is known of the one that
 // it is in.
 func (s *folders) unknown(name string) (entries []*atomic.Bool) {
-	for _, folder := range ancestors(name) {
+	for _, folder := range storage.Ancestors(name) {
 		if durable := s.entry(folder); !durable.Load() {
 			entries = append(entries, durable)
 		}

@@ -63,7 +63,7 @@ func (p *partial) publishAs(name string) (unchanged bool, err error) {
 			break
 		}
 		// The folders are not there, or what was received is not.
-		more, ferr := d.makeFolders(ancestors(name), p.file.Folders, p.file.Above(), "")
+		more, ferr := d.makeFolders(storage.Ancestors(name), p.file.Folders, p.file.Above(), "")
 		made = append(made, more...)
 		if ferr != nil {
 			err = ferr

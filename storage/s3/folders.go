@@ -42,7 +42,7 @@ func (s *Store) makeFolder(ctx context.Context, name string, meta map[string]str
 	if closed {
 		return errClosed
 	}
-	if err := s.checkFolders(ctx, append(ancestors(name), name)); err != nil {
+	if err := s.checkFolders(ctx, append(storage.Ancestors(name), name)); err != nil {
 		return err
 	}
 	var err error
@@ -66,7 +66,7 @@ func (s *Store) makeFolder(ctx context.Context, name string, meta map[string]str
 // because of what is there. What comes meanwhile it cannot know.
 func (s *Store) checkFile(ctx context.Context, name string) error {
 	all, ctx := errgroup.WithContext(ctx)
-	all.Go(func() error { return s.checkFolders(ctx, ancestors(name)) })
+	all.Go(func() error { return s.checkFolders(ctx, storage.Ancestors(name)) })
 	all.Go(func() error {
 		return s.client.list(ctx, s.root+name+"/", 1, func(object) error {
 			return &storage.NameError{Name: name, Reason: "it is a folder here"}
@@ -106,17 +106,6 @@ func (s *Store) Usage(ctx context.Context, folder string) (bytes int64, err erro
 	return bytes, cmp.Or(err, ctx.Err())
 }
 
-// ancestors lists the folders that lead to name, outermost first.
-func ancestors(name string) []string {
-	var folders []string
-	for i, r := range name {
-		if r == '/' {
-			folders = append(folders, name[:i])
-		}
-	}
-	return folders
-}
-
 // folders remembers in which folders this server has just stored something: no
 // server stores a file in place of one. The zero value is ready to use.
 type folders struct {
@@ -148,7 +137,7 @@ func (f *folders) note(name string) {
 		f.until = make(map[string]time.Time)
 	}
 	until := time.Now().Add(knownTime)
-	for _, folder := range ancestors(name) {
+	for _, folder := range storage.Ancestors(name) {
 		f.until[strings.Clone(folder)] = until
 	}
 }
