@@ -12,7 +12,7 @@ import (
 
 // talk lets test send lines to a machine that is up, and returns what became of
 // them, and what was printed.
-func talk(t *testing.T, json bool, test func(m *machine, lines chan<- string)) (err error, out, told string) {
+func talk(t *testing.T, json bool, test func(m *machine, lines chan<- string)) (out, told string, err error) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &machine{store: keeper{storagetest.NewMemory()}}
 		m.up()
@@ -41,7 +41,7 @@ func talk(t *testing.T, json bool, test func(m *machine, lines chan<- string)) (
 // TestLinesOutlastRestart: lines that come while the server is away are sent when it
 // is back, and nothing is said of those before.
 func TestLinesOutlastRestart(t *testing.T) {
-	err, out, told := talk(t, false, func(m *machine, lines chan<- string) {
+	out, told, err := talk(t, false, func(m *machine, lines chan<- string) {
 		lines <- "one"
 		synctest.Wait()
 		m.crash()
@@ -66,7 +66,7 @@ func TestLinesOutlastRestart(t *testing.T) {
 
 // TestLinesGiveUp: a server that stays away is given up in time.
 func TestLinesGiveUp(t *testing.T) {
-	err, out, told := talk(t, false, func(m *machine, lines chan<- string) {
+	out, told, err := talk(t, false, func(m *machine, lines chan<- string) {
 		lines <- "one"
 		synctest.Wait()
 		m.crash()
@@ -84,7 +84,7 @@ func TestLinesGiveUp(t *testing.T) {
 // once it can be, and the sender is told; what could not be sent, likewise.
 func TestUncertainLines(t *testing.T) {
 	for _, back := range []bool{true, false} {
-		err, out, told := talk(t, true, func(m *machine, lines chan<- string) {
+		out, told, err := talk(t, true, func(m *machine, lines chan<- string) {
 			lines <- "one"
 			synctest.Wait()
 			m.crash()

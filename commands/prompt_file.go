@@ -154,7 +154,7 @@ func (w word) matches() []string {
 		}
 		pattern = quoted.pattern + pattern[len("~"):]
 	}
-	bare := strings.TrimRight(pattern, "/"+string(filepath.Separator))
+	bare := strings.TrimRightFunc(pattern, func(r rune) bool { return r == '/' || r == filepath.Separator })
 	names, _ := filepath.Glob(bare) // of what is not a pattern, nothing
 	return slices.DeleteFunc(names, func(name string) bool {
 		info, err := os.Stat(name)

@@ -23,17 +23,6 @@ const (
 	ctrlZ    = "\x1a"
 )
 
-// prompting starts a command that asks, on a terminal, with its results in a
-// buffer, and returns when it has asked.
-func prompting(t *testing.T, cmd *exec.Cmd, question string) (*person, *bytes.Buffer) {
-	t.Helper()
-	results := new(bytes.Buffer)
-	cmd.Stdout = results
-	p := sitDown(t, cmd)
-	p.awaits(t, question)
-	return p, results
-}
-
 // TestPrompts types at each command that asks, in the ways of a shell, until
 // Ctrl-D. The terminal is as before then.
 func TestPrompts(t *testing.T) {

@@ -208,6 +208,7 @@ func isReserved(component string) bool {
 	return ok && (rest == "" || rest[0] == ':' || rest[0] == '\\')
 }
 
+// ReservedReason says that a name is in the hidden folder, spelt top.
 func ReservedReason(top string) string {
 	return fmt.Sprintf("the store reserves %q for itself", top)
 }
@@ -228,7 +229,7 @@ func foldName(name string) string {
 	return strings.ToLower(name)
 }
 
-// mayAlias reports whether a component could be the short name that Windows has
+// MayAlias reports whether a component could be the short name that Windows has
 // made for the hidden folder, such as LABNET~1: only its filesystem can tell, and
 // other systems that have such a one mounted.
 func MayAlias(component string) bool {

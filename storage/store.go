@@ -125,7 +125,7 @@ func FolderMode(modes []fs.FileMode, n int) fs.FileMode {
 	return modes[n].Perm() | 0o700
 }
 
-// above is how many folders there are above those that f.Folders is about, once
+// Above is how many folders there are above those that f.Folders is about, once
 // Place has put f.Folder before f.Name.
 func (f File) Above() int {
 	if f.Folder == "" {
