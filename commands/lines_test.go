@@ -35,7 +35,7 @@ func talk(t *testing.T, json bool, test func(m *machine, lines chan<- string)) (
 		m.serving.Wait()
 		out, told = printed.String(), said.String()
 	})
-	return err, out, told
+	return out, told, err
 }
 
 // TestLinesOutlastRestart: lines that come while the server is away are sent when it
