@@ -46,7 +46,7 @@ var mustNotImportButInTests = map[string][]string{
 
 // bothSides lists the files of wire that the client and the server share. All
 // others say which side they are on.
-var bothSides = []string{"announcement", "auth", "control", "digest", "doc", "error", "frame", "lab", "link", "store", "tls"}
+var bothSides = []string{"announcement", "auth", "control", "digest", "doc", "error", "fingerprint", "frame", "lab", "link", "store", "tls"}
 
 // emptyNames say nothing of a package, which then collects everything.
 var emptyNames = []string{"utils", "util", "common", "helpers", "pkg"}

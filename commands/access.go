@@ -34,7 +34,7 @@ func accessOptionsOf(c *cli.Context, encrypted bool) (accessOptions, error) {
 	case c.IsSet("tokens") && o.tokens == "":
 		return o, usageError("--tokens: no file given")
 	case o.tokens != "" && !encrypted:
-		return o, &badUsage{errors.New("--tokens requires TLS: without it, anyone can read a token"), "add --tls, or --cert and --key"}
+		return o, usageErrorWithHint(errors.New("--tokens requires TLS: without it, anyone can read a token"), "add --tls, or --cert and --key")
 	}
 	return o, nil
 }
@@ -45,7 +45,7 @@ func (o accessOptions) authenticate(w *watcher, store storage.Store, keep dir.Op
 	if o.tokens == "" {
 		return nil, nil
 	}
-	d, err := newDoorkeeper(w, o.tokens, store, keep.PartialTTL, log)
+	d, err := newDoorkeeper(w, o.tokens, store, asWireStore, keep.PartialTTL, log)
 	if err != nil {
 		return nil, err
 	}

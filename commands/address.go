@@ -50,7 +50,7 @@ func listenAddress(text string) (string, error) {
 }
 
 func noPort(text, what, port string) error {
-	return &badUsage{fmt.Errorf("%s %q: %q is not a port", what, text, port), addressHint(what)}
+	return usageErrorWithHint(fmt.Errorf("%s %q: %q is not a port", what, text, port), addressHint(what))
 }
 
 func addressHint(what string) string {
@@ -64,7 +64,7 @@ func addressHint(what string) string {
 // and is an IPv6 address without brackets if it is one.
 func splitAddress(text, what string) (host, port string, err error) {
 	wrong := func(why, hint string) (string, string, error) {
-		return "", "", &badUsage{fmt.Errorf("%s %q: %s", what, text, why), hint}
+		return "", "", usageErrorWithHint(fmt.Errorf("%s %q: %s", what, text, why), hint)
 	}
 	s := strings.TrimSpace(text)
 	if scheme, rest, found := strings.Cut(s, "://"); found {
@@ -179,7 +179,7 @@ func checkNotServer(files []string) error {
 	}
 	for _, file := range []string{files[len(files)-1], files[0]} {
 		if addr, likely := likelyServer(file); likely && !isFile(file) {
-			return &badUsage{fmt.Errorf("%s: no such file; it looks like a server's address", printable(file)), didYouMean("-a " + shellWords([]string{addr}))}
+			return usageErrorWithHint(fmt.Errorf("%s: no such file; it looks like a server's address", printable(file)), didYouMean("-a "+shellWords([]string{addr})))
 		}
 	}
 	return nil

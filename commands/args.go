@@ -248,7 +248,7 @@ func wrongValue(what, value string, f cli.Flag) error {
 		}
 		return usageError("%s: %q is not a whole number", what, value)
 	case *timeFlag:
-		return &badUsage{fmt.Errorf("%s: %q is not a time such as 30s or 2h", what, value), didYouMean(likelySpan(value))}
+		return usageErrorWithHint(fmt.Errorf("%s: %q is not a time such as 30s or 2h", what, value), didYouMean(likelySpan(value)))
 	case *cli.BoolFlag:
 		return usageError("%s: %q is not true or false", what, value)
 	}

@@ -243,7 +243,7 @@ func (e *unreachable) Error() string {
 	return "connect " + e.addr + ": " + reason(e.err)
 }
 
-func (e *unreachable) describe() description {
+func (e *unreachable) Describe() description {
 	d := description{code: exitServer, kind: "unreachable", hint: "check the address, or name another with --addr or LABNET_ADDR"}
 	switch {
 	case errors.Is(e.err, syscall.ECONNREFUSED):
@@ -263,7 +263,7 @@ type lost struct {
 func (e *lost) Error() string { return "lost " + e.addr + ": " + reason(e.err) }
 func (e *lost) Unwrap() error { return e.err }
 
-func (e *lost) describe() description {
+func (e *lost) Describe() description {
 	d := description{code: exitServer, kind: "lost", hint: "check that the server is still running; its log may say why the connection ended"}
 	if isTimeout(e.err) || errors.Is(e, wire.ErrSilent) {
 		d.hint = "check that the server is still running; --timeout sets how long to wait for it"
@@ -281,7 +281,7 @@ func (e *foreign) Error() string {
 	return fmt.Sprintf("%s is not a labnet server: it answered %q", e.addr, e.err.Got)
 }
 
-func (e *foreign) describe() description {
+func (e *foreign) Describe() description {
 	d := description{kind: "foreign", hint: "check the address and the port"}
 	if e.err.IsLab() {
 		d.hint = "it looks like a program of the course: choose its task with --lab"
@@ -295,7 +295,7 @@ type damaged struct{ err error }
 func (e *damaged) Error() string { return e.err.Error() }
 func (e *damaged) Unwrap() error { return e.err }
 
-func (e *damaged) describe() description {
+func (e *damaged) Describe() description {
 	return description{kind: "damaged", hint: "the stored file is damaged; send it again under another name with --name"}
 }
 
@@ -305,7 +305,7 @@ type refusedError struct{ err *wire.Error }
 func (e *refusedError) Error() string { return e.err.Error() }
 func (e *refusedError) Unwrap() error { return e.err }
 
-func (e *refusedError) describe() description {
+func (e *refusedError) Describe() description {
 	return description{message: printableText(e.err.Text), kind: string(e.err.Code), hint: e.hint()}
 }
 

@@ -6,13 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
-	"unicode"
-	"unicode/utf16"
-	"unicode/utf8"
 
 	"github.com/mattn/go-isatty"
 )
@@ -75,7 +70,7 @@ func (c *console) failure(o object, err error) {
 	if item, ok := err.(*itemError); ok && o.File != "" {
 		err = item.err // the object says which
 	}
-	o.problem = problemOf(err)
+	o.diagnosis = diagnosisOf(err)
 	c.object(o)
 }
 
@@ -151,7 +146,7 @@ func (c *console) writeResults() {
 		return
 	}
 	if err := c.write(c.out, string(c.results)); err != nil {
-		c.outErr = cmp.Or[error](c.outErr, &itemError{"standard output", err})
+		c.outErr = cmp.Or[error](c.outErr, onItem("standard output", err))
 	}
 	c.results = c.results[:0]
 }
@@ -171,7 +166,7 @@ func (c *console) end(err error) int {
 	if c.json && c.outErr == nil && (err != nil || c.sum.Command != "version") {
 		c.sum.Op, c.sum.Time, c.sum.Exit, c.sum.Seconds = "summary", timestamp(), code, seconds(time.Since(c.begun))
 		if err != nil {
-			c.sum.problem = problemOf(err)
+			c.sum.diagnosis = diagnosisOf(err)
 		}
 		if c.Write(encode(c.sum)); c.outErr != nil && err == nil {
 			return c.fail(c.outErr)
@@ -239,59 +234,4 @@ func isTerminal(w io.Writer) bool {
 	}
 	t, ok := w.(interface{ IsTerminal() bool }) // in tests
 	return ok && t.IsTerminal()
-}
-
-// printable returns a name as it is, or quoted where it holds characters that
-// do not show or that change how others show.
-func printable(s string) string {
-	if s == "" {
-		return `""`
-	}
-	for _, r := range s {
-		if r == utf8.RuneError || !unicode.IsPrint(r) {
-			return strconv.Quote(s)
-		}
-	}
-	return s
-}
-
-// printableText is printable for a text, which may have lines and tabs.
-func printableText(s string) string {
-	if bare := strings.NewReplacer("\n", "", "\t", "").Replace(s); printable(bare) == bare {
-		return s
-	}
-	return strconv.Quote(s)
-}
-
-// escapeInvisible replaces the characters of a line of JSON that a terminal
-// could obey by their escapes. They stand only within strings there.
-func escapeInvisible(line []byte) []byte {
-	var b []byte
-	for i, r := range string(line) {
-		switch visible := r == '\n' || unicode.IsPrint(r); {
-		case visible && b != nil:
-			b = utf8.AppendRune(b, r)
-		case !visible:
-			if b == nil {
-				b = append(b, line[:i]...)
-			}
-			for _, unit := range utf16.Encode([]rune{r}) {
-				b = fmt.Appendf(b, `\u%04x`, unit)
-			}
-		}
-	}
-	if b == nil {
-		return line
-	}
-	return b
-}
-
-// An escapingWriter writes lines of JSON by escapeInvisible.
-type escapingWriter struct{ io.Writer }
-
-func (w escapingWriter) Write(p []byte) (int, error) {
-	if _, err := w.Writer.Write(escapeInvisible(p)); err != nil {
-		return 0, err
-	}
-	return len(p), nil
 }

@@ -31,7 +31,7 @@ type description struct {
 // wrapped errors.
 type describer interface {
 	error
-	describe() description
+	Describe() description
 }
 
 // describe says of any error what a user should read, and how to exit. Of several
@@ -39,11 +39,11 @@ type describer interface {
 func describe(err error) description {
 	var d description
 	if self, ok := err.(describer); ok {
-		d = self.describe()
+		d = self.Describe()
 		d.message = cmp.Or(d.message, err.Error())
 	} else {
 		if inner, ok := errors.AsType[describer](err); ok {
-			d = inner.describe()
+			d = inner.Describe()
 		}
 		d.message = reason(err)
 	}
@@ -74,7 +74,7 @@ func newError(message, kind, hint string) error {
 }
 
 func (e *sentinel) Error() string         { return e.message }
-func (e *sentinel) describe() description { return description(*e) }
+func (e *sentinel) Describe() description { return description(*e) }
 
 // A badUsage is an error in the command line.
 type badUsage struct {
@@ -86,10 +86,13 @@ func usageError(format string, args ...any) error {
 	return &badUsage{err: fmt.Errorf(format, args...)}
 }
 
+// usageErrorWithHint is usageError with what to do about it.
+func usageErrorWithHint(err error, hint string) error { return &badUsage{err, hint} }
+
 func (e *badUsage) Error() string { return e.err.Error() }
 func (e *badUsage) Unwrap() error { return e.err }
 
-func (e *badUsage) describe() description {
+func (e *badUsage) Describe() description {
 	return description{message: e.Error(), code: exitUsage, kind: "usage", hint: cmp.Or(e.hint, "'labnet help' shows the commands")}
 }
 
@@ -99,8 +102,10 @@ type undone struct {
 	code int
 }
 
+func newUndone(what string, code int) error { return &undone{what, code} }
+
 func (e *undone) Error() string         { return e.what }
-func (e *undone) describe() description { return description{code: e.code, kind: "incomplete"} }
+func (e *undone) Describe() description { return description{code: e.code, kind: "incomplete"} }
 
 // An itemError is an error about one of several things, whose name is shown.
 type itemError struct {
@@ -108,10 +113,12 @@ type itemError struct {
 	err  error
 }
 
+func onItem(item string, err error) error { return &itemError{item, err} }
+
 func (e *itemError) Error() string { return printable(e.item) + ": " + describe(e.err).message }
 func (e *itemError) Unwrap() error { return e.err }
 
-func (e *itemError) describe() description {
+func (e *itemError) Describe() description {
 	d := describe(e.err)
 	d.message = e.Error()
 	return d

@@ -74,15 +74,15 @@ func splitCommand(command string) ([]string, error) {
 	argv, err := parser.Parse(command)
 	switch {
 	case err != nil:
-		return nil, &badUsage{errors.New("--exec: a quote or bracket is not closed, or not within quotes"), hint}
+		return nil, usageErrorWithHint(errors.New("--exec: a quote or bracket is not closed, or not within quotes"), hint)
 	case parser.Position >= 0:
-		return nil, &badUsage{errors.New("--exec: no shell runs it, so ; & | < > have no meaning"), hint}
+		return nil, usageErrorWithHint(errors.New("--exec: no shell runs it, so ; & | < > have no meaning"), hint)
 	case len(argv) == 0:
 		return nil, usageError("--exec: no command given")
 	}
 	for _, word := range argv {
 		if strings.HasPrefix(word, "$LABNET_") || strings.HasPrefix(word, "${LABNET_") {
-			return nil, &badUsage{errors.New("--exec: no shell runs it, so " + word + " is not expanded"), hint}
+			return nil, usageErrorWithHint(errors.New("--exec: no shell runs it, so "+word+" is not expanded"), hint)
 		}
 	}
 	if _, err := exec.LookPath(argv[0]); err != nil {
@@ -90,7 +90,7 @@ func splitCommand(command string) ([]string, error) {
 		if errors.As(err, &why) {
 			err = why.Err
 		}
-		return nil, &badUsage{&itemError{"--exec: " + argv[0], err}, "give the path of a program, or its name if it is in PATH"}
+		return nil, usageErrorWithHint(onItem("--exec: "+argv[0], err), "give the path of a program, or its name if it is in PATH")
 	}
 	return argv, nil
 }

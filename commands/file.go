@@ -10,7 +10,6 @@ import (
 	"runtime"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 	"unicode/utf8"
 
@@ -140,7 +139,7 @@ func checkName(name string) error {
 
 // look finds out about a regular file, and reads it if it is small.
 func (it *item) look() error {
-	f, err := openFile(it.file)
+	f, err := storage.OpenFile(it.file)
 	if err != nil {
 		return err
 	}
@@ -180,18 +179,9 @@ func (it *item) look() error {
 	return err
 }
 
-// openFile opens a file to read it, and waits while another program has a lease on
-// it. O_NONBLOCK keeps a FIFO in its place from blocking, and spares package os four
-// calls that try out its poller.
-func openFile(name string) (*os.File, error) {
-	return storage.OpenUnleased(
-		func() (*os.File, error) { return os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) },
-		func() (fs.FileInfo, error) { return os.Stat(name) })
-}
-
 // open opens a regular file, which must still be the one that was looked at.
 func (it *item) open() (*steadyFile, error) {
-	f, err := openFile(it.file)
+	f, err := storage.OpenFile(it.file)
 	if err != nil {
 		return nil, err
 	}

@@ -45,11 +45,11 @@ type object struct {
 	Unconfirmed bool     `json:"unconfirmed,omitempty"` // the lab dialect acknowledges nothing
 
 	Reason string `json:"reason,omitempty"` // why it was skipped
-	problem
+	diagnosis
 }
 
-// A problem is why something was not done.
-type problem struct {
+// A diagnosis is why something was not done.
+type diagnosis struct {
 	Code  string `json:"code,omitempty"` // stable, for programs
 	Error string `json:"error,omitempty"`
 	Hint  string `json:"hint,omitempty"`
@@ -66,8 +66,8 @@ type summary struct {
 	Seconds float64 `json:"seconds"`
 	*fileTotals
 	*pingSummary
-	problem     // what ended the run
-	Exit    int `json:"exit"` // what the shell's $? is
+	diagnosis     // what ended the run
+	Exit      int `json:"exit"` // what the shell's $? is
 }
 
 // fileTotals are about the files and blobs that were sent, in the summary of
@@ -100,10 +100,10 @@ func (t *fileTotals) add(o object) {
 	t.unconfirmed = t.unconfirmed || o.Unconfirmed
 }
 
-// problemOf describes an error for programs.
-func problemOf(err error) problem {
+// diagnosisOf describes an error for programs.
+func diagnosisOf(err error) diagnosis {
 	d := describe(err)
-	return problem{d.kind, d.message, d.hint}
+	return diagnosis{d.kind, d.message, d.hint}
 }
 
 // about sets the file that an object is about. JSON has no bytes that are not

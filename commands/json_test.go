@@ -222,7 +222,7 @@ func TestJSONComplete(t *testing.T) {
 		must(t, err)
 		all.Write(contents)
 	}
-	for _, kind := range []any{object{}, summary{}, build{}, pingSummary{}, replyTimes{}, problem{}} {
+	for _, kind := range []any{object{}, summary{}, build{}, pingSummary{}, replyTimes{}, diagnosis{}} {
 		for _, tag := range jsonTags(kind) {
 			if !bytes.Contains(all.Bytes(), []byte(`"`+tag+`":`)) {
 				t.Errorf("no golden file has the field %q", tag)

@@ -16,6 +16,8 @@ import (
 // keeper lets a wire.Server keep what it receives in a storage.Store.
 type keeper struct{ store storage.Store }
 
+func asWireStore(s storage.Store) wire.Store { return keeper{s} }
+
 func (k keeper) Create(ctx context.Context, a wire.Announcement) (wire.Upload, error) {
 	partial, err := k.store.Create(ctx, storage.File{
 		Name:    a.Name,
@@ -128,12 +130,4 @@ func refusal(err error) error {
 		return err
 	}
 	return &refused{&wire.Error{Code: code, Text: text}, err}
-}
-
-// shortage says how many bytes are needed, unless that is negative, and free.
-func shortage(needed int64, free string) string {
-	if needed < 0 {
-		return free + " free"
-	}
-	return humanize.IBytes(uint64(needed)) + " needed, " + free + " free"
 }

@@ -98,8 +98,9 @@ const (
 func shareFiles(l *wire.Limits, files int, asked bool) error {
 	if asked {
 		if need := ownFiles + connFiles*l.MaxConns + callFiles*minCalls + minShared; need > files {
-			return &badUsage{fmt.Errorf("--max-conns %d needs %d open files, and the system allows %d", l.MaxConns, need, files),
-				"raise that with 'ulimit -n' or LimitNOFILE=, or ask for fewer"}
+			return usageErrorWithHint(fmt.Errorf("--max-conns %d needs %d open files, and the system allows %d", l.MaxConns, need, files),
+				"raise that with 'ulimit -n' or LimitNOFILE=, or ask for fewer")
+
 		}
 		files -= ownFiles + connFiles*l.MaxConns
 		l.MaxCalls = min(max(files/2/callFiles, minCalls), wire.DefaultMaxCalls)
@@ -111,7 +112,7 @@ func shareFiles(l *wire.Limits, files int, asked bool) error {
 	l.MaxOpen = min(max(left/8, minShared), wire.DefaultMaxOpen)
 	left -= callFiles*l.MaxCalls + l.MaxOpen
 	if l.MaxConns = min(left/connFiles, l.MaxConns); l.MaxConns < 1 {
-		return &badUsage{fmt.Errorf("the system allows this process only %d open files", files), "raise that with 'ulimit -n' or LimitNOFILE="}
+		return usageErrorWithHint(fmt.Errorf("the system allows this process only %d open files", files), "raise that with 'ulimit -n' or LimitNOFILE=")
 	}
 	return nil
 }

@@ -67,7 +67,7 @@ func (e *listenError) Error() string {
 }
 func (e *listenError) Unwrap() error { return e.err }
 
-func (e *listenError) describe() description {
+func (e *listenError) Describe() description {
 	d := describe(e.err)
 	d.message = e.Error()
 	var unknown *net.DNSError
@@ -120,7 +120,7 @@ func writeAddrFile(name string, listeners []net.Listener) (err error) {
 	}
 	defer func() {
 		if err != nil {
-			err = &itemError{"--addr-file " + name, err}
+			err = onItem("--addr-file "+name, err)
 		}
 	}()
 	tmp, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*")

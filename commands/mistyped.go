@@ -95,7 +95,7 @@ func choose(what, typed string, words []string) (string, error) {
 	if other := otherWords[fold(typed)]; meant == "" && slices.Contains(words, other) {
 		meant = other
 	}
-	return "", &badUsage{fmt.Errorf("%s: %q is not %s", what, typed, oneOf(words)), didYouMean(meant)}
+	return "", usageErrorWithHint(fmt.Errorf("%s: %q is not %s", what, typed, oneOf(words)), didYouMean(meant))
 }
 
 // oneOf lists words of which one is to be chosen.
@@ -159,7 +159,7 @@ func unknownCommand(app *cli.App, words []string) error {
 	} else if addr, likely := likelyServer(typed); likely && len(words) == 1 {
 		hint = meantCommand("ping", addr)
 	}
-	return &badUsage{fmt.Errorf("unknown command %q", typed), hint}
+	return usageErrorWithHint(fmt.Errorf("unknown command %q", typed), hint)
 }
 
 // otherCommand returns the command that is called like typed elsewhere, or "".

@@ -138,9 +138,9 @@ func ping(ctx context.Context, con *console, o pingOptions) error {
 		code = describe(lastErr).code
 	}
 	if sent == 1 {
-		return &undone{"", code} // all is said
+		return newUndone("", code) // all is said
 	}
-	return &undone{fmt.Sprintf("%d of %d pings failed", sent-len(times), sent), code}
+	return newUndone(fmt.Sprintf("%d of %d pings failed", sent-len(times), sent), code)
 }
 
 // sleep waits before the i-th of several things, but not before the first. It

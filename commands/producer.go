@@ -59,7 +59,7 @@ func notStarted(name string, err error) error {
 	if why, ok := errors.AsType[*exec.Error](err); ok {
 		err = why.Err
 	}
-	return &badUsage{&itemError{"--from-command: " + name, err}, "give the path of a program, or its name if it is in PATH; no shell reads it"}
+	return usageErrorWithHint(onItem("--from-command: "+name, err), "give the path of a program, or its name if it is in PATH; no shell reads it")
 }
 
 func (p *producer) start() error {
@@ -169,7 +169,7 @@ func (e *commandError) Error() string {
 	return printable(e.name) + " " + how + "; nothing was kept"
 }
 
-func (e *commandError) describe() description { return description{kind: "command-failed"} }
+func (e *commandError) Describe() description { return description{kind: "command-failed"} }
 
 // A cutShort command was ended because its output could not be sent.
 type cutShort struct {
@@ -182,7 +182,7 @@ func (e *cutShort) Error() string {
 }
 func (e *cutShort) Unwrap() error { return e.err }
 
-func (e *cutShort) describe() description {
+func (e *cutShort) Describe() description {
 	d := describe(e.err)
 	d.message = e.Error()
 	return d

@@ -225,7 +225,7 @@ type unanswered struct{ err error }
 func (e *unanswered) Error() string { return describe(e.err).message }
 func (e *unanswered) Unwrap() error { return e.err }
 
-func (e *unanswered) describe() description {
+func (e *unanswered) Describe() description {
 	d := describe(e.err)
 	d.message += "; the server may have received it all the same"
 	return d
@@ -248,7 +248,7 @@ func (e *gaveUp) Error() string {
 
 func (e *gaveUp) Unwrap() error { return e.err }
 
-func (e *gaveUp) describe() description {
+func (e *gaveUp) Describe() description {
 	d := describe(e.err)
 	d.message = e.Error()
 	if e.resumes && (isServerGone(e.err) || d.hint == laterHint) {

@@ -30,7 +30,7 @@ func (e *longText) Error() string {
 	return "the message has " + size + " bytes, and " + grouped(wire.MaxString) + " is the limit"
 }
 
-func (e *longText) describe() description {
+func (e *longText) Describe() description {
 	return description{kind: string(wire.CodeTooLarge), hint: asFileHint}
 }
 
@@ -94,7 +94,7 @@ func (s *speaker) said(text string) object {
 func (s *speaker) sayInput(ctx context.Context) error {
 	input, err := io.ReadAll(io.LimitReader(s.con.textStream(s.con.in), maxLine))
 	if err != nil {
-		return &itemError{"standard input", err}
+		return onItem("standard input", err)
 	}
 	return s.sayOne(ctx, strings.TrimSuffix(strings.TrimSuffix(string(input), "\n"), "\r"))
 }

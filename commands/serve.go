@@ -12,7 +12,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/dustin/go-humanize"
 	"github.com/mattn/go-isatty"
 	"github.com/rs/zerolog"
 	"github.com/urfave/cli/v2"
@@ -216,19 +215,6 @@ func sizeOf(c *cli.Context, flag string) (int64, error) {
 		return 0, usageError("--%s must be more than zero", flag)
 	}
 	return n, nil
-}
-
-// parseSize reads a number of bytes, with or without a unit. It wants no commas: to
-// some they part thousands, and to others they begin a fraction.
-func parseSize(s string) (int64, error) {
-	n, err := humanize.ParseBytes(s)
-	switch {
-	case err != nil && !strings.Contains(err.Error(), "too large"), strings.Contains(s, ","):
-		return 0, fmt.Errorf("%q is not a size such as 500MB or 2GiB", s)
-	case err != nil || int64(n) < 0:
-		return 0, fmt.Errorf("%s is too large", s)
-	}
-	return int64(n), nil
 }
 
 // serve receives until ctx ends or a signal stops it, which it returns then.

@@ -19,7 +19,7 @@ type interruption struct{ signal os.Signal }
 
 func (i interruption) Error() string { return "stopped by a signal: " + i.signal.String() }
 
-func (i interruption) describe() description { return description{kind: "interrupted"} }
+func (i interruption) Describe() description { return description{kind: "interrupted"} }
 
 // exit is what a shell says of a process that died of the signal.
 func (i interruption) exit() int {

@@ -88,7 +88,7 @@ func (e *objectStoreError) Error() string {
 }
 func (e *objectStoreError) Unwrap() error { return e.err }
 
-func (e *objectStoreError) describe() description {
+func (e *objectStoreError) Describe() description {
 	return description{hint: "set the object store with --store, AWS_ENDPOINT_URL_S3 and AWS_REGION, and its credentials with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or the files of other S3 tools"}
 }
 
@@ -103,7 +103,7 @@ func (e *storeError) Error() string {
 }
 func (e *storeError) Unwrap() error { return e.err }
 
-func (e *storeError) describe() description {
+func (e *storeError) Describe() description {
 	if errors.Is(e.err, storage.ErrLocked) {
 		return description{kind: "locked", hint: "only one server at a time can use a folder: choose another with --store"}
 	}

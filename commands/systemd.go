@@ -35,8 +35,10 @@ func passedListeners() (passed []net.Listener, err error) {
 	for fd := firstPassed; fd < firstPassed+int(n); fd++ {
 		l, err := passedListener(fd)
 		if err != nil {
-			closeAll(passed)
-			return nil, &itemError{fmt.Sprintf("descriptor %d (LISTEN_FDS=%s)", fd, fds), err}
+			for _, l := range passed {
+				l.Close()
+			}
+			return nil, onItem(fmt.Sprintf("descriptor %d (LISTEN_FDS=%s)", fd, fds), err)
 		}
 		passed = append(passed, l)
 	}

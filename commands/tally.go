@@ -60,9 +60,9 @@ func (t *tally) err(what string) error {
 	case t.failed == 0:
 		return nil
 	case t.all == 1:
-		return &undone{"", t.code} // all is said
+		return newUndone("", t.code) // all is said
 	}
-	return &undone{fmt.Sprintf("%s of %s %s", grouped(t.failed), grouped(t.all), what), t.code}
+	return newUndone(fmt.Sprintf("%s of %s %s", grouped(t.failed), grouped(t.all), what), t.code)
 }
 
 const (

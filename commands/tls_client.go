@@ -48,7 +48,7 @@ func clientTLSOf(c *cli.Context, host string) (*tls.Config, error) {
 	}
 	want, err := parseFingerprint(pin)
 	if err != nil {
-		return nil, &badUsage{fmt.Errorf("--pin: %w", err), "the server logs its fingerprint when it starts"}
+		return nil, usageErrorWithHint(fmt.Errorf("--pin: %w", err), "the server logs its fingerprint when it starts")
 	}
 	config.InsecureSkipVerify = true // of names, dates and issuers: the key alone decides
 	config.VerifyConnection = func(state tls.ConnectionState) error { return checkPin(want, state.PeerCertificates[0]) }
@@ -60,7 +60,7 @@ func clientTLSOf(c *cli.Context, host string) (*tls.Config, error) {
 func checkPin(want []byte, cert *x509.Certificate) error {
 	got := sha256.Sum256(cert.RawSubjectPublicKeyInfo)
 	if subtle.ConstantTimeCompare(got[:], want) != 1 {
-		return &wrongKey{got: fingerprint(cert), want: fingerprintPrefix + hex.EncodeToString(want)}
+		return &wrongKey{got: wire.Fingerprint(cert), want: wire.FingerprintPrefix + hex.EncodeToString(want)}
 	}
 	return nil
 }
@@ -72,21 +72,12 @@ func (e *wrongKey) Error() string {
 	return fmt.Sprintf("the server's key is %s, and not the pinned %s", e.got, e.want)
 }
 
-const fingerprintPrefix = "sha256:"
-
-// fingerprint names the key of a certificate: SHA-256 of its
-// SubjectPublicKeyInfo, as in RFC 7469, in hexadecimal.
-func fingerprint(cert *x509.Certificate) string {
-	sum := sha256.Sum256(cert.RawSubjectPublicKeyInfo)
-	return fingerprintPrefix + hex.EncodeToString(sum[:])
-}
-
 // parseFingerprint reads a fingerprint in each of the ways that programs write the
-// SHA-256 of a key: in hexadecimal as fingerprint does, with colons as openssl, in
+// SHA-256 of a key: in hexadecimal as wire.Fingerprint does, with colons as openssl, in
 // base64 as curl's --pinnedpubkey.
 func parseFingerprint(s string) ([]byte, error) {
 	digits := strings.TrimSpace(s)
-	if n := len(fingerprintPrefix); len(digits) >= n && strings.EqualFold(digits[:n], fingerprintPrefix) {
+	if n := len(wire.FingerprintPrefix); len(digits) >= n && strings.EqualFold(digits[:n], wire.FingerprintPrefix) {
 		digits = digits[n:]
 	}
 	if encoded, ok := strings.CutPrefix(digits, "sha256//"); ok {
@@ -140,7 +131,7 @@ func (e *insecure) reason() string {
 	return reason(e.err)
 }
 
-func (e *insecure) describe() description {
+func (e *insecure) Describe() description {
 	d := description{code: exitServer, kind: "insecure", hint: e.hint()}
 	if refused, ok := errors.AsType[*wire.Error](e.err); ok {
 		d.kind = string(refused.Code)

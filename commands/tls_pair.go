@@ -5,25 +5,27 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"github.com/labnet/labnet/wire"
 )
 
-// watch reads the certificate and its key, which may be renewed.
-func (o tlsOptions) watch(w *watcher, log zerolog.Logger) (func() (*tls.Certificate, error), error) {
-	read := func() (*tls.Certificate, error) { return o.read(log) }
+// watchPair reads a certificate and its key, which may be renewed: w follows the files.
+func watchPair(w *watcher, cert, key string, log zerolog.Logger) (func() (*tls.Certificate, error), error) {
+	read := func() (*tls.Certificate, error) { return readPair(cert, key, log) }
 	failed := func(err error) {
-		log.Error().Err(err).Str("cert", o.cert).Str("key", o.key).Msg("cannot use the new certificate; the old one stays in use")
+		log.Error().Err(err).Str("cert", cert).Str("key", key).Msg("cannot use the new certificate; the old one stays in use")
 	}
-	pair, err := watch(w, []string{o.cert, o.key}, read, failed)
+	pair, err := watch(w, []string{cert, key}, read, failed)
 	if err != nil {
-		return nil, &itemError{o.cert, err}
+		return nil, onItem(cert, err)
 	}
-	warnMounted(log, o.cert, o.key)
+	warnMounted(log, cert, key)
 	return func() (*tls.Certificate, error) { return pair.latest(), nil }, nil
 }
 
-// read reads the certificate and its key, and logs which one it is.
-func (o tlsOptions) read(log zerolog.Logger) (*tls.Certificate, error) {
-	cert, err := tls.LoadX509KeyPair(o.cert, o.key)
+// readPair reads a certificate and its key, and logs which one it is.
+func readPair(file, key string, log zerolog.Logger) (*tls.Certificate, error) {
+	cert, err := tls.LoadX509KeyPair(file, key)
 	if err != nil {
 		return nil, err
 	}
@@ -31,6 +33,6 @@ func (o tlsOptions) read(log zerolog.Logger) (*tls.Certificate, error) {
 	if time.Now().After(cert.Leaf.NotAfter) {
 		line = log.Warn()
 	}
-	line.Str("cert", o.cert).Time("expires", cert.Leaf.NotAfter).Str("fingerprint", fingerprint(cert.Leaf)).Msg("encrypting")
+	line.Str("cert", file).Time("expires", cert.Leaf.NotAfter).Str("fingerprint", wire.Fingerprint(cert.Leaf)).Msg("encrypting")
 	return &cert, nil
 }

@@ -34,16 +34,16 @@ func clientTokenOf(c *cli.Context, encrypted bool) (string, error) {
 	case c.IsSet("lab"):
 		return "", usageError("the course's tasks have no tokens: --lab cannot be used with %s", source)
 	case !encrypted:
-		return "", &badUsage{fmt.Errorf("%s: a token is sent only over TLS", source), "give the server's fingerprint with --pin, or --tls if this system trusts its certificate"}
+		return "", usageErrorWithHint(fmt.Errorf("%s: a token is sent only over TLS", source), "give the server's fingerprint with --pin, or --tls if this system trusts its certificate")
 	case file != "":
 		text, err := readSecret(file, "token")
 		if err != nil {
-			return "", &itemError{source + " " + file, err}
+			return "", onItem(source+" "+file, err)
 		}
 		token, source = strings.TrimRight(string(text), "\r\n"), source+" "+printable(file)
 	}
 	if len(token) < wire.MinToken || len(token) > wire.MaxToken || strings.ContainsFunc(token, notInToken) {
-		return "", &badUsage{fmt.Errorf("%s: not a valid token: it must be %d to %d ASCII characters without spaces", source, wire.MinToken, wire.MaxToken), "make one with 'openssl rand -hex 32'"}
+		return "", usageErrorWithHint(fmt.Errorf("%s: not a valid token: it must be %d to %d ASCII characters without spaces", source, wire.MinToken, wire.MaxToken), "make one with 'openssl rand -hex 32'")
 	}
 	return token, nil
 }

@@ -71,7 +71,7 @@ type lineError struct {
 func (e *lineError) Error() string { return fmt.Sprintf("line %d: %v", e.line, e.err) }
 func (e *lineError) Unwrap() error { return e.err }
 
-func (e *lineError) describe() description { return description{kind: "failed", hint: tokensHint} }
+func (e *lineError) Describe() description { return description{kind: "failed", hint: tokensHint} }
 
 const tokensHint = "a line is NAME SHA256HEX [say,blob,upload] [max-bytes=SIZE] [dir=FOLDER]; printf %s TOKEN | sha256sum prints SHA256HEX"
 
@@ -86,7 +86,7 @@ var (
 // readUsers reads a tokens file. Everybody may read it, since nobody can find the
 // tokens by their hashes, but only its owner may write to it.
 func readUsers(file string) (*users, error) {
-	f, err := openFile(file)
+	f, err := storage.OpenFile(file)
 	if err != nil {
 		return nil, err
 	}

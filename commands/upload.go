@@ -30,7 +30,7 @@ type uploadOptions struct {
 	retrier
 }
 
-var errOneName = &badUsage{errors.New("--name goes with a single file or folder"), "--into FOLDER, or a name that ends in /, is a folder for all of them"}
+var errOneName = usageErrorWithHint(errors.New("--name goes with a single file or folder"), "--into FOLDER, or a name that ends in /, is a folder for all of them")
 
 func uploadCommand(con *console) *cli.Command {
 	return &cli.Command{
@@ -96,7 +96,7 @@ func uploadCommand(con *console) *cli.Command {
 			case con.interactive():
 				return u.ask(c.Context)
 			}
-			return &badUsage{errors.New("no file given"), "name files or folders, or - for standard input"}
+			return usageErrorWithHint(errors.New("no file given"), "name files or folders, or - for standard input")
 		}),
 	}
 }
@@ -156,9 +156,9 @@ func (u *uploader) uploadOutput(ctx context.Context, argv []string) error {
 	const usage = "upload --name NAME --from-command -- COMMAND [ARG…]"
 	switch {
 	case len(argv) == 0:
-		return &badUsage{errors.New("--from-command: no command given"), usage}
+		return usageErrorWithHint(errors.New("--from-command: no command given"), usage)
 	case u.name == "":
-		return &badUsage{errors.New("--from-command needs --name"), usage}
+		return usageErrorWithHint(errors.New("--from-command needs --name"), usage)
 	case u.lab != 0:
 		return usageError("--from-command does not go with --lab: the course's protocol has no files of unknown size")
 	}
@@ -217,7 +217,7 @@ func (u *uploader) count(ctx context.Context, it *item, err error) error {
 		if s := it.stream; s != nil && s.producer != nil && s.producer.ended {
 			err = &cutShort{s.producer.argv[0], err}
 		}
-		err = &itemError{it.label(), err}
+		err = onItem(it.label(), err)
 	}
 	return u.tally.count(ctx, u.con, u.object(it), err)
 }

@@ -17,15 +17,16 @@ import (
 type doorkeeper struct {
 	users      *watched[*users]
 	store      storage.Store
-	partialTTL time.Duration // how long the store keeps interrupted uploads
+	serve      func(storage.Store) wire.Store // how a wire.Server uses one
+	partialTTL time.Duration                  // how long the store keeps interrupted uploads
 
 	mu     sync.Mutex
 	quotas map[string]*quota // by folder
 }
 
 // newDoorkeeper reads a tokens file, and has w read it again when it changes.
-func newDoorkeeper(w *watcher, file string, store storage.Store, partialTTL time.Duration, log zerolog.Logger) (*doorkeeper, error) {
-	d := &doorkeeper{store: store, partialTTL: partialTTL, quotas: map[string]*quota{}}
+func newDoorkeeper(w *watcher, file string, store storage.Store, serve func(storage.Store) wire.Store, partialTTL time.Duration, log zerolog.Logger) (*doorkeeper, error) {
+	d := &doorkeeper{store: store, serve: serve, partialTTL: partialTTL, quotas: map[string]*quota{}}
 	read := func() (*users, error) {
 		all, err := readUsers(file)
 		if err != nil {
@@ -46,7 +47,7 @@ func newDoorkeeper(w *watcher, file string, store storage.Store, partialTTL time
 	}
 	var err error
 	if d.users, err = watch(w, []string{file}, read, failed); err != nil {
-		return nil, &itemError{file, err}
+		return nil, onItem(file, err)
 	}
 	warnMounted(log, file)
 	return d, nil
@@ -93,7 +94,7 @@ func (id *identity) Permit(op string) (wire.Store, error) {
 	if u.maxBytes > 0 {
 		kept = limited{kept, id.quotaOf(u.dir), u.maxBytes}
 	}
-	return keeper{kept}, nil
+	return id.serve(kept), nil
 }
 
 // quotaOf returns the count of a folder.

@@ -83,7 +83,7 @@ func startGuarded(t *testing.T, o dir.Options, lines ...string) *guardedServer {
 		},
 	}
 	l := silent(t)
-	g.listener, g.pin = l, fingerprint(cert.Leaf)
+	g.listener, g.pin = l, wire.Fingerprint(cert.Leaf)
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(l) }()
 	t.Cleanup(func() {

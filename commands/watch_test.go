@@ -37,7 +37,7 @@ func TestChangesAreNoticed(t *testing.T) {
 		defer store.Close()
 		var log bytes.Buffer
 		files := &watcher{}
-		d, err := newDoorkeeper(files, file, store, time.Hour, zerolog.New(&log))
+		d, err := newDoorkeeper(files, file, store, asWireStore, time.Hour, zerolog.New(&log))
 		must(t, err)
 		go files.run(t.Context())
 		for i, step := range []struct {
