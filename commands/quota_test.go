@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -13,7 +11,6 @@ import (
 	"time"
 
 	"github.com/labnet/labnet/storage"
-	"github.com/labnet/labnet/storage/dir"
 	"github.com/labnet/labnet/storage/storagetest"
 	"github.com/labnet/labnet/wire"
 )
@@ -172,32 +169,5 @@ func TestQuotaAtOnce(t *testing.T) {
 	all.Wait()
 	if bytes, err := f.Usage(t.Context(), "alice"); bytes != 98 || err != nil {
 		t.Errorf("%d bytes are kept, %v; want 98", bytes, err)
-	}
-}
-
-// TestQuotaOfServer: a quota holds after a restart, and what is removed makes room.
-func TestQuotaOfServer(t *testing.T) {
-	line := "alice " + hashOf(aliceToken) + " dir=alice max-bytes=100"
-	g := startGuarded(t, dir.Options{}, line)
-	must(t, os.Mkdir(filepath.Join(g.dir, "alice"), 0o777))
-	must(t, os.WriteFile(filepath.Join(g.dir, "alice", "there before"), make([]byte, 60), 0o666))
-	c := g.as(aliceToken)
-	for _, tt := range []struct{ contents, want string }{{strings.Repeat("x", 41), "quota"}, {strings.Repeat("x", 40), "f"}, {"y", "quota"}} {
-		if got := upload(c, "f", tt.contents); got != tt.want {
-			t.Errorf("%d bytes: %s, want %s", len(tt.contents), got, tt.want)
-		}
-	}
-	if _, err := c.Say(t.Context(), "still here"); err != nil {
-		t.Errorf("after a refusal: %v", err)
-	}
-	must(t, os.Remove(filepath.Join(g.dir, "alice", "there before")))
-	for overdue := time.Now().Add(time.Minute); upload(c, "g", "y") != "g"; time.Sleep(50 * time.Millisecond) {
-		if time.Now().After(overdue) {
-			t.Fatal("what was removed makes no room")
-		}
-	}
-	g.write(line + "000")
-	if got := upload(g.as(aliceToken), "h", strings.Repeat("x", 1000)); got != "h" {
-		t.Errorf("with more room: %s", got)
 	}
 }

@@ -14,13 +14,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rs/zerolog"
 
-	"github.com/labnet/labnet/storage"
 	"github.com/labnet/labnet/storage/dir"
-	"github.com/labnet/labnet/storage/storagetest"
 	"github.com/labnet/labnet/wire"
 )
 
@@ -221,30 +220,9 @@ func TestNoRoomForFolder(t *testing.T) {
 	}
 }
 
-// TestNobodyElsesPartial: an interrupted upload is gone on with by its user alone.
-func TestNobodyElsesPartial(t *testing.T) {
-	m := storagetest.NewMemory()
-	file := storage.File{Name: "f", ID: "the same", Size: 10, Digest: storagetest.Digest}
-	resumed := func(user string) int64 {
-		p, err := confined{m, user, ""}.Create(t.Context(), file)
-		must(t, err)
-		n := p.Resumed().Size
-		if n == 0 {
-			_, err = p.ReadFrom(strings.NewReader(user))
-		}
-		must(t, errors.Join(err, p.Suspend()))
-		return n
-	}
-	for i, want := range []int64{0, 0, 5, 3} {
-		if n := resumed([]string{"alice", "bob"}[i%2]); n != want {
-			t.Errorf("upload %d goes on at %d, want %d", i, n, want)
-		}
-	}
-}
-
 // TestRights of every kind.
 func TestRights(t *testing.T) {
-	for _, right := range rights {
+	for _, right := range []string{"say", "blob", "upload"} {
 		g := startGuarded(t, dir.Options{}, "alice "+hashOf(aliceToken)+" "+right)
 		c := g.as(aliceToken)
 		_, say := c.Say(t.Context(), "hi")
@@ -346,5 +324,32 @@ func TestGuesses(t *testing.T) {
 	}
 	if strings.Contains(g.log.String(), "alice") || strings.Contains(g.log.String(), "number 0") {
 		t.Errorf("the log tells of tokens: %.1000s", &g.log)
+	}
+}
+
+// TestQuotaOfServer: a quota holds after a restart, and what is removed makes room.
+func TestQuotaOfServer(t *testing.T) {
+	line := "alice " + hashOf(aliceToken) + " dir=alice max-bytes=100"
+	g := startGuarded(t, dir.Options{}, line)
+	must(t, os.Mkdir(filepath.Join(g.dir, "alice"), 0o777))
+	must(t, os.WriteFile(filepath.Join(g.dir, "alice", "there before"), make([]byte, 60), 0o666))
+	c := g.as(aliceToken)
+	for _, tt := range []struct{ contents, want string }{{strings.Repeat("x", 41), "quota"}, {strings.Repeat("x", 40), "f"}, {"y", "quota"}} {
+		if got := upload(c, "f", tt.contents); got != tt.want {
+			t.Errorf("%d bytes: %s, want %s", len(tt.contents), got, tt.want)
+		}
+	}
+	if _, err := c.Say(t.Context(), "still here"); err != nil {
+		t.Errorf("after a refusal: %v", err)
+	}
+	must(t, os.Remove(filepath.Join(g.dir, "alice", "there before")))
+	for overdue := time.Now().Add(time.Minute); upload(c, "g", "y") != "g"; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(overdue) {
+			t.Fatal("what was removed makes no room")
+		}
+	}
+	g.write(line + "000")
+	if got := upload(g.as(aliceToken), "h", strings.Repeat("x", 1000)); got != "h" {
+		t.Errorf("with more room: %s", got)
 	}
 }

@@ -11,10 +11,10 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// watchInterval is how long a change of a watched file may take to be noticed.
+// Interval is how long a change of a watched file may take to be noticed.
 // Looking costs a system call per file, and works where notifications do not: on
 // network filesystems, through the symlinks that Kubernetes swaps, and confined.
-const watchInterval = time.Second
+const Interval = time.Second
 
 // A watcher follows the files that serve reads again while it runs.
 type watcher struct {
@@ -29,7 +29,7 @@ func (w *watcher) run(ctx context.Context) {
 	if len(w.files) == 0 {
 		return
 	}
-	tick := time.NewTicker(watchInterval)
+	tick := time.NewTicker(Interval)
 	defer tick.Stop()
 	for {
 		select {
