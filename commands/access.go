@@ -7,6 +7,9 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/urfave/cli/v2"
 
+	"github.com/labnet/labnet/commands/access"
+	"github.com/labnet/labnet/commands/problem"
+	"github.com/labnet/labnet/commands/reload"
 	"github.com/labnet/labnet/storage"
 	"github.com/labnet/labnet/storage/dir"
 	"github.com/labnet/labnet/wire"
@@ -32,31 +35,31 @@ func accessOptionsOf(c *cli.Context, encrypted bool) (accessOptions, error) {
 	o := accessOptions{c.String("tokens"), c.Bool("insecure")}
 	switch {
 	case c.IsSet("tokens") && o.tokens == "":
-		return o, usageError("--tokens: no file given")
+		return o, problem.Usage("--tokens: no file given")
 	case o.tokens != "" && !encrypted:
-		return o, usageErrorWithHint(errors.New("--tokens requires TLS: without it, anyone can read a token"), "add --tls, or --cert and --key")
+		return o, problem.UsageHint(errors.New("--tokens requires TLS: without it, anyone can read a token"), "add --tls, or --cert and --key")
 	}
 	return o, nil
 }
 
 // authenticate returns what tells a wire.Server whose a token is, or nil if it wants
 // none. It has w follow what becomes of the file.
-func (o accessOptions) authenticate(w *watcher, store storage.Store, keep dir.Options, log zerolog.Logger) (func(string) (wire.Identity, bool), error) {
+func (o accessOptions) authenticate(w *reload.Watcher, store storage.Store, keep dir.Options, log zerolog.Logger) (func(string) (wire.Identity, bool), error) {
 	if o.tokens == "" {
 		return nil, nil
 	}
-	d, err := newDoorkeeper(w, o.tokens, store, asWireStore, keep.PartialTTL, log)
+	d, err := access.NewDoorkeeper(w, o.tokens, store, asWireStore, keep.PartialTTL, log)
 	if err != nil {
 		return nil, err
 	}
-	return d.authenticate, nil
+	return d.Authenticate, nil
 }
 
 // These mean that a server would accept what anyone sends who can reach it.
 var (
-	errExposed = newError("other machines may reach it, and without TLS and tokens anyone there can send",
+	errExposed = problem.New("other machines may reach it, and without TLS and tokens anyone there can send",
 		"exposed", "add --tls and --tokens FILE, or listen on 127.0.0.1; --insecure lets anyone send")
-	errNoTokens = newError("other machines may reach it, and without tokens anyone there can send",
+	errNoTokens = problem.New("other machines may reach it, and without tokens anyone there can send",
 		"exposed", "add --tokens FILE, or listen on 127.0.0.1; --insecure lets anyone send")
 )
 

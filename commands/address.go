@@ -5,6 +5,9 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+
+	"github.com/labnet/labnet/commands/escape"
+	"github.com/labnet/labnet/commands/problem"
 )
 
 // What an address has if it does not say.
@@ -50,7 +53,7 @@ func listenAddress(text string) (string, error) {
 }
 
 func noPort(text, what, port string) error {
-	return usageErrorWithHint(fmt.Errorf("%s %q: %q is not a port", what, text, port), addressHint(what))
+	return problem.UsageHint(fmt.Errorf("%s %q: %q is not a port", what, text, port), addressHint(what))
 }
 
 func addressHint(what string) string {
@@ -64,7 +67,7 @@ func addressHint(what string) string {
 // and is an IPv6 address without brackets if it is one.
 func splitAddress(text, what string) (host, port string, err error) {
 	wrong := func(why, hint string) (string, string, error) {
-		return "", "", usageErrorWithHint(fmt.Errorf("%s %q: %s", what, text, why), hint)
+		return "", "", problem.UsageHint(fmt.Errorf("%s %q: %s", what, text, why), hint)
 	}
 	s := strings.TrimSpace(text)
 	if scheme, rest, found := strings.Cut(s, "://"); found {
@@ -115,7 +118,7 @@ func splitAddress(text, what string) (host, port string, err error) {
 	default:
 		host, port, _ = strings.Cut(s, ":")
 	}
-	if host != "" && printable(host) != host || strings.ContainsAny(host, " /\\?#\"'") {
+	if host != "" && escape.Name(host) != host || strings.ContainsAny(host, " /\\?#\"'") {
 		return wrong("not an address", addressHint(what))
 	}
 	if port == "" {
@@ -179,7 +182,7 @@ func checkNotServer(files []string) error {
 	}
 	for _, file := range []string{files[len(files)-1], files[0]} {
 		if addr, likely := likelyServer(file); likely && !isFile(file) {
-			return usageErrorWithHint(fmt.Errorf("%s: no such file; it looks like a server's address", printable(file)), didYouMean("-a "+shellWords([]string{addr})))
+			return problem.UsageHint(fmt.Errorf("%s: no such file; it looks like a server's address", escape.Name(file)), didYouMean("-a "+shellWords([]string{addr})))
 		}
 	}
 	return nil

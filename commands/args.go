@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/labnet/labnet/commands/problem"
 )
 
 // commandFirst returns the command that args, without the program's name, ask for,
@@ -203,7 +205,7 @@ func flagError(app *cli.App, flags []cli.Flag, err error) error {
 		return unknownFlag(app, flags, asTyped(flags, ordered, name))
 	}
 	if name, ok := strings.CutPrefix(said, "flag needs an argument: -"); ok {
-		return usageError("%s needs a value", dashed(name))
+		return problem.Usage("%s needs a value", dashed(name))
 	}
 	for _, form := range []string{"invalid value %q for flag -%s", "invalid boolean value %q for -%s"} {
 		if _, err := fmt.Sscanf(said, form, &value, &name); err == nil {
@@ -214,7 +216,7 @@ func flagError(app *cli.App, flags []cli.Flag, err error) error {
 	if _, err := fmt.Sscanf(said, "could not parse %q as %s value from environment variable %q for flag %s", &value, &kind, &variable, &name); err == nil {
 		return wrongValue(variable, value, flagNamed(flags, strings.TrimSuffix(name, ":")))
 	}
-	return usageError("%w", err)
+	return problem.Usage("%w", err)
 }
 
 func dashed(name string) string {
@@ -244,15 +246,15 @@ func wrongValue(what, value string, f cli.Flag) error {
 	switch f.(type) {
 	case *cli.IntFlag:
 		if isNumber(strings.TrimLeft(value, "+-")) {
-			return usageError("%s: %s is too large", what, value)
+			return problem.Usage("%s: %s is too large", what, value)
 		}
-		return usageError("%s: %q is not a whole number", what, value)
+		return problem.Usage("%s: %q is not a whole number", what, value)
 	case *timeFlag:
-		return usageErrorWithHint(fmt.Errorf("%s: %q is not a time such as 30s or 2h", what, value), didYouMean(likelySpan(value)))
+		return problem.UsageHint(fmt.Errorf("%s: %q is not a time such as 30s or 2h", what, value), didYouMean(likelySpan(value)))
 	case *cli.BoolFlag:
-		return usageError("%s: %q is not true or false", what, value)
+		return problem.Usage("%s: %q is not true or false", what, value)
 	}
-	return usageError("%s: %q is not a valid value", what, value)
+	return problem.Usage("%s: %q is not a valid value", what, value)
 }
 
 // A timeFlag is a flag for a time, which is in seconds if it has no unit.

@@ -12,6 +12,9 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/labnet/labnet/commands/escape"
+	"github.com/labnet/labnet/commands/problem"
+	"github.com/labnet/labnet/commands/size"
 	"github.com/labnet/labnet/wire"
 )
 
@@ -38,17 +41,17 @@ func blobCommand(con *console) *cli.Command {
 			if o.bandwidth, err = bandwidthOf(c); err != nil {
 				return err
 			}
-			size, err := parseSize(c.String("size"))
+			length, err := size.Parse(c.String("size"))
 			count := c.Int("count")
 			switch {
 			case err != nil:
-				return usageError("--size: %w", err)
+				return problem.Usage("--size: %w", err)
 			case count <= 0:
-				return usageError("--count must be more than zero")
+				return problem.Usage("--count must be more than zero")
 			case c.Args().Present():
 				return blobArgument(c)
 			}
-			b := &blobber{con, session{clientOptions: o}, r, size}
+			b := &blobber{con, session{clientOptions: o}, r, length}
 			defer b.close()
 			if con.interactive() && !c.IsSet("size") && !c.IsSet("count") {
 				return b.ask(c.Context)
@@ -61,15 +64,15 @@ func blobCommand(con *console) *cli.Command {
 // blobArgument is the error about arguments of blob, which takes none.
 func blobArgument(c *cli.Context) error {
 	args := c.Args().Slice()
-	bad := &badUsage{err: fmt.Errorf("blob takes no arguments, but %q was given", args[0])}
-	size := strings.Join(args, "") // such as 10 MB
+	bad := &problem.UsageError{Err: fmt.Errorf("blob takes no arguments, but %q was given", args[0])}
+	length := strings.Join(args, "") // such as 10 MB
 	if isGiven(c, "size") {
-		size = c.String("size") + size
+		length = c.String("size") + length
 	}
-	if _, err := parseSize(size); err == nil {
-		bad.hint = didYouMean("--size " + size)
+	if _, err := size.Parse(length); err == nil {
+		bad.Hint = didYouMean("--size " + length)
 	} else if addr, likely := likelyServer(args[0]); likely {
-		bad.hint = didYouMean("--addr " + addr)
+		bad.Hint = didYouMean("--addr " + addr)
 	}
 	return bad
 }
@@ -79,7 +82,7 @@ type blobber struct {
 	con *console
 	session
 	retrier
-	size int64
+	length int64
 }
 
 // ask asks for the type of each message, as Task 4 does.
@@ -111,7 +114,7 @@ func (b *blobber) ask(ctx context.Context) error {
 		case "":
 			continue
 		default:
-			b.con.tell("%s is neither 1 nor 2", printable(kind))
+			b.con.tell("%s is neither 1 nor 2", escape.Name(kind))
 			continue
 		}
 		if err := t.count(ctx, b.con, o, err); err != nil {
@@ -149,11 +152,11 @@ func (b *blobber) sendEach(ctx context.Context, t *tally, count int) error {
 
 // send sends one blob of random bytes, and returns its outcome or why there is none.
 func (b *blobber) send(ctx context.Context, p *patience) (object, error) {
-	done := object{Op: "blob", Addr: b.addr, Size: &b.size}
+	done := object{Op: "blob", Addr: b.addr, Size: &b.length}
 	start := time.Now()
 	if b.lab != 0 {
 		err := b.sendBytes(func(bytes io.Reader) error {
-			return b.labDo(ctx, func(c *wire.LabClient) error { return c.Blob(ctx, bytes, b.size) })
+			return b.labDo(ctx, func(c *wire.LabClient) error { return c.Blob(ctx, bytes, b.length) })
 		})
 		if err == nil {
 			done.Unconfirmed = true
@@ -166,7 +169,7 @@ func (b *blobber) send(ctx context.Context, p *patience) (object, error) {
 	err := tries.do(ctx, func() error {
 		return b.sendBytes(func(bytes io.Reader) error {
 			return b.do(ctx, func(c *wire.Client) (err error) {
-				saved, err = c.Blob(ctx, bytes, b.size)
+				saved, err = c.Blob(ctx, bytes, b.length)
 				return err
 			})
 		})
@@ -183,7 +186,7 @@ func (b *blobber) send(ctx context.Context, p *patience) (object, error) {
 func (b *blobber) sendBytes(send func(io.Reader) error) error {
 	var seed [32]byte
 	rand.Read(seed[:])
-	bytes := b.con.meter.measure("random bytes", b.size, io.NopCloser(mathrand.NewChaCha8(seed)), nil)
+	bytes := b.con.meter.measure("random bytes", b.length, io.NopCloser(mathrand.NewChaCha8(seed)), nil)
 	defer bytes.Close()
 	return send(bytes)
 }

@@ -12,6 +12,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/labnet/labnet/commands/escape"
+	"github.com/labnet/labnet/commands/problem"
 	"github.com/labnet/labnet/wire"
 )
 
@@ -51,7 +53,7 @@ func clientOptionsFor(c *cli.Context, con *console, server, what string, tasks .
 	o := clientOptions{timeout: c.Duration("timeout")}
 	con.json, con.quiet = c.Bool("json"), c.Bool("quiet")
 	if o.timeout <= 0 {
-		return o, usageError("--timeout must be more than zero")
+		return o, problem.Usage("--timeout must be more than zero")
 	}
 	addr, host, err := serverAddress(server, what)
 	if err != nil {
@@ -79,13 +81,13 @@ func clientOptionsFor(c *cli.Context, con *console, server, what string, tasks .
 		}
 		words = append(words, t.String())
 	}
-	return o, usageError("--lab: task %s of the course has no %s; choose %s", task, c.Command.Name, oneOf(words))
+	return o, problem.Usage("--lab: task %s of the course has no %s; choose %s", task, c.Command.Name, oneOf(words))
 }
 
 func parseLab(c *cli.Context) (wire.Lab, error) {
 	task, err := wire.ParseLab(c.String("lab"))
 	if err != nil {
-		return 0, usageError("--lab: %w", err)
+		return 0, problem.Usage("--lab: %w", err)
 	}
 	return task, nil
 }
@@ -237,19 +239,19 @@ type unreachable struct {
 }
 
 func (e *unreachable) Error() string {
-	if isTimeout(e.err) {
+	if problem.IsTimeout(e.err) {
 		return "connect " + e.addr + ": no answer"
 	}
-	return "connect " + e.addr + ": " + reason(e.err)
+	return "connect " + e.addr + ": " + problem.Reason(e.err)
 }
 
-func (e *unreachable) Describe() description {
-	d := description{code: exitServer, kind: "unreachable", hint: "check the address, or name another with --addr or LABNET_ADDR"}
+func (e *unreachable) Describe() problem.Description {
+	d := problem.Description{Code: problem.ExitServer, Kind: "unreachable", Hint: "check the address, or name another with --addr or LABNET_ADDR"}
 	switch {
 	case errors.Is(e.err, syscall.ECONNREFUSED):
-		d.hint = "start one with 'labnet serve', or name another with --addr or LABNET_ADDR"
-	case isTimeout(e.err):
-		d.hint = "check the address, and whether a firewall is in the way; --timeout sets how long to wait"
+		d.Hint = "start one with 'labnet serve', or name another with --addr or LABNET_ADDR"
+	case problem.IsTimeout(e.err):
+		d.Hint = "check the address, and whether a firewall is in the way; --timeout sets how long to wait"
 	}
 	return d
 }
@@ -260,13 +262,13 @@ type lost struct {
 	err  error
 }
 
-func (e *lost) Error() string { return "lost " + e.addr + ": " + reason(e.err) }
+func (e *lost) Error() string { return "lost " + e.addr + ": " + problem.Reason(e.err) }
 func (e *lost) Unwrap() error { return e.err }
 
-func (e *lost) Describe() description {
-	d := description{code: exitServer, kind: "lost", hint: "check that the server is still running; its log may say why the connection ended"}
-	if isTimeout(e.err) || errors.Is(e, wire.ErrSilent) {
-		d.hint = "check that the server is still running; --timeout sets how long to wait for it"
+func (e *lost) Describe() problem.Description {
+	d := problem.Description{Code: problem.ExitServer, Kind: "lost", Hint: "check that the server is still running; its log may say why the connection ended"}
+	if problem.IsTimeout(e.err) || errors.Is(e, wire.ErrSilent) {
+		d.Hint = "check that the server is still running; --timeout sets how long to wait for it"
 	}
 	return d
 }
@@ -281,10 +283,10 @@ func (e *foreign) Error() string {
 	return fmt.Sprintf("%s is not a labnet server: it answered %q", e.addr, e.err.Got)
 }
 
-func (e *foreign) Describe() description {
-	d := description{kind: "foreign", hint: "check the address and the port"}
+func (e *foreign) Describe() problem.Description {
+	d := problem.Description{Kind: "foreign", Hint: "check the address and the port"}
 	if e.err.IsLab() {
-		d.hint = "it looks like a program of the course: choose its task with --lab"
+		d.Hint = "it looks like a program of the course: choose its task with --lab"
 	}
 	return d
 }
@@ -295,8 +297,8 @@ type damaged struct{ err error }
 func (e *damaged) Error() string { return e.err.Error() }
 func (e *damaged) Unwrap() error { return e.err }
 
-func (e *damaged) Describe() description {
-	return description{kind: "damaged", hint: "the stored file is damaged; send it again under another name with --name"}
+func (e *damaged) Describe() problem.Description {
+	return problem.Description{Kind: "damaged", Hint: "the stored file is damaged; send it again under another name with --name"}
 }
 
 // A refusedError is what a server answered in place of doing what it was asked for.
@@ -305,8 +307,8 @@ type refusedError struct{ err *wire.Error }
 func (e *refusedError) Error() string { return e.err.Error() }
 func (e *refusedError) Unwrap() error { return e.err }
 
-func (e *refusedError) Describe() description {
-	return description{message: printableText(e.err.Text), kind: string(e.err.Code), hint: e.hint()}
+func (e *refusedError) Describe() problem.Description {
+	return problem.Description{Message: escape.Text(e.err.Text), Kind: string(e.err.Code), Hint: e.hint()}
 }
 
 // hint says what to do about the refusal.

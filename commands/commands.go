@@ -9,6 +9,8 @@ import (
 	"slices"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/labnet/labnet/commands/problem"
 )
 
 // Main runs the command line args, whose first element is the program's name,
@@ -36,11 +38,11 @@ func run(ctx context.Context, con *console, args []string) int {
 	if ctx.Err() != nil {
 		err = nil
 	}
-	if bad, ok := errors.AsType[*badUsage](err); ok {
-		if bad.hint == "" && cmd.Name != "help" {
-			bad.hint = "'labnet help " + cmd.Name + "' shows its flags"
+	if bad, ok := errors.AsType[*problem.UsageError](err); ok {
+		if bad.Hint == "" && cmd.Name != "help" {
+			bad.Hint = "'labnet help " + cmd.Name + "' shows its flags"
 		}
-		bad.err = errors.New(nameVariables(cmd, givenFlags(cmd.Flags, ordered), bad.Error()))
+		bad.Err = errors.New(nameVariables(cmd, givenFlags(cmd.Flags, ordered), bad.Error()))
 	}
 	return con.end(err)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/labnet/labnet/commands/problem"
 	"github.com/labnet/labnet/wire"
 )
 
@@ -34,9 +35,9 @@ func completionCommand() *cli.Command {
 				}
 			}
 			const hint = "put 'source <(labnet completion bash)' into ~/.bashrc; 'labnet help completion' shows it for each shell"
-			err := usageError("choose a shell: bash, zsh or fish").(*badUsage)
-			if err.hint = hint; c.Args().Len() == 1 {
-				err.hint = cmp.Or(didYouMean(nearest(typed, names)), hint)
+			err := problem.Usage("choose a shell: bash, zsh or fish").(*problem.UsageError)
+			if err.Hint = hint; c.Args().Len() == 1 {
+				err.Hint = cmp.Or(didYouMean(nearest(typed, names)), hint)
 			}
 			return err
 		},

@@ -24,8 +24,8 @@ func (o *serveOptions) confine(log zerolog.Logger) error {
 		log.Warn().Msg("not confined, because the command of --exec would be, too")
 	default:
 		s := o.storeNeeds()
-		s.reads = append(s.reads, o.tls.cert, o.tls.key, o.access.tokens)
-		return s.confine(log)
+		s.Reads = append(s.Reads, o.tls.cert, o.tls.key, o.access.tokens)
+		return s.Confine(log)
 	}
 	return nil
 }

@@ -14,7 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/labnet/labnet/commands"
+	"github.com/labnet/labnet/commands/sandbox"
 	"github.com/labnet/labnet/wire"
 )
 
@@ -25,7 +25,7 @@ func TestServeIsConfined(t *testing.T) {
 		t.Skip("whoever runs the tests can gain no privileges itself")
 	}
 	asUsual := "confined to the store"
-	if commands.LandlockVersion() < 6 {
+	if sandbox.Version() < 6 {
 		asUsual = "this kernel confines the server less than newer ones do"
 	}
 	for _, test := range []struct {
@@ -110,7 +110,7 @@ func TestNotifyWhenConfined(t *testing.T) {
 // folders where it was is found, through symlinks too, as certbot has them; one
 // that a symlink now leads to elsewhere is out of reach.
 func TestRenewedCertificateWhenConfined(t *testing.T) {
-	if commands.LandlockVersion() < 2 {
+	if sandbox.Version() < 2 {
 		t.Skip("this kernel's Landlock cannot confine files")
 	}
 	dir := t.TempDir()

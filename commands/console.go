@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"github.com/mattn/go-isatty"
+
+	"github.com/labnet/labnet/commands/escape"
+	"github.com/labnet/labnet/commands/problem"
 )
 
 // maxGathered is how many bytes of results are written at once. A pipe takes so
@@ -67,8 +70,8 @@ func (c *console) done(o object) {
 // are told by fail.
 func (c *console) failure(o object, err error) {
 	c.count(&c.sum.Failed)
-	if item, ok := err.(*itemError); ok && o.File != "" {
-		err = item.err // the object says which
+	if item, ok := err.(*problem.ItemError); ok && o.File != "" {
+		err = item.Err // the object says which
 	}
 	o.diagnosis = diagnosisOf(err)
 	c.object(o)
@@ -83,7 +86,7 @@ func (c *console) skip(o object, why, hint string, askedFor bool) {
 	if askedFor {
 		return
 	}
-	c.note("%s: %s", printable(o.File), why)
+	c.note("%s: %s", escape.Name(o.File), why)
 	if !c.quiet {
 		c.hint(hint)
 	}
@@ -146,7 +149,7 @@ func (c *console) writeResults() {
 		return
 	}
 	if err := c.write(c.out, string(c.results)); err != nil {
-		c.outErr = cmp.Or[error](c.outErr, onItem("standard output", err))
+		c.outErr = cmp.Or[error](c.outErr, problem.Item("standard output", err))
 	}
 	c.results = c.results[:0]
 }
@@ -200,12 +203,12 @@ func (c *console) tell(format string, args ...any) {
 
 // fail prints an error and, if there is one, a hint, and returns the exit code.
 func (c *console) fail(err error) int {
-	d := describe(err)
-	if d.message != "" {
-		c.tell("error: %s", d.message)
+	d := problem.Of(err)
+	if d.Message != "" {
+		c.tell("error: %s", d.Message)
 	}
-	c.hint(d.hint)
-	return d.code
+	c.hint(d.Hint)
+	return d.Code
 }
 
 // hint prints a hint, unless it is "" or was shown before.

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/labnet/labnet/commands/problem"
+	"github.com/labnet/labnet/commands/sandbox"
 	"github.com/labnet/labnet/storage/dir"
 	"github.com/labnet/labnet/wire"
 )
@@ -232,7 +234,7 @@ var mistakes = []struct {
 		{args: []string{"serve", "--store", "locked/store"}, prepare: locked, asRoot: &storeError{"locked/store", denied("mkdir")}},
 		{args: []string{"serve", "--store", "used"}, prepare: used},
 		typed("serve -l 127.0.0.1:0 --addr-file missing/addr"),
-		{args: []string{"serve"}, err: &sandboxError{errors.New("landlock_restrict_self: argument list too long")}},
+		{args: []string{"serve"}, err: &sandbox.Error{Err: errors.New("landlock_restrict_self: argument list too long")}},
 		{args: []string{"serve", "--json"}, err: &receiptError{errStalled}},
 		{args: []string{"serve", "--json"}, err: &receiptError{syscall.ENOSPC}},
 	}},
@@ -240,14 +242,14 @@ var mistakes = []struct {
 		typed("upload missing.pdf"),
 		typed("upload missing/"),
 		{args: []string{"upload", ""}},
-		{args: []string{"upload", "secret"}, prepare: locked, asRoot: onItem("secret", denied("open")), server: store(dir.Options{})},
-		{args: []string{"upload", "locked"}, prepare: locked, asRoot: onItem("locked", denied("open"))},
+		{args: []string{"upload", "secret"}, prepare: locked, asRoot: problem.Item("secret", denied("open")), server: store(dir.Options{})},
+		{args: []string{"upload", "locked"}, prepare: locked, asRoot: problem.Item("locked", denied("open"))},
 		typed("upload /dev/null"),
 		{args: []string{"upload", "file/below"}, prepare: files("file")},
 		{args: []string{"upload", strings.Repeat("n", 256)}},
 		{args: []string{"upload", "-L", "round"}, prepare: loop, server: store(dir.Options{})},
 		{args: []string{"upload", "-L", "dangling"}, prepare: dangling, server: store(dir.Options{})},
-		{args: []string{"upload", "log"}, err: onItem("log", errChanged)},
+		{args: []string{"upload", "log"}, err: problem.Item("log", errChanged)},
 		{args: []string{"upload", "missing", "file", "gone"}, prepare: files("file"), server: store(dir.Options{})},
 	}},
 	{"names", []mistake{

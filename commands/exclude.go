@@ -12,6 +12,9 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/labnet/labnet/commands/escape"
+	"github.com/labnet/labnet/commands/problem"
 )
 
 // A pattern says which files and folders upload leaves out, as a line of a
@@ -113,14 +116,14 @@ func readExclusion(files, given []string) (e exclusion, err error) {
 	for _, file := range files {
 		more, err := readPatterns(file)
 		if err != nil {
-			return nil, usageError("--exclude-from %s: %w", printable(file), err)
+			return nil, problem.Usage("--exclude-from %s: %w", escape.Name(file), err)
 		}
 		e = append(e, more...)
 	}
 	for _, text := range given {
 		p, err := parsePattern(text)
 		if err != nil {
-			return nil, usageError("--exclude %q: %w", text, err)
+			return nil, problem.Usage("--exclude %q: %w", text, err)
 		}
 		e = append(e, p)
 	}
@@ -133,7 +136,7 @@ func readExclusion(files, given []string) (e exclusion, err error) {
 func readPatterns(file string) (list exclusion, err error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return nil, errors.New(describe(err).message)
+		return nil, errors.New(problem.Of(err).Message)
 	}
 	text = bytes.TrimPrefix(text, []byte("\ufeff"))
 	n := 0

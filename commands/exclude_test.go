@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/labnet/labnet/commands/problem"
 )
 
 // excludeTests are patterns, a name, which is a folder if it ends in a slash, and
@@ -142,8 +144,8 @@ func TestBadPatterns(t *testing.T) {
 	for _, pattern := range []string{"", "/", "!", "!/", "[", "[a", "a[]", "[]a]", `a\`, "a//b", "./a", "../a", "a/..", "\xff", "x/[/y"} {
 		if e, err := readExclusion(nil, []string{pattern}); err == nil {
 			t.Errorf("%q is read as %+v", pattern, e)
-		} else if d := describe(err); d.code != exitUsage {
-			t.Errorf("%q: exit code %d", pattern, d.code)
+		} else if d := problem.Of(err); d.Code != problem.ExitUsage {
+			t.Errorf("%q: exit code %d", pattern, d.Code)
 		}
 	}
 }
@@ -167,7 +169,7 @@ func TestExcludeFrom(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, file := range []string{file, file + ".missing", filepath.Dir(file)} {
-		if _, err := readExclusion([]string{file}, nil); err == nil || describe(err).code != exitUsage {
+		if _, err := readExclusion([]string{file}, nil); err == nil || problem.Of(err).Code != problem.ExitUsage {
 			t.Errorf("%s: error %v", file, err)
 		} else {
 			t.Log(err)

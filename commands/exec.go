@@ -14,6 +14,8 @@ import (
 	"github.com/mattn/go-shellwords"
 	"github.com/rs/zerolog"
 	"github.com/urfave/cli/v2"
+
+	"github.com/labnet/labnet/commands/problem"
 )
 
 const (
@@ -56,9 +58,9 @@ func execOptionsOf(c *cli.Context) (o execOptions, err error) {
 	}
 	switch {
 	case o.jobs <= 0:
-		return o, usageError("--exec-jobs must be more than zero")
+		return o, problem.Usage("--exec-jobs must be more than zero")
 	case o.timeout <= 0:
-		return o, usageError("--exec-timeout must be more than zero")
+		return o, problem.Usage("--exec-timeout must be more than zero")
 	}
 	if c.IsSet("exec") {
 		o.argv, err = splitCommand(c.String("exec"))
@@ -74,15 +76,15 @@ func splitCommand(command string) ([]string, error) {
 	argv, err := parser.Parse(command)
 	switch {
 	case err != nil:
-		return nil, usageErrorWithHint(errors.New("--exec: a quote or bracket is not closed, or not within quotes"), hint)
+		return nil, problem.UsageHint(errors.New("--exec: a quote or bracket is not closed, or not within quotes"), hint)
 	case parser.Position >= 0:
-		return nil, usageErrorWithHint(errors.New("--exec: no shell runs it, so ; & | < > have no meaning"), hint)
+		return nil, problem.UsageHint(errors.New("--exec: no shell runs it, so ; & | < > have no meaning"), hint)
 	case len(argv) == 0:
-		return nil, usageError("--exec: no command given")
+		return nil, problem.Usage("--exec: no command given")
 	}
 	for _, word := range argv {
 		if strings.HasPrefix(word, "$LABNET_") || strings.HasPrefix(word, "${LABNET_") {
-			return nil, usageErrorWithHint(errors.New("--exec: no shell runs it, so "+word+" is not expanded"), hint)
+			return nil, problem.UsageHint(errors.New("--exec: no shell runs it, so "+word+" is not expanded"), hint)
 		}
 	}
 	if _, err := exec.LookPath(argv[0]); err != nil {
@@ -90,7 +92,7 @@ func splitCommand(command string) ([]string, error) {
 		if errors.As(err, &why) {
 			err = why.Err
 		}
-		return nil, usageErrorWithHint(onItem("--exec: "+argv[0], err), "give the path of a program, or its name if it is in PATH")
+		return nil, problem.UsageHint(problem.Item("--exec: "+argv[0], err), "give the path of a program, or its name if it is in PATH")
 	}
 	return argv, nil
 }

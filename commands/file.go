@@ -15,18 +15,20 @@ import (
 
 	"golang.org/x/text/unicode/norm"
 
+	"github.com/labnet/labnet/commands/escape"
+	"github.com/labnet/labnet/commands/problem"
 	"github.com/labnet/labnet/storage"
 	"github.com/labnet/labnet/wire"
 )
 
 var (
 	// errChanged means that a file was written to while it was sent.
-	errChanged = newError("changed while it was read", "changed", "send it again when nothing writes to it")
+	errChanged = problem.New("changed while it was read", "changed", "send it again when nothing writes to it")
 	// errBadName means that no server can be told the name.
-	errBadName = newError("its name cannot be sent", string(wire.CodeName), renameHint)
+	errBadName = problem.New("its name cannot be sent", string(wire.CodeName), renameHint)
 	// errNoStreams is about the protocol of the course.
-	errNoStreams = newError("the course's protocol has no files of unknown size", "unsupported", "")
-	errNoFolders = newError("the course's protocol has no empty folders", "unsupported", "")
+	errNoStreams = problem.New("the course's protocol has no files of unknown size", "unsupported", "")
+	errNoFolders = problem.New("the course's protocol has no empty folders", "unsupported", "")
 )
 
 // unconfirmed is the remark on what was sent in the lab dialect.
@@ -330,7 +332,7 @@ func (u *uploader) print(it *item, saved wire.Saved) {
 		if u.brief && it.nested {
 			u.con.done(done)
 		} else {
-			u.con.result(done, "%s  empty folder", printable(it.file+string(os.PathSeparator)))
+			u.con.result(done, "%s  empty folder", escape.Name(it.file+string(os.PathSeparator)))
 		}
 		return
 	}
@@ -340,7 +342,7 @@ func (u *uploader) print(it *item, saved wire.Saved) {
 	remark, remarkable := remarkOn(it.announcement, saved)
 	u.sent(it, done, digest+":"+sum, remark, remarkable)
 	if it.stream != nil && it.stream.producer != nil && saved.Size == 0 {
-		u.con.note("%s: the command wrote nothing; an empty file was kept", printable(it.label()))
+		u.con.note("%s: the command wrote nothing; an empty file was kept", escape.Name(it.label()))
 	}
 }
 
@@ -371,7 +373,7 @@ func remarkOn(a wire.Announcement, saved wire.Saved) (remark string, remarkable 
 		all = append(all, "resumed at "+amount(saved.Resumed))
 	}
 	if renamed {
-		all = append(all, "kept as "+printable(saved.Name))
+		all = append(all, "kept as "+escape.Name(saved.Name))
 	}
 	return strings.Join(all, ", "), resumed || renamed
 }

@@ -11,16 +11,17 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/labnet/labnet/commands/problem"
 	"github.com/labnet/labnet/storage/dir"
 )
 
 var (
 	// errLoop means that a link leads to a folder that it is in.
-	errLoop = newError("leads back to a folder above it", "loop", "")
+	errLoop = problem.New("leads back to a folder above it", "loop", "")
 	// errDangling means that a link leads nowhere.
-	errDangling = newError("symbolic link to a file that does not exist", "not-found", "")
+	errDangling = problem.New("symbolic link to a file that does not exist", "not-found", "")
 	// errKind means that there is nothing in it that could be sent.
-	errKind = newError("neither a file nor a folder", "not-a-file", "")
+	errKind = problem.New("neither a file nor a folder", "not-a-file", "")
 )
 
 // items finds what the arguments name, in order.

@@ -10,6 +10,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/labnet/labnet/commands/problem"
 )
 
 // ofAllClients is the title of flags that are not of one command alone.
@@ -26,7 +28,7 @@ func helpCommand() *cli.Command {
 		Action: func(c *cli.Context) error {
 			switch name := c.Args().First(); {
 			case c.Args().Len() > 1:
-				return usageError("help takes one command, but %q and %q were given", name, c.Args().Get(1))
+				return problem.Usage("help takes one command, but %q and %q were given", name, c.Args().Get(1))
 			case name == "":
 				return writeHelp(c.App)
 			case c.App.Command(name) == nil:

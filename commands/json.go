@@ -9,6 +9,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/labnet/labnet/commands/escape"
+	"github.com/labnet/labnet/commands/problem"
 	"github.com/labnet/labnet/wire"
 )
 
@@ -102,8 +104,8 @@ func (t *fileTotals) add(o object) {
 
 // diagnosisOf describes an error for programs.
 func diagnosisOf(err error) diagnosis {
-	d := describe(err)
-	return diagnosis{d.kind, d.message, d.hint}
+	d := problem.Of(err)
+	return diagnosis{d.Kind, d.Message, d.Hint}
 }
 
 // about sets the file that an object is about. JSON has no bytes that are not
@@ -162,5 +164,5 @@ func encode(object any) []byte {
 	if err := e.Encode(object); err != nil {
 		panic(err) // the objects are this package's own
 	}
-	return escapeInvisible(b.Bytes())
+	return escape.JSON(b.Bytes())
 }

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/labnet/labnet/commands/problem"
 	"github.com/labnet/labnet/wire"
 )
 
@@ -12,7 +13,7 @@ import (
 // gives up: as long as a client may make no progress.
 const receiptTime = 30 * time.Second
 
-var errStalled = newError("nobody read the receipts for "+receiptTime.String(), "failed",
+var errStalled = problem.New("nobody read the receipts for "+receiptTime.String(), "failed",
 	"keep reading standard output; the senders were not acknowledged and will retry")
 
 // receipts writes a line for each thing received. Who reads them may be slow,
@@ -32,7 +33,7 @@ type receipts struct {
 // A receiptError means that standard output takes no receipts any more.
 type receiptError struct{ err error }
 
-func (e *receiptError) Error() string { return "standard output: " + reason(e.err) }
+func (e *receiptError) Error() string { return "standard output: " + problem.Reason(e.err) }
 func (e *receiptError) Unwrap() error { return e.err }
 
 // tellReceipts has a server's receipts written to standard output, if con prints

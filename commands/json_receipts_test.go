@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/labnet/labnet/commands/problem"
 	"github.com/labnet/labnet/storage/dir"
 	"github.com/labnet/labnet/wire"
 )
@@ -69,7 +70,7 @@ func TestReceiptsLost(t *testing.T) {
 	var out bytes.Buffer
 	var full atomic.Bool
 	full.Store(true)
-	for _, want := range []int{exitServer, 0} {
+	for _, want := range []int{problem.ExitServer, 0} {
 		d, err := dir.Open(folder, dir.Options{})
 		must(t, err)
 		con := &console{json: true, out: writerFunc(func(p []byte) (int, error) {

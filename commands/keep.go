@@ -9,6 +9,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"github.com/labnet/labnet/commands/size"
 	"github.com/labnet/labnet/storage"
 	"github.com/labnet/labnet/wire"
 )
@@ -115,7 +116,7 @@ func refusal(err error) error {
 	case errors.Is(err, storage.ErrDegraded):
 		code, text = wire.CodeDegraded, storage.ErrDegraded.Error()
 	case errors.As(err, &space):
-		code, text = wire.CodeNoSpace, storage.ErrNoSpace.Error()+": "+shortage(space.Needed, humanize.IBytes(uint64(space.Free)))
+		code, text = wire.CodeNoSpace, storage.ErrNoSpace.Error()+": "+size.Shortage(space.Needed, humanize.IBytes(uint64(space.Free)))
 	case errors.Is(err, storage.ErrNoSpace):
 		code, text = wire.CodeNoSpace, storage.ErrNoSpace.Error()
 	case errors.Is(err, storage.ErrFailed):

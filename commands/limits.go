@@ -6,6 +6,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/labnet/labnet/commands/problem"
 	"github.com/labnet/labnet/wire"
 )
 
@@ -48,7 +49,7 @@ func limitsOf(c *cli.Context) (l wire.Limits, err error) {
 		{"max-uploads", &l.MaxUploads},
 	} {
 		if *n.limit = c.Int(n.flag); *n.limit <= 0 {
-			return l, usageError("--%s must be more than zero", n.flag)
+			return l, problem.Usage("--%s must be more than zero", n.flag)
 		}
 	}
 	for _, t := range []struct {
@@ -61,7 +62,7 @@ func limitsOf(c *cli.Context) (l wire.Limits, err error) {
 		{"progress-timeout", &l.ProgressTimeout},
 	} {
 		if *t.limit = c.Duration(t.flag); *t.limit <= 0 {
-			return l, usageError("--%s must be more than zero", t.flag)
+			return l, problem.Usage("--%s must be more than zero", t.flag)
 		}
 	}
 	if l.MaxSize, err = sizeOf(c, "max-size"); err != nil {
@@ -75,7 +76,7 @@ func limitsOf(c *cli.Context) (l wire.Limits, err error) {
 		return l, err
 	}
 	if message > wire.MaxString {
-		return l, usageError("--max-message must be at most %d", wire.MaxString)
+		return l, problem.Usage("--max-message must be at most %d", wire.MaxString)
 	}
 	l.MaxMessage = int(message)
 	return l, shareFiles(&l, openFiles(), c.IsSet("max-conns"))
@@ -98,7 +99,7 @@ const (
 func shareFiles(l *wire.Limits, files int, asked bool) error {
 	if asked {
 		if need := ownFiles + connFiles*l.MaxConns + callFiles*minCalls + minShared; need > files {
-			return usageErrorWithHint(fmt.Errorf("--max-conns %d needs %d open files, and the system allows %d", l.MaxConns, need, files),
+			return problem.UsageHint(fmt.Errorf("--max-conns %d needs %d open files, and the system allows %d", l.MaxConns, need, files),
 				"raise that with 'ulimit -n' or LimitNOFILE=, or ask for fewer")
 
 		}
@@ -112,7 +113,7 @@ func shareFiles(l *wire.Limits, files int, asked bool) error {
 	l.MaxOpen = min(max(left/8, minShared), wire.DefaultMaxOpen)
 	left -= callFiles*l.MaxCalls + l.MaxOpen
 	if l.MaxConns = min(left/connFiles, l.MaxConns); l.MaxConns < 1 {
-		return usageErrorWithHint(fmt.Errorf("the system allows this process only %d open files", files), "raise that with 'ulimit -n' or LimitNOFILE=")
+		return problem.UsageHint(fmt.Errorf("the system allows this process only %d open files", files), "raise that with 'ulimit -n' or LimitNOFILE=")
 	}
 	return nil
 }

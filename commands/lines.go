@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 
+	"github.com/labnet/labnet/commands/escape"
 	"github.com/labnet/labnet/wire"
 )
 
@@ -222,7 +223,7 @@ func (l *lineSender) tell(ctx context.Context, m *message) {
 			l.progress = true
 			done := l.outcome(m)
 			done.Reply = &reply
-			l.con.result(done, "%s", printableText(reply))
+			l.con.result(done, "%s", escape.Text(reply))
 			l.tally.count(ctx, l.con, done, nil)
 			return
 		}

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/labnet/labnet/commands/problem"
 	"github.com/labnet/labnet/storage/storagetest"
 )
 
@@ -107,7 +108,7 @@ func TestUncertainLines(t *testing.T) {
 		if !strings.Contains(told, "; trying again for up to 5m\nlabnet: sending 1 message again; the server may have received it already\n") {
 			t.Errorf("told:\n%s", told)
 		}
-		if back && err != nil || !back && !strings.HasSuffix(describe(err).message, "; gave up after 5m; the server may have received it all the same") {
+		if back && err != nil || !back && !strings.HasSuffix(problem.Of(err).Message, "; gave up after 5m; the server may have received it all the same") {
 			t.Errorf("in the end: %v", err)
 		}
 	}

@@ -9,13 +9,16 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/labnet/labnet/commands/escape"
+	"github.com/labnet/labnet/commands/problem"
+	"github.com/labnet/labnet/commands/systemd"
 	"github.com/labnet/labnet/wire"
 )
 
 // listen returns the sockets that were passed to this process or, if there are
 // none, one that listens at addr. It returns at least one, and each passes check.
 func listen(addr string, check func(net.Addr) error) ([]net.Listener, error) {
-	listeners, err := passedListeners()
+	listeners, err := systemd.Listeners()
 	passed := len(listeners) > 0
 	if err == nil && !passed {
 		l, err := listenChecked(addr, check)
@@ -63,23 +66,23 @@ type listenError struct {
 }
 
 func (e *listenError) Error() string {
-	return "listen " + printable(e.addr) + ": " + describe(e.err).message
+	return "listen " + escape.Name(e.addr) + ": " + problem.Of(e.err).Message
 }
 func (e *listenError) Unwrap() error { return e.err }
 
-func (e *listenError) Describe() description {
-	d := describe(e.err)
-	d.message = e.Error()
+func (e *listenError) Describe() problem.Description {
+	d := problem.Of(e.err)
+	d.Message = e.Error()
 	var unknown *net.DNSError
 	switch {
 	case errors.As(e.err, &unknown):
-		d.hint = "choose an address of this machine with --listen, such as 127.0.0.1:9000, or :9000 for all of them"
+		d.Hint = "choose an address of this machine with --listen, such as 127.0.0.1:9000, or :9000 for all of them"
 	case errors.Is(e.err, syscall.EADDRINUSE):
-		d.kind, d.hint = "address-in-use", "another server may be running: choose another port with --listen"
+		d.Kind, d.Hint = "address-in-use", "another server may be running: choose another port with --listen"
 	case errors.Is(e.err, syscall.EADDRNOTAVAIL):
-		d.hint = "this machine does not have that address: choose another with --listen"
+		d.Hint = "this machine does not have that address: choose another with --listen"
 	case errors.Is(e.err, fs.ErrPermission):
-		d.hint = "ports below 1024 may need root: choose another with --listen"
+		d.Hint = "ports below 1024 may need root: choose another with --listen"
 	}
 	return d
 }
@@ -120,7 +123,7 @@ func writeAddrFile(name string, listeners []net.Listener) (err error) {
 	}
 	defer func() {
 		if err != nil {
-			err = onItem("--addr-file "+name, err)
+			err = problem.Item("--addr-file "+name, err)
 		}
 	}()
 	tmp, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*")

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/labnet/labnet/commands/certs"
 	"github.com/labnet/labnet/storage"
 	"github.com/labnet/labnet/storage/dir"
 	"github.com/labnet/labnet/storage/s3/s3test"
@@ -266,7 +267,7 @@ func objectStore(t *testing.T, h http.Handler) net.Listener {
 
 // encrypting is one with a key that it has made by itself.
 func encrypting(t *testing.T) net.Listener {
-	cert, err := openIdentity(filepath.Join(t.TempDir(), "identity"))
+	cert, err := certs.OpenIdentity(filepath.Join(t.TempDir(), "identity"))
 	must(t, err)
 	srv := &wire.Server{Certificate: func() (*tls.Certificate, error) { return cert, nil }}
 	return serveDir(t, srv, dir.Options{})

@@ -9,6 +9,9 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/labnet/labnet/commands/escape"
+	"github.com/labnet/labnet/commands/problem"
 )
 
 // didYouMean is a hint at what may have been meant, or "" without any.
@@ -95,7 +98,7 @@ func choose(what, typed string, words []string) (string, error) {
 	if other := otherWords[fold(typed)]; meant == "" && slices.Contains(words, other) {
 		meant = other
 	}
-	return "", usageErrorWithHint(fmt.Errorf("%s: %q is not %s", what, typed, oneOf(words)), didYouMean(meant))
+	return "", problem.UsageHint(fmt.Errorf("%s: %q is not %s", what, typed, oneOf(words)), didYouMean(meant))
 }
 
 // oneOf lists words of which one is to be chosen.
@@ -132,10 +135,10 @@ func noCommand(app *cli.App, args []string) error {
 	case first < len(args):
 		return unknownCommand(app, args[first:])
 	}
-	bad := &badUsage{err: errors.New("no command given")}
+	bad := &problem.UsageError{Err: errors.New("no command given")}
 	for _, arg := range args {
 		name, _, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
-		if bad.hint = ofOneCommand(app, name); bad.hint != "" {
+		if bad.Hint = ofOneCommand(app, name); bad.Hint != "" {
 			break
 		}
 	}
@@ -159,7 +162,7 @@ func unknownCommand(app *cli.App, words []string) error {
 	} else if addr, likely := likelyServer(typed); likely && len(words) == 1 {
 		hint = meantCommand("ping", addr)
 	}
-	return usageErrorWithHint(fmt.Errorf("unknown command %q", typed), hint)
+	return problem.UsageHint(fmt.Errorf("unknown command %q", typed), hint)
 }
 
 // otherCommand returns the command that is called like typed elsewhere, or "".
@@ -199,7 +202,7 @@ func meantCommand(words ...string) string {
 func shellWords(words []string) string {
 	var b []string
 	for _, word := range words {
-		if word == "" || printable(word) != word || strings.ContainsAny(word, " \"'`$&|;<>()*?[]#~\\!{}") {
+		if word == "" || escape.Name(word) != word || strings.ContainsAny(word, " \"'`$&|;<>()*?[]#~\\!{}") {
 			word = quote(word)
 		}
 		b = append(b, word)
@@ -220,12 +223,12 @@ var otherFlags = map[string][]string{
 // unknownFlag is the error about a flag, as it was typed, that a command with some
 // flags does not have.
 func unknownFlag(app *cli.App, flags []cli.Flag, typed string) error {
-	bad := &badUsage{err: fmt.Errorf("unknown flag %s", printable(typed))}
+	bad := &problem.UsageError{Err: fmt.Errorf("unknown flag %s", escape.Name(typed))}
 	name := strings.TrimLeft(typed, "-")
 	if !strings.HasPrefix(typed, "--") && len(name) > 1 && flagNamed(flags, name[:1]) != nil {
 		for _, letter := range name {
 			if flagNamed(flags, string(letter)) == nil {
-				bad.err = fmt.Errorf("unknown flag %s in %s", printable("-"+string(letter)), printable(typed))
+				bad.Err = fmt.Errorf("unknown flag %s in %s", escape.Name("-"+string(letter)), escape.Name(typed))
 				break
 			}
 		}
@@ -234,7 +237,7 @@ func unknownFlag(app *cli.App, flags []cli.Flag, typed string) error {
 	for _, f := range flags {
 		long = append(long, f.Names()[0])
 	}
-	bad.hint = flagHint(app, flags, long, name)
+	bad.Hint = flagHint(app, flags, long, name)
 	return bad
 }
 

@@ -13,6 +13,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/labnet/labnet/commands/escape"
+	"github.com/labnet/labnet/commands/problem"
 	"github.com/labnet/labnet/wire"
 )
 
@@ -40,7 +42,7 @@ func pingCommand(con *console) *cli.Command {
 			case c.Args().Len() > 1:
 				return secondServer(c.Args().Slice())
 			case c.Args().Present() && isGiven(c, "addr"):
-				return usageError("ping takes one server, but --addr %s and %q were given", printable(server), c.Args().First())
+				return problem.Usage("ping takes one server, but --addr %s and %q were given", escape.Name(server), c.Args().First())
 			case c.Args().Present():
 				server, what = c.Args().First(), "server"
 			}
@@ -50,9 +52,9 @@ func pingCommand(con *console) *cli.Command {
 			case err != nil:
 				return err
 			case c.IsSet("count") && o.count <= 0:
-				return usageError("--count must be more than zero")
+				return problem.Usage("--count must be more than zero")
 			case o.interval < 0:
-				return usageError("--interval must not be negative")
+				return problem.Usage("--interval must not be negative")
 			}
 			return ping(c.Context, con, o)
 		}),
@@ -61,10 +63,10 @@ func pingCommand(con *console) *cli.Command {
 
 // secondServer is the error about several servers to ping.
 func secondServer(args []string) error {
-	bad := &badUsage{err: fmt.Errorf("ping takes one server, but %q and %q were given", args[0], args[1])}
+	bad := &problem.UsageError{Err: fmt.Errorf("ping takes one server, but %q and %q were given", args[0], args[1])}
 	if len(args) == 2 && isNumber(args[1]) {
 		if host, _, err := splitAddress(args[0], ""); err == nil { // as for nc
-			bad.hint = didYouMean(net.JoinHostPort(host, args[1]))
+			bad.Hint = didYouMean(net.JoinHostPort(host, args[1]))
 		}
 	}
 	return bad
@@ -133,14 +135,14 @@ func ping(ctx context.Context, con *console, o pingOptions) error {
 	case lastErr == nil:
 		return nil
 	}
-	code := exitFailed
+	code := problem.ExitFailed
 	if len(times) == 0 {
-		code = describe(lastErr).code
+		code = problem.Of(lastErr).Code
 	}
 	if sent == 1 {
-		return newUndone("", code) // all is said
+		return problem.Undone("", code) // all is said
 	}
-	return newUndone(fmt.Sprintf("%d of %d pings failed", sent-len(times), sent), code)
+	return problem.Undone(fmt.Sprintf("%d of %d pings failed", sent-len(times), sent), code)
 }
 
 // sleep waits before the i-th of several things, but not before the first. It

@@ -10,6 +10,9 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/labnet/labnet/commands/escape"
+	"github.com/labnet/labnet/commands/problem"
 )
 
 const (
@@ -21,7 +24,7 @@ const (
 )
 
 // errHeld means that the end of a command's output is not known.
-var errHeld = newError("the command ended, but a process that it left behind holds its output open; nothing was kept", "command-failed", "redirect the output of what runs in the background")
+var errHeld = problem.New("the command ended, but a process that it left behind holds its output open; nothing was kept", "command-failed", "redirect the output of what runs in the background")
 
 // A producer is the command that writes a stream. Its output ends in io.EOF only if
 // it has exited with 0. It is started by the first Read. Whoever reads it calls
@@ -59,7 +62,7 @@ func notStarted(name string, err error) error {
 	if why, ok := errors.AsType[*exec.Error](err); ok {
 		err = why.Err
 	}
-	return usageErrorWithHint(onItem("--from-command: "+name, err), "give the path of a program, or its name if it is in PATH; no shell reads it")
+	return problem.UsageHint(problem.Item("--from-command: "+name, err), "give the path of a program, or its name if it is in PATH; no shell reads it")
 }
 
 func (p *producer) start() error {
@@ -159,17 +162,19 @@ type commandError struct {
 }
 
 func (e *commandError) Error() string {
-	how := reason(e.err)
+	how := problem.Reason(e.err)
 	if e.state != nil {
 		how = fmt.Sprintf("exited with %d", e.state.ExitCode())
 		if status, ok := e.state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
 			how = fmt.Sprintf("was ended by a signal (%v)", status.Signal())
 		}
 	}
-	return printable(e.name) + " " + how + "; nothing was kept"
+	return escape.Name(e.name) + " " + how + "; nothing was kept"
 }
 
-func (e *commandError) Describe() description { return description{kind: "command-failed"} }
+func (e *commandError) Describe() problem.Description {
+	return problem.Description{Kind: "command-failed"}
+}
 
 // A cutShort command was ended because its output could not be sent.
 type cutShort struct {
@@ -178,12 +183,12 @@ type cutShort struct {
 }
 
 func (e *cutShort) Error() string {
-	return describe(e.err).message + "; " + printable(e.name) + " was ended"
+	return problem.Of(e.err).Message + "; " + escape.Name(e.name) + " was ended"
 }
 func (e *cutShort) Unwrap() error { return e.err }
 
-func (e *cutShort) Describe() description {
-	d := describe(e.err)
-	d.message = e.Error()
+func (e *cutShort) Describe() problem.Description {
+	d := problem.Of(e.err)
+	d.Message = e.Error()
 	return d
 }

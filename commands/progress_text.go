@@ -9,6 +9,8 @@ import (
 
 	"github.com/dustin/go-humanize"
 	"golang.org/x/text/width"
+
+	"github.com/labnet/labnet/commands/escape"
 )
 
 // longFile is how long a file among many is sent before it is named.
@@ -40,7 +42,7 @@ func (m *meter) text(columns int) string {
 
 // one tells of the only thing there is.
 func (m *meter) one(s *metered, now time.Time) []part {
-	name := part{printable(s.name), 0, true}
+	name := part{escape.Name(s.name), 0, true}
 	at, rate := s.resumed+s.sent, part{text: m.perSecond(now), rank: 2}
 	switch {
 	case s.closed:
@@ -75,7 +77,7 @@ func (m *meter) many(now time.Time) []part {
 	if s == nil || s.closed || now.Sub(s.since) < longFile {
 		return parts
 	}
-	parts = append(parts, part{printable(s.name), 3, true})
+	parts = append(parts, part{escape.Name(s.name), 3, true})
 	switch at := s.resumed + s.sent; {
 	case s.read < s.resumed:
 		return append(parts, part{text: "being compared", rank: 4})
@@ -122,7 +124,7 @@ func (m *meter) stopped(saved int, lab bool) string {
 	case s == nil:
 		return "stopped before anything was sent"
 	}
-	name, at := printable(s.name)+": ", s.resumed+s.sent
+	name, at := escape.Name(s.name)+": ", s.resumed+s.sent
 	switch {
 	case lab:
 		return name + "stopped at " + amount(at) + unknown

@@ -11,6 +11,8 @@ import (
 
 	"github.com/clipperhouse/displaywidth"
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/labnet/labnet/commands/escape"
 )
 
 // A completer looks at what was typed and returns what it can only mean so far,
@@ -204,7 +206,7 @@ func (w word) complete(columns int) (completed, choices string) {
 	var names []string
 	for _, e := range entries {
 		name := e.Name()
-		if !strings.HasPrefix(norm.NFC.String(name), norm.NFC.String(start)) || printable(name) != name || start == "" && name[0] == '.' {
+		if !strings.HasPrefix(norm.NFC.String(name), norm.NFC.String(start)) || escape.Name(name) != name || start == "" && name[0] == '.' {
 			continue
 		}
 		if info, err := os.Stat(filepath.Join(w.path(dir), name)); err == nil && info.IsDir() {

@@ -10,6 +10,8 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
 
+	"github.com/labnet/labnet/commands/escape"
+	"github.com/labnet/labnet/commands/problem"
 	"github.com/labnet/labnet/wire"
 )
 
@@ -48,9 +50,9 @@ func retrierOf(c *cli.Context) (retrier, error) {
 	r := retrier{c.Duration("retry-for"), c.Int("retries"), capped, capped || c.IsSet("retry-for")}
 	switch {
 	case c.Duration("retry-for") < 0:
-		return r, usageError("--retry-for must not be negative")
+		return r, problem.Usage("--retry-for must not be negative")
 	case c.Int("retries") < 0:
-		return r, usageError("--retries must not be negative")
+		return r, problem.Usage("--retries must not be negative")
 	}
 	return r, nil
 }
@@ -114,9 +116,9 @@ func (p *patience) wait(ctx context.Context, con *console, item string, err erro
 	}
 	p.tries++
 	pause := min(backoff(p.tries), remaining)
-	what := describe(err).message
+	what := problem.Of(err).Message
 	if item != "" && !isServerGone(err) {
-		what = printable(item) + ": " + what
+		what = escape.Name(item) + ": " + what
 	}
 	p.say(con, now, what, remaining)
 	con.meter.wait(what, now.Add(pause), now.Add(remaining))
@@ -222,12 +224,12 @@ func sendingAgain(con *console, n int, thing string) {
 // An unanswered error is about what was sent, perhaps, and not answered.
 type unanswered struct{ err error }
 
-func (e *unanswered) Error() string { return describe(e.err).message }
+func (e *unanswered) Error() string { return problem.Of(e.err).Message }
 func (e *unanswered) Unwrap() error { return e.err }
 
-func (e *unanswered) Describe() description {
-	d := describe(e.err)
-	d.message += "; the server may have received it all the same"
+func (e *unanswered) Describe() problem.Description {
+	d := problem.Of(e.err)
+	d.Message += "; the server may have received it all the same"
 	return d
 }
 
@@ -239,7 +241,7 @@ type gaveUp struct {
 }
 
 func (e *gaveUp) Error() string {
-	text := describe(e.err).message
+	text := problem.Of(e.err).Message
 	if e.after > 0 {
 		text += "; gave up after " + about(e.after)
 	}
@@ -248,11 +250,11 @@ func (e *gaveUp) Error() string {
 
 func (e *gaveUp) Unwrap() error { return e.err }
 
-func (e *gaveUp) Describe() description {
-	d := describe(e.err)
-	d.message = e.Error()
-	if e.resumes && (isServerGone(e.err) || d.hint == laterHint) {
-		d.hint = "run it again to continue"
+func (e *gaveUp) Describe() problem.Description {
+	d := problem.Of(e.err)
+	d.Message = e.Error()
+	if e.resumes && (isServerGone(e.err) || d.Hint == laterHint) {
+		d.Hint = "run it again to continue"
 	}
 	return d
 }

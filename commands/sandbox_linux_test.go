@@ -16,9 +16,10 @@ import (
 
 	"github.com/landlock-lsm/go-landlock/landlock"
 	kernel "github.com/landlock-lsm/go-landlock/landlock/syscall"
+	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
 
-	"github.com/labnet/labnet/commands"
+	"github.com/labnet/labnet/commands/sandbox"
 )
 
 func init() {
@@ -158,7 +159,7 @@ func confinedMain() {
 	}
 	ready.Wait()
 	if confine {
-		if err := commands.Confine(os.Stderr, t.path("store"), []string{t.path("keys/f")}, uint16(t.allowed)); err != nil {
+		if err := (sandbox.Sandbox{Store: t.path("store"), Reads: []string{t.path("keys/f")}, Connects: []uint16{uint16(t.allowed)}}).Confine(zerolog.New(os.Stderr)); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -177,7 +178,7 @@ func confinedMain() {
 // thread; what the server needs goes on; and without the sandbox all of it works,
 // so that it is the sandbox that forbids it.
 func TestSandbox(t *testing.T) {
-	version := commands.LandlockVersion()
+	version := sandbox.Version()
 	for _, confine := range []bool{true, false} {
 		t.Run(fmt.Sprintf("confined=%t", confine), func(t *testing.T) {
 			if confine && version < 2 {
@@ -240,7 +241,7 @@ func crowdedMain() {
 // TestServeMustBeConfined: a server that cannot confine itself although the kernel
 // could does not serve, unless it was told not to try.
 func TestServeMustBeConfined(t *testing.T) {
-	if commands.LandlockVersion() < 2 {
+	if sandbox.Version() < 2 {
 		t.Skip("this kernel's Landlock cannot confine files")
 	}
 	for _, flags := range [][]string{nil, {"--no-sandbox"}} {

@@ -8,15 +8,17 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/labnet/labnet/commands/escape"
+	"github.com/labnet/labnet/commands/problem"
 	"github.com/labnet/labnet/wire"
 )
 
 const asFileHint = "send it as a file with 'labnet upload -'"
 
 var (
-	errNotUTF8   = newError("the message is not valid UTF-8", "bad-text", "convert it with iconv, or "+asFileHint)
-	errNUL       = newError("the message contains a NUL byte", "bad-text", asFileHint)
-	errEmptyText = newError("the message is empty", "bad-text", "")
+	errNotUTF8   = problem.New("the message is not valid UTF-8", "bad-text", "convert it with iconv, or "+asFileHint)
+	errNUL       = problem.New("the message contains a NUL byte", "bad-text", asFileHint)
+	errEmptyText = problem.New("the message is empty", "bad-text", "")
 )
 
 // A longText error is about a message of more than wire.MaxString bytes.
@@ -30,8 +32,8 @@ func (e *longText) Error() string {
 	return "the message has " + size + " bytes, and " + grouped(wire.MaxString) + " is the limit"
 }
 
-func (e *longText) Describe() description {
-	return description{kind: string(wire.CodeTooLarge), hint: asFileHint}
+func (e *longText) Describe() problem.Description {
+	return problem.Description{Kind: string(wire.CodeTooLarge), Hint: asFileHint}
 }
 
 func sayCommand(con *console) *cli.Command {
@@ -94,7 +96,7 @@ func (s *speaker) said(text string) object {
 func (s *speaker) sayInput(ctx context.Context) error {
 	input, err := io.ReadAll(io.LimitReader(s.con.textStream(s.con.in), maxLine))
 	if err != nil {
-		return onItem("standard input", err)
+		return problem.Item("standard input", err)
 	}
 	return s.sayOne(ctx, strings.TrimSuffix(strings.TrimSuffix(string(input), "\n"), "\r"))
 }
@@ -150,7 +152,7 @@ func (s *speaker) say(ctx context.Context, text string) (object, error) {
 	done.AnswerLost = tries.unanswered
 	if err == nil {
 		done.Reply = &reply
-		s.con.result(done, "%s", printableText(reply))
+		s.con.result(done, "%s", escape.Text(reply))
 	}
 	return done, err
 }
@@ -166,7 +168,7 @@ func (s *speaker) labSay(ctx context.Context, text string, done object) error {
 		return err
 	case s.lab == wire.Lab3:
 		done.Reply = &reply
-		s.con.result(done, "%s", printableText(reply))
+		s.con.result(done, "%s", escape.Text(reply))
 	default:
 		done.Unconfirmed = true
 		s.con.result(done, "sent; task %s has no answer", s.lab)

@@ -16,6 +16,11 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/urfave/cli/v2"
 
+	"github.com/labnet/labnet/commands/escape"
+	"github.com/labnet/labnet/commands/problem"
+	"github.com/labnet/labnet/commands/reload"
+	"github.com/labnet/labnet/commands/size"
+	"github.com/labnet/labnet/commands/systemd"
 	"github.com/labnet/labnet/storage"
 	"github.com/labnet/labnet/storage/dir"
 	"github.com/labnet/labnet/wire"
@@ -91,15 +96,15 @@ func serveCommand(con *console) *cli.Command {
 // serveArgument is the error about an argument of serve, which takes none: a folder
 // would be made where none was meant.
 func serveArgument(arg string) error {
-	bad := &badUsage{err: fmt.Errorf("serve takes no arguments, but %q was given", arg)}
+	bad := &problem.UsageError{Err: fmt.Errorf("serve takes no arguments, but %q was given", arg)}
 	_, likely := likelyServer(arg)
 	switch {
 	case arg == "help":
-		bad.hint = didYouMean("'labnet help serve'")
+		bad.Hint = didYouMean("'labnet help serve'")
 	case likely || isNumber(arg) || strings.HasPrefix(arg, ":"):
-		bad.hint = didYouMean("--listen " + shellWords([]string{arg}))
+		bad.Hint = didYouMean("--listen " + shellWords([]string{arg}))
 	default:
-		bad.hint = didYouMean("--store " + shellWords([]string{arg}))
+		bad.Hint = didYouMean("--store " + shellWords([]string{arg}))
 	}
 	return bad
 }
@@ -142,11 +147,11 @@ func serveOptionsOf(c *cli.Context) (o serveOptions, err error) {
 	o.keep.PartialTTL, o.keep.MaxPartials = c.Duration("partial-ttl"), c.Int("max-partials")
 	switch {
 	case o.keep.PartialTTL <= 0:
-		return o, usageError("--partial-ttl must be more than zero")
+		return o, problem.Usage("--partial-ttl must be more than zero")
 	case o.keep.MaxPartials <= 0:
-		return o, usageError("--max-partials must be more than zero")
+		return o, problem.Usage("--max-partials must be more than zero")
 	case o.drain <= 0:
-		return o, usageError("--drain must be more than zero")
+		return o, problem.Usage("--drain must be more than zero")
 	}
 	if o.exec, err = execOptionsOf(c); err != nil {
 		return o, err
@@ -169,7 +174,7 @@ func serveOptionsOf(c *cli.Context) (o serveOptions, err error) {
 		return o, err
 	}
 	if err := o.limits.CheckReply(o.reply); err != nil {
-		return o, usageError("--reply: %w", err)
+		return o, problem.Usage("--reply: %w", err)
 	}
 	if o.keep.MaxPartialBytes, err = sizeOf(c, "max-partial-size"); err != nil {
 		return o, err
@@ -207,12 +212,12 @@ func serveOptionsOf(c *cli.Context) (o serveOptions, err error) {
 
 // sizeOf reads a flag that is a size, and not zero.
 func sizeOf(c *cli.Context, flag string) (int64, error) {
-	n, err := parseSize(c.String(flag))
+	n, err := size.Parse(c.String(flag))
 	switch {
 	case err != nil:
-		return 0, usageError("--%s: %w", flag, err)
+		return 0, problem.Usage("--%s: %w", flag, err)
 	case n == 0:
-		return 0, usageError("--%s must be more than zero", flag)
+		return 0, problem.Usage("--%s must be more than zero", flag)
 	}
 	return n, nil
 }
@@ -230,7 +235,7 @@ func serve(ctx context.Context, con *console, o serveOptions) error {
 
 func serveUntilDone(ctx context.Context, signals *serverSignals, con *console, o serveOptions) error {
 	log := newLog(con, signals.stop).Level(o.level)
-	files := &watcher{}
+	files := &reload.Watcher{}
 	store, err := o.openStore(ctx, log)
 	if err != nil {
 		return err
@@ -260,9 +265,9 @@ func serveUntilDone(ctx context.Context, signals *serverSignals, con *console, o
 	}
 	commands := startExec(o.exec, log)
 	receipts := tellReceipts(con, srv, commands)
-	manager := newNotifier(takeEnv("NOTIFY_SOCKET"))
+	manager := systemd.NewNotifier(systemd.TakeEnv("NOTIFY_SOCKET"))
 	tell := func(state string) {
-		if err := manager.notify(state); err != nil {
+		if err := manager.Notify(state); err != nil {
 			log.Warn().Err(err).Str("state", state).Msg("cannot tell the service manager")
 		}
 	}
@@ -298,7 +303,7 @@ func serveUntilDone(ctx context.Context, signals *serverSignals, con *console, o
 	var background sync.WaitGroup
 	defer background.Wait()
 	defer signals.stop(nil)
-	background.Go(func() { files.run(ctx) })
+	background.Go(func() { files.Run(ctx) })
 	background.Go(func() { signals.follow(files, log) })
 	tell("READY=1")
 	err = serveAll(srv, listeners)
@@ -332,7 +337,7 @@ func logTo(w io.Writer, terminal bool) zerolog.Logger {
 	if terminal {
 		w = zerolog.ConsoleWriter{Out: w, NoColor: os.Getenv("NO_COLOR") != "", TimeFormat: time.TimeOnly}
 	} else {
-		w = escapingWriter{w}
+		w = escape.JSONWriter{Writer: w}
 	}
 	return zerolog.New(w).With().Timestamp().Logger()
 }

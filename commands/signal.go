@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/labnet/labnet/commands/problem"
 )
 
 // An interruption is the signal that ended a context.
@@ -19,7 +21,7 @@ type interruption struct{ signal os.Signal }
 
 func (i interruption) Error() string { return "stopped by a signal: " + i.signal.String() }
 
-func (i interruption) Describe() description { return description{kind: "interrupted"} }
+func (i interruption) Describe() problem.Description { return problem.Description{Kind: "interrupted"} }
 
 // exit is what a shell says of a process that died of the signal.
 func (i interruption) exit() int {

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"github.com/labnet/labnet/commands/reload"
 )
 
 const (
@@ -67,7 +69,7 @@ func catchSignals(ctx context.Context) (context.Context, *serverSignals) {
 }
 
 // follow does what the other signals ask for, until the server stops.
-func (s *serverSignals) follow(files *watcher, log zerolog.Logger) {
+func (s *serverSignals) follow(files *reload.Watcher, log zerolog.Logger) {
 	for {
 		select {
 		case got := <-s.others:
@@ -88,9 +90,9 @@ func (s *serverSignals) follow(files *watcher, log zerolog.Logger) {
 	}
 }
 
-func (s *serverSignals) reload(files *watcher, log zerolog.Logger) {
+func (s *serverSignals) reload(files *reload.Watcher, log zerolog.Logger) {
 	message := "hangup signal: the tokens and certificate were read again"
-	if !files.reload() {
+	if !files.Reload() {
 		message = "hangup signal: there is nothing to read again, without --tokens and --cert"
 	}
 	log.Info().Msg(message)

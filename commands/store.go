@@ -10,6 +10,9 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/labnet/labnet/commands/escape"
+	"github.com/labnet/labnet/commands/problem"
+	"github.com/labnet/labnet/commands/sandbox"
 	"github.com/labnet/labnet/storage"
 	"github.com/labnet/labnet/storage/dir"
 	"github.com/labnet/labnet/storage/s3"
@@ -31,7 +34,7 @@ func (o serveOptions) checkStore() error {
 		return nil
 	}
 	if o.tls.on && o.tls.cert == "" && o.tls.identity == "" {
-		return usageError("an object store keeps no key: with --store %s, --tls needs --identity FILE, or --cert and --key", objectScheme)
+		return problem.Usage("an object store keeps no key: with --store %s, --tls needs --identity FILE, or --cert and --key", objectScheme)
 	}
 	return checkObjectStore(o.store, os.Getenv)
 }
@@ -61,11 +64,11 @@ func (o serveOptions) openAnyStore(ctx context.Context) (keptStore, error) {
 }
 
 // storeNeeds is what the store needs of the system once it is open.
-func (o serveOptions) storeNeeds() sandbox {
+func (o serveOptions) storeNeeds() sandbox.Sandbox {
 	if strings.HasPrefix(o.store, objectScheme) {
 		return objectStoreNeeds(o.store)
 	}
-	return sandbox{store: o.store}
+	return sandbox.Sandbox{Store: o.store}
 }
 
 // hiddenFolder is where a server may keep files of its own: in the store, if that
@@ -84,12 +87,12 @@ type objectStoreError struct {
 }
 
 func (e *objectStoreError) Error() string {
-	return "store " + printable(e.location) + ": " + describe(e.err).message
+	return "store " + escape.Name(e.location) + ": " + problem.Of(e.err).Message
 }
 func (e *objectStoreError) Unwrap() error { return e.err }
 
-func (e *objectStoreError) Describe() description {
-	return description{hint: "set the object store with --store, AWS_ENDPOINT_URL_S3 and AWS_REGION, and its credentials with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or the files of other S3 tools"}
+func (e *objectStoreError) Describe() problem.Description {
+	return problem.Description{Hint: "set the object store with --store, AWS_ENDPOINT_URL_S3 and AWS_REGION, and its credentials with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or the files of other S3 tools"}
 }
 
 // A storeError means that the folder of a store cannot be used.
@@ -99,15 +102,15 @@ type storeError struct {
 }
 
 func (e *storeError) Error() string {
-	return "store " + printable(e.dir) + ": " + describe(e.err).message
+	return "store " + escape.Name(e.dir) + ": " + problem.Of(e.err).Message
 }
 func (e *storeError) Unwrap() error { return e.err }
 
-func (e *storeError) Describe() description {
+func (e *storeError) Describe() problem.Description {
 	if errors.Is(e.err, storage.ErrLocked) {
-		return description{kind: "locked", hint: "only one server at a time can use a folder: choose another with --store"}
+		return problem.Description{Kind: "locked", Hint: "only one server at a time can use a folder: choose another with --store"}
 	}
-	return description{hint: "choose another folder with --store, which this user may write to"}
+	return problem.Description{Hint: "choose another folder with --store, which this user may write to"}
 }
 
 // ownMemory is what a server may need apart from what is on its way to an object
@@ -116,7 +119,7 @@ const ownMemory = 64 << 20
 
 func checkObjectStore(location string, getenv func(string) string) error {
 	if _, err := s3.ParseLocation(location, getenv); err != nil {
-		return usageError("--store %s: %w", location, err)
+		return problem.Usage("--store %s: %w", location, err)
 	}
 	return nil
 }
@@ -145,11 +148,11 @@ func openObjectStore(ctx context.Context, o serveOptions) (keptStore, error) {
 	return store, nil
 }
 
-func objectStoreNeeds(location string) sandbox {
+func objectStoreNeeds(location string) sandbox.Sandbox {
 	l, err := s3.ParseLocation(location, os.Getenv)
 	if err != nil {
-		return sandbox{} // it was checked before
+		return sandbox.Sandbox{} // it was checked before
 	}
 	files, ports := l.Needs()
-	return sandbox{reads: files, connects: ports}
+	return sandbox.Sandbox{Reads: files, Connects: ports}
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/labnet/labnet/commands/escape"
+	"github.com/labnet/labnet/commands/problem"
 	"github.com/labnet/labnet/wire"
 )
 
@@ -31,8 +33,8 @@ func (t *tally) count(ctx context.Context, con *console, o object, err error) er
 	}
 	con.failure(o, err)
 	if endsAll(err) {
-		if item, ok := err.(*itemError); ok {
-			err = item.err // it is not about the item
+		if item, ok := err.(*problem.ItemError); ok {
+			err = item.Err // it is not about the item
 		}
 		return err
 	}
@@ -60,9 +62,9 @@ func (t *tally) err(what string) error {
 	case t.failed == 0:
 		return nil
 	case t.all == 1:
-		return newUndone("", t.code) // all is said
+		return problem.Undone("", t.code) // all is said
 	}
-	return newUndone(fmt.Sprintf("%s of %s %s", grouped(t.failed), grouped(t.all), what), t.code)
+	return problem.Undone(fmt.Sprintf("%s of %s %s", grouped(t.failed), grouped(t.all), what), t.code)
 }
 
 const (
@@ -84,7 +86,7 @@ func (r *recap) add(con *console, err error) {
 		r.line = con.linesSoFar()
 	}
 	if len(r.first) < maxRecap {
-		r.first = append(r.first, describe(err).message)
+		r.first = append(r.first, problem.Of(err).Message)
 	}
 }
 
@@ -190,5 +192,5 @@ func (c *console) sent(o object, label, digest, remark string, took time.Duratio
 		}
 	}
 	o.Seconds = new(seconds(took))
-	c.result(o, "%s  %s  %.1fs  %s/s%s", printable(label), amount(*o.Size), took.Seconds(), amount(int64(rate)), more)
+	c.result(o, "%s  %s  %.1fs  %s/s%s", escape.Name(label), amount(*o.Size), took.Seconds(), amount(int64(rate)), more)
 }

@@ -7,6 +7,9 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/urfave/cli/v2"
 
+	"github.com/labnet/labnet/commands/certs"
+	"github.com/labnet/labnet/commands/problem"
+	"github.com/labnet/labnet/commands/reload"
 	"github.com/labnet/labnet/wire"
 )
 
@@ -37,13 +40,13 @@ func tlsOptionsOf(c *cli.Context) (tlsOptions, error) {
 	o := tlsOptions{c.Bool("tls"), c.String("identity"), c.String("cert"), c.String("key")}
 	switch {
 	case (o.cert == "") != (o.key == ""):
-		return o, usageError("--cert and --key must be given together")
+		return o, problem.Usage("--cert and --key must be given together")
 	case o.cert != "" && o.identity != "":
-		return o, usageError("--identity cannot be used with --cert and --key")
+		return o, problem.Usage("--identity cannot be used with --cert and --key")
 	}
 	o.on = o.on || o.identity != "" || o.cert != ""
 	if o.on && c.String("lab") != "" {
-		return o, usageError("the course's tasks have no TLS: --lab cannot be used with --tls, --identity or --cert")
+		return o, problem.Usage("the course's tasks have no TLS: --lab cannot be used with --tls, --identity or --cert")
 	}
 	return o, nil
 }
@@ -51,18 +54,18 @@ func tlsOptionsOf(c *cli.Context) (tlsOptions, error) {
 // certificate returns what a wire.Server shows its clients, or nil if it is not
 // to encrypt. A key without a file of its own is in the folder hidden. It has w
 // follow what becomes of the files.
-func (o tlsOptions) certificate(w *watcher, hidden string, log zerolog.Logger) (func() (*tls.Certificate, error), error) {
+func (o tlsOptions) certificate(w *reload.Watcher, hidden string, log zerolog.Logger) (func() (*tls.Certificate, error), error) {
 	switch {
 	case !o.on:
 		return nil, nil
 	case o.cert != "":
-		return watchPair(w, o.cert, o.key, log)
+		return certs.WatchPair(w, o.cert, o.key, log)
 	case o.identity == "":
 		o.identity = filepath.Join(hidden, identityName)
 	}
-	cert, err := openIdentity(o.identity)
+	cert, err := certs.OpenIdentity(o.identity)
 	if err != nil {
-		return nil, onItem(o.identity, err)
+		return nil, problem.Item(o.identity, err)
 	}
 	log.Info().Str("identity", o.identity).Str("fingerprint", wire.Fingerprint(cert.Leaf)).Msg("encrypting; clients give the fingerprint with --pin")
 	return func() (*tls.Certificate, error) { return cert, nil }, nil

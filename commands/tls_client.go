@@ -17,6 +17,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/labnet/labnet/commands/problem"
 	"github.com/labnet/labnet/wire"
 )
 
@@ -35,7 +36,7 @@ func clientTLSOf(c *cli.Context, host string) (*tls.Config, error) {
 		return nil, nil
 	}
 	if c.IsSet("lab") {
-		return nil, usageError("the course's tasks have no TLS: --lab cannot be used with --tls or --pin")
+		return nil, problem.Usage("the course's tasks have no TLS: --lab cannot be used with --tls or --pin")
 	}
 	config := &tls.Config{
 		ServerName: host,
@@ -48,7 +49,7 @@ func clientTLSOf(c *cli.Context, host string) (*tls.Config, error) {
 	}
 	want, err := parseFingerprint(pin)
 	if err != nil {
-		return nil, usageErrorWithHint(fmt.Errorf("--pin: %w", err), "the server logs its fingerprint when it starts")
+		return nil, problem.UsageHint(fmt.Errorf("--pin: %w", err), "the server logs its fingerprint when it starts")
 	}
 	config.InsecureSkipVerify = true // of names, dates and issuers: the key alone decides
 	config.VerifyConnection = func(state tls.ConnectionState) error { return checkPin(want, state.PeerCertificates[0]) }
@@ -128,13 +129,13 @@ func (e *insecure) reason() string {
 	case errors.Is(e.err, io.ErrUnexpectedEOF):
 		return "the server closed the connection"
 	}
-	return reason(e.err)
+	return problem.Reason(e.err)
 }
 
-func (e *insecure) Describe() description {
-	d := description{code: exitServer, kind: "insecure", hint: e.hint()}
+func (e *insecure) Describe() problem.Description {
+	d := problem.Description{Code: problem.ExitServer, Kind: "insecure", Hint: e.hint()}
 	if refused, ok := errors.AsType[*wire.Error](e.err); ok {
-		d.kind = string(refused.Code)
+		d.Kind = string(refused.Code)
 	}
 	return d
 }

@@ -8,6 +8,9 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/labnet/labnet/commands/escape"
+	"github.com/labnet/labnet/commands/problem"
+	"github.com/labnet/labnet/commands/secret"
 	"github.com/labnet/labnet/wire"
 )
 
@@ -32,18 +35,18 @@ func clientTokenOf(c *cli.Context, encrypted bool) (string, error) {
 	case file == "" && token == "":
 		return "", nil
 	case c.IsSet("lab"):
-		return "", usageError("the course's tasks have no tokens: --lab cannot be used with %s", source)
+		return "", problem.Usage("the course's tasks have no tokens: --lab cannot be used with %s", source)
 	case !encrypted:
-		return "", usageErrorWithHint(fmt.Errorf("%s: a token is sent only over TLS", source), "give the server's fingerprint with --pin, or --tls if this system trusts its certificate")
+		return "", problem.UsageHint(fmt.Errorf("%s: a token is sent only over TLS", source), "give the server's fingerprint with --pin, or --tls if this system trusts its certificate")
 	case file != "":
-		text, err := readSecret(file, "token")
+		text, err := secret.Read(file, "token")
 		if err != nil {
-			return "", onItem(source+" "+file, err)
+			return "", problem.Item(source+" "+file, err)
 		}
-		token, source = strings.TrimRight(string(text), "\r\n"), source+" "+printable(file)
+		token, source = strings.TrimRight(string(text), "\r\n"), source+" "+escape.Name(file)
 	}
 	if len(token) < wire.MinToken || len(token) > wire.MaxToken || strings.ContainsFunc(token, notInToken) {
-		return "", usageErrorWithHint(fmt.Errorf("%s: not a valid token: it must be %d to %d ASCII characters without spaces", source, wire.MinToken, wire.MaxToken), "make one with 'openssl rand -hex 32'")
+		return "", problem.UsageHint(fmt.Errorf("%s: not a valid token: it must be %d to %d ASCII characters without spaces", source, wire.MinToken, wire.MaxToken), "make one with 'openssl rand -hex 32'")
 	}
 	return token, nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/labnet/labnet/commands/problem"
 	"github.com/labnet/labnet/wire"
 )
 
@@ -30,7 +31,7 @@ type uploadOptions struct {
 	retrier
 }
 
-var errOneName = usageErrorWithHint(errors.New("--name goes with a single file or folder"), "--into FOLDER, or a name that ends in /, is a folder for all of them")
+var errOneName = problem.UsageHint(errors.New("--name goes with a single file or folder"), "--into FOLDER, or a name that ends in /, is a folder for all of them")
 
 func uploadCommand(con *console) *cli.Command {
 	return &cli.Command{
@@ -90,13 +91,13 @@ func uploadCommand(con *console) *cli.Command {
 			}
 			switch {
 			case o.verbose && con.quiet:
-				return usageError("--verbose cannot be used with --quiet")
+				return problem.Usage("--verbose cannot be used with --quiet")
 			case len(args) > 0:
 				return u.uploadAll(c.Context, args)
 			case con.interactive():
 				return u.ask(c.Context)
 			}
-			return usageErrorWithHint(errors.New("no file given"), "name files or folders, or - for standard input")
+			return problem.UsageHint(errors.New("no file given"), "name files or folders, or - for standard input")
 		}),
 	}
 }
@@ -112,13 +113,13 @@ func destinationOf(c *cli.Context, args []string) (into, name string, err error)
 	if c.IsSet("into") {
 		into = filepath.ToSlash(c.String("into"))
 		if strings.Trim(into, "/") == "" {
-			return "", "", usageError("--into needs a folder at the server, such as inbox")
+			return "", "", problem.Usage("--into needs a folder at the server, such as inbox")
 		}
 	}
 	if folder, ok := strings.CutSuffix(name, "/"); ok {
 		into, name = path.Join(into, folder), ""
 		if into == "" {
-			return "", "", usageError("--name %q names nothing", c.String("name"))
+			return "", "", problem.Usage("--name %q names nothing", c.String("name"))
 		}
 	}
 	if into = path.Clean(into); into == "." {
@@ -128,7 +129,7 @@ func destinationOf(c *cli.Context, args []string) (into, name string, err error)
 	case len(args) > 1 && name != "":
 		err = errOneName
 	case into != "" && name == "" && slices.Contains(args, "-"):
-		err = usageError("standard input needs a name in %q: give --name, too", into)
+		err = problem.Usage("standard input needs a name in %q: give --name, too", into)
 	}
 	return into, name, err
 }
@@ -156,11 +157,11 @@ func (u *uploader) uploadOutput(ctx context.Context, argv []string) error {
 	const usage = "upload --name NAME --from-command -- COMMAND [ARG…]"
 	switch {
 	case len(argv) == 0:
-		return usageErrorWithHint(errors.New("--from-command: no command given"), usage)
+		return problem.UsageHint(errors.New("--from-command: no command given"), usage)
 	case u.name == "":
-		return usageErrorWithHint(errors.New("--from-command needs --name"), usage)
+		return problem.UsageHint(errors.New("--from-command needs --name"), usage)
 	case u.lab != 0:
-		return usageError("--from-command does not go with --lab: the course's protocol has no files of unknown size")
+		return problem.Usage("--from-command does not go with --lab: the course's protocol has no files of unknown size")
 	}
 	s, err := u.con.fromCommand(argv)
 	if err != nil {
@@ -217,7 +218,7 @@ func (u *uploader) count(ctx context.Context, it *item, err error) error {
 		if s := it.stream; s != nil && s.producer != nil && s.producer.ended {
 			err = &cutShort{s.producer.argv[0], err}
 		}
-		err = onItem(it.label(), err)
+		err = problem.Item(it.label(), err)
 	}
 	return u.tally.count(ctx, u.con, u.object(it), err)
 }

@@ -3,6 +3,7 @@ package commands
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"errors"
 	"flag"
@@ -19,11 +20,21 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/rs/zerolog"
 
+	"github.com/labnet/labnet/commands/certs"
+	"github.com/labnet/labnet/commands/reload"
 	"github.com/labnet/labnet/storage/dir"
 	"github.com/labnet/labnet/wire"
 )
 
 var guesses = flag.Int("guesses", 300, "how many wrong tokens a server is shown")
+
+const (
+	aliceToken = "alice-who-is-known"
+	bobToken   = "bob-whom-she-knows"
+)
+
+// hashOf is the hash of a token as sha256sum prints it.
+func hashOf(token string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(token))) }
 
 // A guardedServer is a real one that wants tokens.
 type guardedServer struct {
@@ -62,14 +73,14 @@ func startGuarded(t *testing.T, o dir.Options, lines ...string) *guardedServer {
 	g.write(lines...)
 	d, err := dir.Open(g.dir, o)
 	must(t, err)
-	cert, err := openIdentity(filepath.Join(t.TempDir(), "identity"))
+	cert, err := certs.OpenIdentity(filepath.Join(t.TempDir(), "identity"))
 	must(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	access := accessOptions{tokens: g.tokens}
-	files := &watcher{}
+	files := &reload.Watcher{}
 	authenticate, err := access.authenticate(files, d, o, zerolog.New(&g.log))
 	must(t, err)
-	go files.run(ctx)
+	go files.Run(ctx)
 	srv := &wire.Server{
 		Store:        keeper{d},
 		Certificate:  func() (*tls.Certificate, error) { return cert, nil },
@@ -353,3 +364,6 @@ func TestQuotaOfServer(t *testing.T) {
 		t.Errorf("with more room: %s", got)
 	}
 }
+
+// numbered is the i-th of many tokens.
+func numbered(i int) string { return fmt.Sprintf("token number %032d", i) }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/labnet/labnet/commands/problem"
 	"github.com/labnet/labnet/storage/dir"
 	"github.com/labnet/labnet/wire"
 )
@@ -126,7 +127,7 @@ func TestVariables(t *testing.T) {
 				for _, bad := range v.badValues(t, name) {
 					t.Setenv(name, bad)
 					code, told := runSeen(t, append([]string{command}, arguments[command]...)...)
-					if code != exitUsage || !strings.HasPrefix(told, "labnet: error: "+name+" ") && !strings.HasPrefix(told, "labnet: error: "+name+":") {
+					if code != problem.ExitUsage || !strings.HasPrefix(told, "labnet: error: "+name+" ") && !strings.HasPrefix(told, "labnet: error: "+name+":") {
 						t.Errorf("%s=%s: exit %d, %s", name, bad, code, told)
 					}
 				}
@@ -198,7 +199,7 @@ func TestVariablesApart(t *testing.T) {
 	t.Run("serve", func(t *testing.T) {
 		set(t, func(v variable) bool { return !ofServe(v) })
 		t.Setenv(tokenEnv, "\x01")
-		if code, told := runSeen(t, "serve", "--store", "file"); code != exitFailed || !strings.Contains(told, "store file: not a directory") {
+		if code, told := runSeen(t, "serve", "--store", "file"); code != problem.ExitFailed || !strings.Contains(told, "store file: not a directory") {
 			t.Errorf("exit %d, %s", code, told)
 		}
 	})

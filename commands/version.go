@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/labnet/labnet/commands/problem"
 )
 
 // A build is what labnet version --json tells of the binary.
@@ -30,7 +32,7 @@ func versionCommand(con *console) *cli.Command {
 		},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
-				return usageError("version takes no arguments, but %q was given", c.Args().First())
+				return problem.Usage("version takes no arguments, but %q was given", c.Args().First())
 			}
 			if con.json = c.Bool("json"); con.json {
 				con.Write(encode(thisBuild()))

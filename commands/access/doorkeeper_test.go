@@ -1,4 +1,4 @@
-package commands
+package access
 
 import (
 	"bytes"
@@ -13,6 +13,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/labnet/labnet/commands/reload"
 	"github.com/labnet/labnet/storage/dir"
 )
 
@@ -35,10 +36,10 @@ func TestChangesAreNoticed(t *testing.T) {
 		must(t, err)
 		defer store.Close()
 		var log bytes.Buffer
-		files := &watcher{}
-		d, err := newDoorkeeper(files, file, store, nil, time.Hour, zerolog.New(&log))
+		files := &reload.Watcher{}
+		d, err := NewDoorkeeper(files, file, store, nil, time.Hour, zerolog.New(&log))
 		must(t, err)
-		go files.run(t.Context())
+		go files.Run(t.Context())
 		for i, step := range []struct {
 			do   func()
 			want string // what the log says of it
@@ -67,7 +68,7 @@ func TestChangesAreNoticed(t *testing.T) {
 		} {
 			log.Reset()
 			step.do()
-			time.Sleep(Interval)
+			time.Sleep(reload.Interval)
 			synctest.Wait()
 			time.Sleep(time.Hour)
 			synctest.Wait()
@@ -75,7 +76,7 @@ func TestChangesAreNoticed(t *testing.T) {
 			if !strings.Contains(got, step.want) || strings.Count(got, "\n") != min(len(step.want), 1) {
 				t.Errorf("step %d: logged %q, want a line with %q", i, got, step.want)
 			}
-			if d.users.current().byName[step.user] == nil {
+			if d.users.Current().byName[step.user] == nil {
 				t.Errorf("step %d: there is no %s", i, step.user)
 			}
 		}

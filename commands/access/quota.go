@@ -1,4 +1,4 @@
-package commands
+package access
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"github.com/labnet/labnet/commands/size"
 	"github.com/labnet/labnet/storage"
 	"github.com/labnet/labnet/wire"
 )
@@ -58,7 +59,7 @@ func (q *quota) reserve(ctx context.Context, n int64, id string, limit int64) er
 	}
 	if room := q.room(id, limit); n > room {
 		return &wire.Error{Code: wire.CodeQuota, Text: "no space left for this user: " +
-			shortage(n, humanize.IBytes(uint64(max(0, room)))+" of "+humanize.IBytes(uint64(limit)))}
+			size.Shortage(n, humanize.IBytes(uint64(max(0, room)))+" of "+humanize.IBytes(uint64(limit)))}
 	}
 	q.reserved += n
 	return nil

@@ -1,4 +1,4 @@
-package commands
+package access
 
 import (
 	"bytes"
@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/labnet/labnet/commands/problem"
+	"github.com/labnet/labnet/commands/size"
 	"github.com/labnet/labnet/storage"
 )
 
@@ -71,13 +73,15 @@ type lineError struct {
 func (e *lineError) Error() string { return fmt.Sprintf("line %d: %v", e.line, e.err) }
 func (e *lineError) Unwrap() error { return e.err }
 
-func (e *lineError) Describe() description { return description{kind: "failed", hint: tokensHint} }
+func (e *lineError) Describe() problem.Description {
+	return problem.Description{Kind: "failed", Hint: tokensHint}
+}
 
 const tokensHint = "a line is NAME SHA256HEX [say,blob,upload] [max-bytes=SIZE] [dir=FOLDER]; printf %s TOKEN | sha256sum prints SHA256HEX"
 
 var (
-	errNoUsers   = newError("it lists no users", "failed", tokensHint)
-	errWritable  = newError("others can write to it", "failed", "chmod go-w it: anyone who can write to it can add users")
+	errNoUsers   = problem.New("it lists no users", "failed", tokensHint)
+	errWritable  = problem.New("others can write to it", "failed", "chmod go-w it: anyone who can write to it can add users")
 	errNoDir     = errors.New("max-bytes is about what is in a folder, so that it needs dir=FOLDER")
 	errNoToken   = errors.New("that is the hash of an empty token")
 	errNotTokens = errors.New("not a file")
@@ -198,7 +202,7 @@ func (u *user) set(word string) error {
 			u.rights = append(u.rights, right)
 		}
 	case key == "max-bytes" && u.maxBytes == 0:
-		n, err := parseSize(value)
+		n, err := size.Parse(value)
 		if err != nil || n == 0 {
 			return fmt.Errorf("max-bytes: %q is not a size such as 500MB or 2GiB", value)
 		}

@@ -1,4 +1,5 @@
-package commands
+// Package access says who may send what, and where it is kept: the tokens file, users, their folders and quotas.
+package access
 
 import (
 	"crypto/sha256"
@@ -9,13 +10,15 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/labnet/labnet/commands/problem"
+	"github.com/labnet/labnet/commands/reload"
 	"github.com/labnet/labnet/storage"
 	"github.com/labnet/labnet/wire"
 )
 
-// A doorkeeper knows the users of a server, and where each of them may keep what.
-type doorkeeper struct {
-	users      *watched[*users]
+// A Doorkeeper knows the users of a server, and where each of them may keep what.
+type Doorkeeper struct {
+	users      *reload.Watched[*users]
 	store      storage.Store
 	serve      func(storage.Store) wire.Store // how a wire.Server uses one
 	partialTTL time.Duration                  // how long the store keeps interrupted uploads
@@ -24,9 +27,9 @@ type doorkeeper struct {
 	quotas map[string]*quota // by folder
 }
 
-// newDoorkeeper reads a tokens file, and has w read it again when it changes.
-func newDoorkeeper(w *watcher, file string, store storage.Store, serve func(storage.Store) wire.Store, partialTTL time.Duration, log zerolog.Logger) (*doorkeeper, error) {
-	d := &doorkeeper{store: store, serve: serve, partialTTL: partialTTL, quotas: map[string]*quota{}}
+// NewDoorkeeper reads a tokens file, and has w read it again when it changes.
+func NewDoorkeeper(w *reload.Watcher, file string, store storage.Store, serve func(storage.Store) wire.Store, partialTTL time.Duration, log zerolog.Logger) (*Doorkeeper, error) {
+	d := &Doorkeeper{store: store, serve: serve, partialTTL: partialTTL, quotas: map[string]*quota{}}
 	read := func() (*users, error) {
 		all, err := readUsers(file)
 		if err != nil {
@@ -46,17 +49,17 @@ func newDoorkeeper(w *watcher, file string, store storage.Store, serve func(stor
 		log.Error().Err(err).Str("tokens", file).Msg("cannot use the new tokens; the old ones stay in use")
 	}
 	var err error
-	if d.users, err = watch(w, []string{file}, read, failed); err != nil {
-		return nil, onItem(file, err)
+	if d.users, err = reload.Watch(w, []string{file}, read, failed); err != nil {
+		return nil, problem.Item(file, err)
 	}
-	warnMounted(log, file)
+	reload.WarnMounted(log, file)
 	return d, nil
 }
 
-// authenticate returns whose token it is. One that was revoked before it is called
+// Authenticate returns whose token it is. One that was revoked before it is called
 // is not accepted.
-func (d *doorkeeper) authenticate(token string) (wire.Identity, bool) {
-	u, ok := d.users.latest().find(token)
+func (d *Doorkeeper) Authenticate(token string) (wire.Identity, bool) {
+	u, ok := d.users.Latest().find(token)
 	if !ok {
 		return nil, false
 	}
@@ -65,7 +68,7 @@ func (d *doorkeeper) authenticate(token string) (wire.Identity, bool) {
 
 // An identity is a user on a connection, for as long as the token is in the file.
 type identity struct {
-	*doorkeeper
+	*Doorkeeper
 	name string
 	hash [sha256.Size]byte
 }
@@ -77,7 +80,7 @@ func (id *identity) Valid() bool { return id.user() != nil }
 // user returns what the tokens file says of the user, or nil if the token is not
 // in it any more.
 func (id *identity) user() *user {
-	u := id.users.current().byName[id.name]
+	u := id.users.Current().byName[id.name]
 	if u == nil || u.hash != id.hash {
 		return nil
 	}
@@ -98,7 +101,7 @@ func (id *identity) Permit(op string) (wire.Store, error) {
 }
 
 // quotaOf returns the count of a folder.
-func (d *doorkeeper) quotaOf(dir string) *quota {
+func (d *Doorkeeper) quotaOf(dir string) *quota {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	q := d.quotas[dir]

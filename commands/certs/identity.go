@@ -1,4 +1,5 @@
-package commands
+// Package certs makes or reads the key and certificate by which a server encrypts.
+package certs
 
 import (
 	"crypto"
@@ -15,18 +16,20 @@ import (
 	"path/filepath"
 	"runtime"
 	"time"
+
+	"github.com/labnet/labnet/commands/secret"
 )
 
-// openIdentity reads the key of a server, or makes it, durably. The certificate
+// OpenIdentity reads the key of a server, or makes it, durably. The certificate
 // around it is made anew each time: nobody looks at more than the key.
-func openIdentity(file string) (*tls.Certificate, error) {
+func OpenIdentity(file string) (*tls.Certificate, error) {
 	if fi, err := os.Stat(file); err == nil && !fi.Mode().IsRegular() {
 		return nil, errors.New("not a file") // a FIFO would be waited for
 	}
-	text, err := readSecret(file, "key")
+	text, err := secret.Read(file, "key")
 	if errors.Is(err, fs.ErrNotExist) {
 		if err = makeIdentity(file); err == nil {
-			text, err = readSecret(file, "key") // another process may have been quicker
+			text, err = secret.Read(file, "key") // another process may have been quicker
 		}
 	}
 	if err != nil {

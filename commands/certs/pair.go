@@ -1,4 +1,4 @@
-package commands
+package certs
 
 import (
 	"crypto/tls"
@@ -6,21 +6,23 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/labnet/labnet/commands/problem"
+	"github.com/labnet/labnet/commands/reload"
 	"github.com/labnet/labnet/wire"
 )
 
-// watchPair reads a certificate and its key, which may be renewed: w follows the files.
-func watchPair(w *watcher, cert, key string, log zerolog.Logger) (func() (*tls.Certificate, error), error) {
+// WatchPair reads a certificate and its key, which may be renewed: w follows the files.
+func WatchPair(w *reload.Watcher, cert, key string, log zerolog.Logger) (func() (*tls.Certificate, error), error) {
 	read := func() (*tls.Certificate, error) { return readPair(cert, key, log) }
 	failed := func(err error) {
 		log.Error().Err(err).Str("cert", cert).Str("key", key).Msg("cannot use the new certificate; the old one stays in use")
 	}
-	pair, err := watch(w, []string{cert, key}, read, failed)
+	pair, err := reload.Watch(w, []string{cert, key}, read, failed)
 	if err != nil {
-		return nil, onItem(cert, err)
+		return nil, problem.Item(cert, err)
 	}
-	warnMounted(log, cert, key)
-	return func() (*tls.Certificate, error) { return pair.latest(), nil }, nil
+	reload.WarnMounted(log, cert, key)
+	return func() (*tls.Certificate, error) { return pair.Latest(), nil }, nil
 }
 
 // readPair reads a certificate and its key, and logs which one it is.

@@ -1,4 +1,5 @@
-package commands
+// Package escape shows names and texts of others so that a terminal obeys none of their characters.
+package escape
 
 import (
 	"fmt"
@@ -10,9 +11,9 @@ import (
 	"unicode/utf8"
 )
 
-// printable returns a name as it is, or quoted where it holds characters that
+// Name returns a name as it is, or quoted where it holds characters that
 // do not show or that change how others show.
-func printable(s string) string {
+func Name(s string) string {
 	if s == "" {
 		return `""`
 	}
@@ -24,17 +25,17 @@ func printable(s string) string {
 	return s
 }
 
-// printableText is printable for a text, which may have lines and tabs.
-func printableText(s string) string {
-	if bare := strings.NewReplacer("\n", "", "\t", "").Replace(s); printable(bare) == bare {
+// Text is Name for a text, which may have lines and tabs.
+func Text(s string) string {
+	if bare := strings.NewReplacer("\n", "", "\t", "").Replace(s); Name(bare) == bare {
 		return s
 	}
 	return strconv.Quote(s)
 }
 
-// escapeInvisible replaces the characters of a line of JSON that a terminal
+// JSON replaces the characters of a line of JSON that a terminal
 // could obey by their escapes. They stand only within strings there.
-func escapeInvisible(line []byte) []byte {
+func JSON(line []byte) []byte {
 	var b []byte
 	for i, r := range string(line) {
 		switch visible := r == '\n' || unicode.IsPrint(r); {
@@ -55,11 +56,11 @@ func escapeInvisible(line []byte) []byte {
 	return b
 }
 
-// An escapingWriter writes lines of JSON by escapeInvisible.
-type escapingWriter struct{ io.Writer }
+// A JSONWriter writes lines of JSON as JSON does.
+type JSONWriter struct{ io.Writer }
 
-func (w escapingWriter) Write(p []byte) (int, error) {
-	if _, err := w.Writer.Write(escapeInvisible(p)); err != nil {
+func (w JSONWriter) Write(p []byte) (int, error) {
+	if _, err := w.Writer.Write(JSON(p)); err != nil {
 		return 0, err
 	}
 	return len(p), nil

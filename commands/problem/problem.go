@@ -1,4 +1,6 @@
-package commands
+// Package problem is what a user learns of an error: message, hint, the kind that programs know, and
+// the exit code. An error describes itself; nothing here knows the errors of other parts.
+package problem
 
 import (
 	"cmp"
@@ -9,47 +11,49 @@ import (
 	"net"
 	"os"
 	"syscall"
+
+	"github.com/labnet/labnet/commands/escape"
 )
 
 // The exit codes.
 const (
-	exitFailed = 1 // something was not done
-	exitUsage  = 2 // the command line is wrong
-	exitServer = 3 // the server could not be reached, or was lost
+	ExitFailed = 1 // something was not done
+	ExitUsage  = 2 // the command line is wrong
+	ExitServer = 3 // the server could not be reached, or was lost
 )
 
-// A description is what a user learns of an error. What is left zero is what
-// describe says of any error.
-type description struct {
-	message string
-	hint    string // what to do, or ""
-	code    int    // to exit with
-	kind    string // what programs know it by: see docs/json.md
+// A Description is what a user learns of an error. What is left zero is what
+// Of says of any error.
+type Description struct {
+	Message string
+	Hint    string // what to do, or ""
+	Code    int    // to exit with
+	Kind    string // what programs know it by: see docs/json.md
 }
 
 // A describer is an error that describes itself, wherever it stands in a chain of
 // wrapped errors.
 type describer interface {
 	error
-	Describe() description
+	Describe() Description
 }
 
-// describe says of any error what a user should read, and how to exit. Of several
+// Of says of any error what a user should read, and how to exit. Of several
 // errors in a chain the outermost one that describes itself counts.
-func describe(err error) description {
-	var d description
+func Of(err error) Description {
+	var d Description
 	if self, ok := err.(describer); ok {
 		d = self.Describe()
-		d.message = cmp.Or(d.message, err.Error())
+		d.Message = cmp.Or(d.Message, err.Error())
 	} else {
 		if inner, ok := errors.AsType[describer](err); ok {
 			d = inner.Describe()
 		}
-		d.message = reason(err)
+		d.Message = Reason(err)
 	}
-	d.code = cmp.Or(d.code, exitFailed)
-	if d.kind == "" {
-		d.kind = kindOf(err)
+	d.Code = cmp.Or(d.Code, ExitFailed)
+	if d.Kind == "" {
+		d.Kind = kindOf(err)
 	}
 	return d
 }
@@ -66,68 +70,71 @@ func kindOf(err error) string {
 }
 
 // A sentinel is an error that is always the same, and says what to do.
-type sentinel description
+type sentinel Description
 
-// newError returns an error that is described by a message, a kind and a hint.
-func newError(message, kind, hint string) error {
-	return &sentinel{message: message, kind: kind, hint: hint}
+// New returns an error that is described by a message, a kind and a hint.
+func New(message, kind, hint string) error {
+	return &sentinel{Message: message, Kind: kind, Hint: hint}
 }
 
-func (e *sentinel) Error() string         { return e.message }
-func (e *sentinel) Describe() description { return description(*e) }
+func (e *sentinel) Error() string         { return e.Message }
+func (e *sentinel) Describe() Description { return Description(*e) }
 
-// A badUsage is an error in the command line.
-type badUsage struct {
-	err  error
-	hint string
+// A UsageError is an error in the command line.
+type UsageError struct {
+	Err  error
+	Hint string
 }
 
-func usageError(format string, args ...any) error {
-	return &badUsage{err: fmt.Errorf(format, args...)}
+// Usage returns an error in the command line, which is formatted as by fmt.Errorf.
+func Usage(format string, args ...any) error {
+	return &UsageError{Err: fmt.Errorf(format, args...)}
 }
 
-// usageErrorWithHint is usageError with what to do about it.
-func usageErrorWithHint(err error, hint string) error { return &badUsage{err, hint} }
+// UsageHint is Usage with what to do about it.
+func UsageHint(err error, hint string) error { return &UsageError{err, hint} }
 
-func (e *badUsage) Error() string { return e.err.Error() }
-func (e *badUsage) Unwrap() error { return e.err }
+func (e *UsageError) Error() string { return e.Err.Error() }
+func (e *UsageError) Unwrap() error { return e.Err }
 
-func (e *badUsage) Describe() description {
-	return description{message: e.Error(), code: exitUsage, kind: "usage", hint: cmp.Or(e.hint, "'labnet help' shows the commands")}
+func (e *UsageError) Describe() Description {
+	return Description{Message: e.Error(), Code: ExitUsage, Kind: "usage", Hint: cmp.Or(e.Hint, "'labnet help' shows the commands")}
 }
 
-// An undone is the summary after errors that were shown one by one.
-type undone struct {
+// An UndoneError is the summary after errors that were shown one by one.
+type UndoneError struct {
 	what string
 	code int
 }
 
-func newUndone(what string, code int) error { return &undone{what, code} }
+// Undone returns an error that sums up others, and exits with code.
+func Undone(what string, code int) error { return &UndoneError{what, code} }
 
-func (e *undone) Error() string         { return e.what }
-func (e *undone) Describe() description { return description{code: e.code, kind: "incomplete"} }
+func (e *UndoneError) Error() string         { return e.what }
+func (e *UndoneError) Describe() Description { return Description{Code: e.code, Kind: "incomplete"} }
 
-// An itemError is an error about one of several things, whose name is shown.
-type itemError struct {
+// An ItemError is an error about one of several things, whose name is shown.
+type ItemError struct {
 	item string
-	err  error
+	Err  error
 }
 
-func onItem(item string, err error) error { return &itemError{item, err} }
+// Item returns an error about one of several things.
+func Item(item string, err error) error { return &ItemError{item, err} }
 
-func (e *itemError) Error() string { return printable(e.item) + ": " + describe(e.err).message }
-func (e *itemError) Unwrap() error { return e.err }
+func (e *ItemError) Error() string { return escape.Name(e.item) + ": " + Of(e.Err).Message }
+func (e *ItemError) Unwrap() error { return e.Err }
 
-func (e *itemError) Describe() description {
-	d := describe(e.err)
-	d.message = e.Error()
+func (e *ItemError) Describe() Description {
+	d := Of(e.Err)
+	d.Message = e.Error()
 	return d
 }
 
-// reason shortens what the operating system says to the words that matter.
-func reason(err error) string {
+// Reason shortens what the operating system says to the words that matter.
+func Reason(err error) string {
 	if p, ok := err.(*fs.PathError); ok {
-		return reason(p.Err)
+		return Reason(p.Err)
 	}
 	var dns *net.DNSError
 	var op *net.OpError
@@ -136,7 +143,7 @@ func reason(err error) string {
 		return "no such host"
 	case errors.As(err, &dns):
 		return "cannot look up the host: " + dns.Err
-	case isTimeout(err):
+	case IsTimeout(err):
 		return "no progress for too long"
 	case errors.As(err, &op):
 		var errno syscall.Errno
@@ -152,7 +159,8 @@ func reason(err error) string {
 	return err.Error()
 }
 
-func isTimeout(err error) bool {
+// IsTimeout reports whether time ran out on the network, or for a file.
+func IsTimeout(err error) bool {
 	timeout, ok := errors.AsType[net.Error](err)
 	return errors.Is(err, os.ErrDeadlineExceeded) || ok && timeout.Timeout()
 }

@@ -1,4 +1,4 @@
-package commands
+package reload
 
 import "golang.org/x/sys/unix"
 

@@ -1,5 +1,5 @@
 //go:build !linux
 
-package commands
+package reload
 
 func isMountPoint(string) bool { return false }

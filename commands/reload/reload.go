@@ -1,4 +1,5 @@
-package commands
+// Package reload reads files again when they change, while a server runs.
+package reload
 
 import (
 	"context"
@@ -16,16 +17,16 @@ import (
 // network filesystems, through the symlinks that Kubernetes swaps, and confined.
 const Interval = time.Second
 
-// A watcher follows the files that serve reads again while it runs.
-type watcher struct {
+// A Watcher follows the files that serve reads again while it runs.
+type Watcher struct {
 	files []interface {
 		look()   // reads the files again if they are others
 		reload() // reads them again in any case
 	}
 }
 
-// run looks at the files until ctx ends.
-func (w *watcher) run(ctx context.Context) {
+// Run looks at the files until ctx ends.
+func (w *Watcher) Run(ctx context.Context) {
 	if len(w.files) == 0 {
 		return
 	}
@@ -43,16 +44,16 @@ func (w *watcher) run(ctx context.Context) {
 	}
 }
 
-// reload reads all files again, and reports whether there are any.
-func (w *watcher) reload() bool {
+// Reload reads all files again, and reports whether there are any.
+func (w *Watcher) Reload() bool {
 	for _, f := range w.files {
 		f.reload()
 	}
 	return len(w.files) > 0
 }
 
-// A watched value is read from files that somebody renews while the server runs.
-type watched[T any] struct {
+// A Watched value is read from files that somebody renews while the server runs.
+type Watched[T any] struct {
 	names  []string
 	read   func() (T, error)
 	failed func(error) // told once of a new version that is invalid
@@ -62,10 +63,10 @@ type watched[T any] struct {
 	tried []fs.FileInfo // what the files were when they were last read
 }
 
-// watch reads a value from files, and has w read it again when they change. It
+// Watch reads a value from files, and has w read it again when they change. It
 // must not be called once w runs.
-func watch[T any](w *watcher, names []string, read func() (T, error), failed func(error)) (*watched[T], error) {
-	v := &watched[T]{names: names, read: read, failed: failed}
+func Watch[T any](w *Watcher, names []string, read func() (T, error), failed func(error)) (*Watched[T], error) {
+	v := &Watched[T]{names: names, read: read, failed: failed}
 	if err := v.renew(); err != nil {
 		return nil, err
 	}
@@ -73,18 +74,18 @@ func watch[T any](w *watcher, names []string, read func() (T, error), failed fun
 	return v, nil
 }
 
-// current returns the value as it was when the watcher last looked: the old one if
+// Current returns the value as it was when the watcher last looked: the old one if
 // the new one is invalid.
-func (v *watched[T]) current() T { return *v.now.Load() }
+func (v *Watched[T]) Current() T { return *v.now.Load() }
 
-// latest is current that looks at the files first, so that what changed before it
+// Latest is current that looks at the files first, so that what changed before it
 // was called counts.
-func (v *watched[T]) latest() T {
+func (v *Watched[T]) Latest() T {
 	v.look()
-	return v.current()
+	return v.Current()
 }
 
-func (v *watched[T]) look() {
+func (v *Watched[T]) look() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.changed() {
@@ -92,20 +93,20 @@ func (v *watched[T]) look() {
 	}
 }
 
-func (v *watched[T]) reload() {
+func (v *Watched[T]) reload() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.tryRenew()
 }
 
-func (v *watched[T]) tryRenew() {
+func (v *Watched[T]) tryRenew() {
 	if err := v.renew(); err != nil {
 		v.failed(err)
 	}
 }
 
 // renew puts to use what is in the files now.
-func (v *watched[T]) renew() error {
+func (v *Watched[T]) renew() error {
 	v.tried = v.stat() // before it reads: a change meanwhile is seen the next time
 	next, err := v.read()
 	if err == nil {
@@ -116,7 +117,7 @@ func (v *watched[T]) renew() error {
 
 // changed reports whether the files are others than those that were read. Several
 // cannot change at the same instant.
-func (v *watched[T]) changed() bool {
+func (v *Watched[T]) changed() bool {
 	for i, now := range v.stat() {
 		was := v.tried[i]
 		if (was == nil) != (now == nil) {
@@ -130,7 +131,7 @@ func (v *watched[T]) changed() bool {
 }
 
 // stat looks at the files; one that cannot be looked at is nil.
-func (v *watched[T]) stat() []fs.FileInfo {
+func (v *Watched[T]) stat() []fs.FileInfo {
 	found := make([]fs.FileInfo, len(v.names))
 	for i, name := range v.names {
 		if fi, err := os.Stat(name); err == nil {
@@ -140,10 +141,10 @@ func (v *watched[T]) stat() []fs.FileInfo {
 	return found
 }
 
-// warnMounted warns of files that nobody can renew by moving another into their
+// WarnMounted warns of files that nobody can renew by moving another into their
 // place: a file that is mounted by itself, as into a container, stays the one that
 // it was when it was mounted.
-func warnMounted(log zerolog.Logger, names ...string) {
+func WarnMounted(log zerolog.Logger, names ...string) {
 	for _, name := range names {
 		if isMountPoint(name) {
 			log.Warn().Str("file", name).Msg("this file is mounted by itself, so that a new one moved into its place will not be seen: mount its folder")

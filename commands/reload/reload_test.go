@@ -1,4 +1,4 @@
-package commands
+package reload
 
 import (
 	"errors"
@@ -19,12 +19,12 @@ func TestLatest(t *testing.T) {
 		return string(b), err
 	}
 	failures := 0
-	v, err := watch(&watcher{}, []string{file}, read, func(error) { failures++ })
+	v, err := Watch(&Watcher{}, []string{file}, read, func(error) { failures++ })
 	must(t, err)
 	for _, step := range []struct{ text, want string }{{"22", "22"}, {"bad", "22"}, {"4444", "4444"}} {
 		must(t, os.WriteFile(file, []byte(step.text), 0o600))
 		for range 3 {
-			if got := v.latest(); got != step.want {
+			if got := v.Latest(); got != step.want {
 				t.Errorf("%q in place of %q", got, step.want)
 			}
 		}

@@ -1,4 +1,4 @@
-package commands
+package sandbox
 
 import (
 	"os"
@@ -39,12 +39,12 @@ var versions = []struct {
 	{soundFrom, "signals"}, {soundFrom, "abstract sockets"}, {9, "sockets with a name"}, {10, "UDP"},
 }
 
-// confine gives up, in every thread, new privileges and by Landlock all that s
+// Confine gives up, in every thread, new privileges and by Landlock all that s
 // does not have, and tells the log what that is. What the kernel does not know
 // how to confine it leaves as it is.
-func (s sandbox) confine(log zerolog.Logger) error {
+func (s Sandbox) Confine(log zerolog.Logger) error {
 	_, _ = time.Now().Zone() // reads the time zone's file, if nobody did before
-	version := landlockVersion()
+	version := Version()
 	if !reachesThreads(version) {
 		log.Warn().Msg("not confined: where /proc does not show this process, one that was built with cgo cannot reach its threads")
 		return nil
@@ -56,7 +56,7 @@ func (s sandbox) confine(log zerolog.Logger) error {
 		err = s.restrict() // sees to new privileges, too
 	}
 	if err != nil {
-		return &sandboxError{err}
+		return &Error{err}
 	}
 	var confined, not []string
 	for _, v := range versions {
@@ -85,18 +85,18 @@ func reachesThreads(version int) bool {
 	return err == nil && self == strconv.Itoa(os.Getpid())
 }
 
-func (s sandbox) restrict() error {
+func (s Sandbox) restrict() error {
 	var rules []landlock.Rule
-	if s.store != "" {
-		rules = append(rules, landlock.PathAccess(inStore, s.store))
+	if s.Store != "" {
+		rules = append(rules, landlock.PathAccess(inStore, s.Store))
 	}
 	for _, folder := range s.readFolders() {
 		rules = append(rules, landlock.PathAccess(kernel.AccessFSReadFile, folder))
 	}
-	for _, port := range s.connects {
+	for _, port := range s.Connects {
 		rules = append(rules, landlock.ConnectTCP(port))
 	}
-	if len(s.connects) > 0 {
+	if len(s.Connects) > 0 {
 		rules = append(rules, landlock.ConnectTCP(dns), landlock.ConnectSendUDP(dns), landlock.BindUDP(0))
 	}
 	return landlock.V11.BestEffort().Restrict(rules...)
@@ -104,8 +104,8 @@ func (s sandbox) restrict() error {
 
 // readFolders are the folders of the files that are read again: those which name
 // them and, where a name is a symlink, those which hold them.
-func (s sandbox) readFolders() (folders []string) {
-	for _, name := range s.reads {
+func (s Sandbox) readFolders() (folders []string) {
+	for _, name := range s.Reads {
 		if name == "" {
 			continue
 		}
@@ -118,9 +118,9 @@ func (s sandbox) readFolders() (folders []string) {
 	return slices.Compact(folders)
 }
 
-// landlockVersion is what the kernel knows of Landlock; 0 is nothing. Without the
+// Version is what the kernel knows of Landlock; 0 is nothing. Without the
 // second of its errata mended, version 6 has threads refuse each other's signals.
-func landlockVersion() int {
+func Version() int {
 	version, err := kernel.LandlockGetABIVersion()
 	if err != nil {
 		return 0

@@ -1,8 +1,8 @@
 //go:build !linux
 
-package commands
+package sandbox
 
 import "github.com/rs/zerolog"
 
-// confine does nothing: this system has no Landlock.
-func (sandbox) confine(zerolog.Logger) error { return nil }
+// Confine does nothing: this system has no Landlock.
+func (Sandbox) Confine(zerolog.Logger) error { return nil }

@@ -1,4 +1,5 @@
-package commands
+// Package secret reads files that only their owner may read.
+package secret
 
 import (
 	"fmt"
@@ -6,10 +7,13 @@ import (
 	"io/fs"
 	"os"
 	"runtime"
+
+	"github.com/labnet/labnet/commands/escape"
+	"github.com/labnet/labnet/commands/problem"
 )
 
-// readSecret reads a file with a key or token, which nobody else may read.
-func readSecret(file, what string) ([]byte, error) {
+// Read reads a file with a key or token, which nobody else may read.
+func Read(file, what string) ([]byte, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return nil, err
@@ -20,27 +24,27 @@ func readSecret(file, what string) ([]byte, error) {
 		return nil, err
 	}
 	if mode := fi.Mode().Perm(); mode&0o077 != 0 && runtime.GOOS != "windows" {
-		return nil, &exposedSecret{file, what, mode}
+		return nil, &ExposedError{file, what, mode}
 	}
 	return io.ReadAll(io.LimitReader(f, 64<<10))
 }
 
-// An exposedSecret is one that others than the owner of its file may read.
-type exposedSecret struct {
+// An ExposedError is one that others than the owner of its file may read.
+type ExposedError struct {
 	file, what string
 	mode       fs.FileMode
 }
 
-func (e *exposedSecret) Error() string {
+func (e *ExposedError) Error() string {
 	return fmt.Sprintf("others can read or change this %s (mode %04o)", e.what, e.mode)
 }
 
-func (e *exposedSecret) Describe() description {
-	return description{kind: "exposed-" + e.what, hint: e.hint()}
+func (e *ExposedError) Describe() problem.Description {
+	return problem.Description{Kind: "exposed-" + e.what, Hint: e.hint()}
 }
 
-func (e *exposedSecret) hint() string {
-	hint := "chmod 600 " + printable(e.file) + ", or "
+func (e *ExposedError) hint() string {
+	hint := "chmod 600 " + escape.Name(e.file) + ", or "
 	if e.what == "token" {
 		return hint + "replace it if others may have read it"
 	}

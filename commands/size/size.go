@@ -1,4 +1,5 @@
-package commands
+// Package size reads and shows numbers of bytes.
+package size
 
 import (
 	"fmt"
@@ -7,9 +8,9 @@ import (
 	"github.com/dustin/go-humanize"
 )
 
-// parseSize reads a number of bytes, with or without a unit. It wants no commas: to
+// Parse reads a number of bytes, with or without a unit. It wants no commas: to
 // some they part thousands, and to others they begin a fraction.
-func parseSize(s string) (int64, error) {
+func Parse(s string) (int64, error) {
 	n, err := humanize.ParseBytes(s)
 	switch {
 	case err != nil && !strings.Contains(err.Error(), "too large"), strings.Contains(s, ","):
@@ -20,8 +21,8 @@ func parseSize(s string) (int64, error) {
 	return int64(n), nil
 }
 
-// shortage says how many bytes are needed, unless that is negative, and free.
-func shortage(needed int64, free string) string {
+// Shortage says how many bytes are needed, unless that is negative, and free.
+func Shortage(needed int64, free string) string {
 	if needed < 0 {
 		return free + " free"
 	}

@@ -1,29 +1,32 @@
-package commands
+// Package systemd speaks the protocols of a service manager: sockets that it passes, and what it is told.
+package systemd
 
 import (
 	"fmt"
 	"net"
 	"os"
 	"strconv"
+
+	"github.com/labnet/labnet/commands/problem"
 )
 
 // firstPassed is the descriptor of the first socket passed (SD_LISTEN_FDS_START).
 const firstPassed = 3
 
-// takeEnv removes a variable from the environment, where programs that this
+// TakeEnv removes a variable from the environment, where programs that this
 // process starts would take it for theirs, and returns it.
-func takeEnv(name string) string {
+func TakeEnv(name string) string {
 	value := os.Getenv(name)
 	os.Unsetenv(name)
 	return value
 }
 
-// passedListeners returns the sockets on which systemd, or who else does as it
+// Listeners returns the sockets on which systemd, or who else does as it
 // does, listens for this process, as sd_listen_fds(3) specifies. There are none
 // if it was started otherwise. It must be called only once, and before this
 // process could start another, which would inherit the sockets.
-func passedListeners() (passed []net.Listener, err error) {
-	pid, fds := takeEnv("LISTEN_PID"), takeEnv("LISTEN_FDS")
+func Listeners() (passed []net.Listener, err error) {
+	pid, fds := TakeEnv("LISTEN_PID"), TakeEnv("LISTEN_FDS")
 	os.Unsetenv("LISTEN_FDNAMES")
 	if pid != strconv.Itoa(os.Getpid()) {
 		return nil, nil // passed to the process that started this one, if at all
@@ -38,7 +41,7 @@ func passedListeners() (passed []net.Listener, err error) {
 			for _, l := range passed {
 				l.Close()
 			}
-			return nil, onItem(fmt.Sprintf("descriptor %d (LISTEN_FDS=%s)", fd, fds), err)
+			return nil, problem.Item(fmt.Sprintf("descriptor %d (LISTEN_FDS=%s)", fd, fds), err)
 		}
 		passed = append(passed, l)
 	}
@@ -51,23 +54,23 @@ func passedListener(fd int) (net.Listener, error) {
 	return net.FileListener(f)
 }
 
-// A notifier tells the service manager that started this process what becomes
+// A Notifier tells the service manager that started this process what becomes
 // of it, as sd_notify(3) specifies. Its zero value tells nobody. It is connected
 // from the start because a process that has confined itself may reach nobody new.
-type notifier struct {
+type Notifier struct {
 	conn net.Conn
 	err  error // why there is none
 }
 
-// newNotifier returns one for the address of a Unix datagram socket, or "".
-func newNotifier(address string) (n notifier) {
+// NewNotifier returns one for the address of a Unix datagram socket, or "".
+func NewNotifier(address string) (n Notifier) {
 	if address != "" {
 		n.conn, n.err = net.Dial("unixgram", address)
 	}
 	return n
 }
 
-func (n notifier) notify(state string) error {
+func (n Notifier) Notify(state string) error {
 	if n.conn == nil {
 		return n.err
 	}
