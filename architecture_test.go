@@ -22,20 +22,45 @@ const (
 	maxLines   = 700 // of a Go file; tests are exempt
 )
 
-// mayImport tells which folders of this module the packages in a folder may
-// import, and nothing else of it: main → commands → {wire, storage}.
+// mayImport tells which folders of this module the package in a folder may import,
+// besides its own, and nothing else of it: main → commands → {wire, storage}. With
+// "/..." a folder stands for those inside it, too. Every folder has its line.
 var mayImport = map[string][]string{
 	".":        {"commands"},
-	"commands": {"commands", "wire", "storage"},
-	"wire":     {"wire"},
-	"storage":  {"storage"},
+	"commands": {"commands/...", "wire", "storage/..."},
+
+	"commands/escape":  {},
+	"commands/size":    {},
+	"commands/reload":  {},
+	"commands/problem": {"commands/escape"},
+	"commands/secret":  {"commands/escape", "commands/problem"},
+	"commands/sandbox": {"commands/problem"},
+	"commands/systemd": {"commands/problem"},
+	"commands/certs":   {"commands/problem", "commands/reload", "commands/secret", "wire"},
+	"commands/access":  {"commands/problem", "commands/reload", "commands/size", "wire", "storage"},
+
+	"wire":                {},
+	"storage":             {},
+	"storage/dir":         {"storage"},
+	"storage/s3":          {"storage"},
+	"storage/s3/s3test":   {"storage"},
+	"storage/storagetest": {"storage"},
 }
 
-// mustNotImport tells what else the packages in a folder leave to others. A
-// package stands for those inside it too.
+// testsMayImport tells what tests may import besides.
+var testsMayImport = map[string][]string{
+	"commands/access": {"storage/..."},
+	"storage/dir":     {"storage/storagetest"},
+	"storage/s3":      {"storage/s3/s3test", "storage/storagetest"},
+}
+
+// onlyIn tells of what else a single folder alone imports: flags are for subcommands.
+var onlyIn = map[string]string{cliLibrary: "commands"}
+
+// mustNotImport tells what else the packages in a folder leave to others.
 var mustNotImport = map[string][]string{
-	"wire":    {cliLibrary, globalLog},
-	"storage": {cliLibrary, globalLog},
+	"wire":    {globalLog},
+	"storage": {globalLog},
 }
 
 // mustNotImportButInTests is for what only tests may import: wire itself never
@@ -67,6 +92,11 @@ func TestArchitectureRules(t *testing.T) {
 		{"wire's test imports storage", "wire/a_test.go", imports(module + "/storage"), "wire/a_test.go imports " + module + "/storage"},
 		{"storage imports wire", "storage/a.go", imports(module + "/wire"), "storage/a.go imports " + module + "/wire"},
 		{"a part of storage imports wire", "storage/s3/a.go", imports(module + "/wire"), "storage/s3/a.go imports " + module + "/wire"},
+		{"a job imports a subcommand", "commands/access/a.go", imports(module + "/commands"), "commands/access/a.go imports " + module + "/commands"},
+		{"a job imports another", "commands/access/a.go", imports(module + "/commands/certs"), "commands/access/a.go imports " + module + "/commands/certs"},
+		{"a job imports the CLI library", "commands/certs/a.go", imports(cliLibrary + "/v2"), "commands/certs/a.go imports " + cliLibrary + "/v2"},
+		{"a store imports the other", "storage/s3/a.go", imports(module + "/storage/dir"), "storage/s3/a.go imports " + module + "/storage/dir"},
+		{"storage imports a store", "storage/a.go", imports(module + "/storage/dir"), "storage/a.go imports " + module + "/storage/dir"},
 		{"wire imports commands", "wire/server_a.go", imports(module + "/commands"), "wire/server_a.go imports " + module + "/commands"},
 		{"storage imports commands", "storage/a.go", imports(module + "/commands"), "storage/a.go imports " + module + "/commands"},
 		{"commands imports main", "commands/a.go", imports(module), "commands/a.go imports " + module},
@@ -77,7 +107,8 @@ func TestArchitectureRules(t *testing.T) {
 		{"wire imports os", "wire/server_a.go", imports("os"), "wire/server_a.go imports os"},
 		{"wire imports path/filepath", "wire/server_a.go", imports("path/filepath"), "wire/server_a.go imports path/filepath"},
 		{"a folder without rules", "server/a.go", imports(), "server/a.go is in a folder without import rules"},
-		{"an empty name", "wire/utils/a.go", imports(), "wire/utils/a.go is in a package whose name says nothing"},
+		{"an inner folder without rules", "commands/new/a.go", imports(), "commands/new/a.go is in a folder without import rules"},
+		{"an empty name", "wire/utils/a.go", imports(), "wire/utils/a.go is in a folder without import rules\nwire/utils/a.go is in a package whose name says nothing"},
 		{"a file of wire on no side", "wire/a.go", imports(), "wire/a.go does not say whether it is the client's or the server's"},
 		{"a long file", "wire/server_a.go", long, "wire/server_a.go has 701 lines, and 700 is the limit"},
 		{"all is well: a test", "wire/a_test.go", imports("os", module+"/wire"), ""},
@@ -148,10 +179,9 @@ func check(name string, source []byte) (broken []string, err error) {
 		return nil, err
 	}
 	dir := path.Dir(name)
-	top, _, _ := strings.Cut(dir, "/")
 	isTest := strings.HasSuffix(name, "_test.go")
 
-	if _, known := mayImport[top]; !known {
+	if _, known := mayImport[dir]; !known {
 		broken = append(broken, fmt.Sprintf("%s is in a folder without import rules", name))
 	}
 	if slices.Contains(emptyNames, path.Base(dir)) {
@@ -170,7 +200,7 @@ func check(name string, source []byte) (broken []string, err error) {
 		if err != nil {
 			return nil, err
 		}
-		if !importable(top, imported, isTest) {
+		if !importable(dir, imported, isTest) {
 			broken = append(broken, fmt.Sprintf("%s imports %s", name, imported))
 		}
 	}
@@ -178,15 +208,26 @@ func check(name string, source []byte) (broken []string, err error) {
 }
 
 // importable reports whether a file in a folder of the module may import a package.
-func importable(top, imported string, isTest bool) bool {
+func importable(dir, imported string, isTest bool) bool {
 	covers := func(root string) bool { return imported == root || strings.HasPrefix(imported, root+"/") }
 	if covers(module) {
-		return slices.ContainsFunc(mayImport[top], func(dir string) bool { return covers(module + "/" + dir) })
+		own := strings.TrimPrefix(strings.TrimPrefix(imported, module), "/")
+		allowed := func(rule string) bool {
+			root, below := strings.CutSuffix(rule, "/...")
+			return own == root || below && strings.HasPrefix(own, root+"/")
+		}
+		return own == dir || slices.ContainsFunc(mayImport[dir], allowed) || isTest && slices.ContainsFunc(testsMayImport[dir], allowed)
 	}
 	first, _, _ := strings.Cut(imported, "/")
-	if top == "." && strings.Contains(first, ".") {
+	if dir == "." && strings.Contains(first, ".") {
 		return false // main is too small to need a library
 	}
+	for library, folder := range onlyIn {
+		if covers(library) && dir != folder {
+			return false
+		}
+	}
+	top, _, _ := strings.Cut(dir, "/")
 	return !slices.ContainsFunc(mustNotImport[top], covers) &&
 		(isTest || !slices.Contains(mustNotImportButInTests[top], imported))
 }

@@ -266,7 +266,7 @@ func TestListens(t *testing.T) {
 	stdin, err := os.Open(os.DevNull)
 	must(t, err)
 	defer stdin.Close()
-	var told bytes.Buffer
+	var told syncBuffer
 	ended := make(chan int)
 	go func() {
 		con := &console{in: stdin, out: &told, err: &told, begun: time.Now()}

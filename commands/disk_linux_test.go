@@ -71,7 +71,7 @@ func TestFullDisk(t *testing.T) {
 	// In the middle of a stream.
 	stream := labnetCommand(t, "upload", "-a", addr, "--name", "stream", "-")
 	stream.Stdin = bytes.NewReader(make([]byte, 16<<20))
-	if stderr, code := fail(t, stream); code != 1 || !regexp.MustCompile(`-: no space left in the store: [3-6]\.\d MiB free\n`).MatchString(stderr) {
+	if stderr, code := fail(t, stream); code != 1 || !regexp.MustCompile(`stream: no space left in the store: [3-6]\.\d MiB free\n`).MatchString(stderr) {
 		t.Errorf("exit %d: %s", code, stderr)
 	}
 

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -165,12 +166,12 @@ func TestRetriesOutlastReboot(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			store := storagetest.NewMemory()
 			m := &machine{store: keeper{store}}
-			published := 0
+			var published atomic.Int64
 			store.Fault = func(step string) error {
 				if step != storagetest.Publish {
 					return nil
 				}
-				if published++; published == files/2 {
+				if published.Add(1) == files/2 {
 					go func() {
 						m.crash()
 						time.Sleep(4*time.Minute + 30*time.Second)

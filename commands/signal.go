@@ -49,13 +49,14 @@ func finishing(action cli.ActionFunc) cli.ActionFunc {
 // (BenchmarkStart).
 func stoppable(con *console, action cli.ActionFunc) cli.ActionFunc {
 	return func(c *cli.Context) error {
-		con.interrupts = newInterrupts(c.Context)
-		overdue := context.AfterFunc(con.interrupts.ctx, func() {
-			if why, ok := errors.AsType[interruption](context.Cause(con.interrupts.ctx)); ok {
+		interrupts := newInterrupts(c.Context)
+		con.interrupts = interrupts
+		overdue := context.AfterFunc(interrupts.ctx, func() {
+			if why, ok := errors.AsType[interruption](context.Cause(interrupts.ctx)); ok {
 				time.Sleep(stopGrace)
-				if con.interrupts.producer.Load() != nil {
+				if interrupts.producer.Load() != nil {
 					time.Sleep(producerGrace)
-					con.interrupts.endProducer()
+					interrupts.endProducer()
 				}
 				erased := make(chan struct{})
 				go func() {
@@ -69,7 +70,7 @@ func stoppable(con *console, action cli.ActionFunc) cli.ActionFunc {
 				dieOf(why.signal)
 			}
 		})
-		err := con.interrupts.run(c, action)
+		err := interrupts.run(c, action)
 		overdue()
 		return err
 	}

@@ -1,7 +1,6 @@
 package access
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"fmt"
 	"os"
@@ -35,7 +34,7 @@ func TestChangesAreNoticed(t *testing.T) {
 		store, err := dir.Open(t.TempDir(), dir.Options{})
 		must(t, err)
 		defer store.Close()
-		var log bytes.Buffer
+		var log lockedBuffer
 		files := &reload.Watcher{}
 		d, err := NewDoorkeeper(files, file, store, nil, time.Hour, zerolog.New(&log))
 		must(t, err)
