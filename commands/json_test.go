@@ -198,7 +198,10 @@ func TestJSONDocumented(t *testing.T) {
 func errorKinds(t *testing.T) (kinds []string) {
 	files, err := filepath.Glob("*.go")
 	must(t, err)
-	kind := regexp.MustCompile(`(?s)kind: "([a-z-]+)"[,}]|newError\("[^"]*",\s*"([a-z-]+)"`)
+	jobs, err := filepath.Glob(filepath.Join("*", "*.go"))
+	must(t, err)
+	files = append(files, jobs...)
+	kind := regexp.MustCompile(`(?s)Kind: +"([a-z-]+)"[,}]|\bNew\("[^"]*",\s*"([a-z-]+)"`)
 	for _, file := range files {
 		source, err := os.ReadFile(file)
 		must(t, err)

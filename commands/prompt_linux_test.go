@@ -35,11 +35,11 @@ func TestPrompts(t *testing.T) {
 			"hello wrld" + left + left + left + "o" + ctrlA + "X " + ctrlE + "!\r",
 			up + "\x7f?\r",
 			"never" + ctrlU + "one two" + ctrlW + "three\r",
-			"\r",
+			"\r", // is not sent
 			up + up + "\r",
 			"a\tb\r", // of a paste
 		}, []string{
-			"Message: X hello world!", "Message: X hello world?", "Message: one three", "Message: ",
+			"Message: X hello world!", "Message: X hello world?", "Message: one three",
 			"Message: X hello world?", "Message: a\tb",
 		}},
 		{"upload", "file: ", []string{

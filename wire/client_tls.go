@@ -1,6 +1,8 @@
 package wire
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"crypto/tls"
 	"net"
@@ -17,12 +19,27 @@ import (
 func Encrypt(ctx context.Context, nc net.Conn, config *tls.Config, timeout time.Duration) (net.Conn, error) {
 	timeout = orDefault(timeout, DefaultProgressTimeout)
 	l := &link{Conn: nc, writeStall: timeout}
-	l.tls = tls.Client(&network{link: l}, restrict(config))
+	transport := &network{link: l}
+	l.tls = tls.Client(transport, restrict(config))
 	if err := l.handshake(ctx, timeout); err != nil {
 		l.Close()
+		if wantsTLS(transport.clear) {
+			err = errCut // on the way to a server that has not heard of TLS
+		}
 		return nil, err
 	}
 	return l, nil
+}
+
+// wantsTLS reports whether a server has refused what it took for a connection in the
+// clear, so that it does encrypt.
+func wantsTLS(clear []byte) bool {
+	text, err := readReply(bufio.NewReader(bytes.NewReader(clear)))
+	if err != nil {
+		return false
+	}
+	ctl, err := ParseControl(text)
+	return err == nil && ctl.Word == wordError && Code(ctl.Get("code")) == CodeTLSRequired
 }
 
 // linkOver returns the link that Encrypt made, or else one in the clear.

@@ -27,7 +27,7 @@ func (c *conn) encrypt(first byte) (byte, error) {
 		return 0, c.refusePlain(first)
 	}
 	hello, _ := c.r.Peek(c.r.Buffered())
-	c.link.tls = tls.Server(&network{&c.link, bytes.Clone(hello)}, c.srv.tlsConfig())
+	c.link.tls = tls.Server(&network{link: &c.link, hello: bytes.Clone(hello)}, c.srv.tlsConfig())
 	c.releaseBuffer()
 	if err := c.link.handshake(c.ctx, c.srv.limits.HeaderTimeout); err != nil {
 		return 0, fmt.Errorf("TLS handshake: %w", err)

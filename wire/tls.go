@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -36,6 +37,8 @@ func (l *link) handshake(ctx context.Context, d time.Duration) error {
 type network struct {
 	*link
 	hello []byte // received already, and to be read first
+	clear []byte // what came first, if it is no record of TLS but a String
+	begun bool   // something has come
 }
 
 func (n *network) Read(p []byte) (int, error) {
@@ -45,6 +48,12 @@ func (n *network) Read(p []byte) (int, error) {
 		return k, nil
 	}
 	k, err := n.receive(p)
+	if k > 0 && !n.begun {
+		n.begun = true
+		if p[0] == typeString {
+			n.clear = bytes.Clone(p[:k])
+		}
+	}
 	if err == io.EOF {
 		err = errCut // between two records crypto/tls would accept it
 	}
