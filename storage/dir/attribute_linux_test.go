@@ -7,8 +7,9 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/labnet/labnet/storage"
 	"golang.org/x/sys/unix"
+
+	"github.com/labnet/labnet/storage"
 )
 
 func TestDigestAttribute(t *testing.T) {

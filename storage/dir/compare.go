@@ -3,9 +3,10 @@ package dir
 import (
 	"bytes"
 	"errors"
-	"github.com/labnet/labnet/storage"
 	"io"
 	"os"
+
+	"github.com/labnet/labnet/storage"
 )
 
 // A comparison takes the place of writing a file for which there is no space: it may

@@ -4,11 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/labnet/labnet/storage"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/labnet/labnet/storage"
 )
 
 // A crowd is uploads that are committed at once. Two have the same name and

@@ -5,13 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/labnet/labnet/storage"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
 	"sync/atomic"
 	"syscall"
+
+	"github.com/labnet/labnet/storage"
 )
 
 // fail marks the store as failed by err and returns the error to report. An

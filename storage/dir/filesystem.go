@@ -3,13 +3,14 @@ package dir
 import (
 	"cmp"
 	"errors"
-	"github.com/labnet/labnet/storage"
 	"io"
 	"io/fs"
 	"os"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/labnet/labnet/storage"
 )
 
 // A filesystem is every call by which a Store keeps a file, so that tests can

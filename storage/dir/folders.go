@@ -5,11 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/labnet/labnet/storage"
 	"io/fs"
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"github.com/labnet/labnet/storage"
 )
 
 // MakeFolder implements [Store].

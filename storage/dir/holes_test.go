@@ -3,12 +3,13 @@ package dir
 import (
 	"bytes"
 	"errors"
-	"github.com/labnet/labnet/storage"
 	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/labnet/labnet/storage"
 )
 
 // patchy is 4 MiB of zeros with some data, which end on no block's bounds and begin
@@ -26,7 +27,7 @@ func patchy() []byte {
 func TestHoles(t *testing.T) {
 	data := patchy()
 	file := storage.File{Name: "f", ID: "id", Size: int64(len(data)), Holes: 3 << 20, Digest: crc}
-	for _, piece := range []int64{1 << 20, blockSize, 70_001, 3 << 20} {
+	for _, piece := range []int64{1 << 20, 37 * blockSize, 70_001, 3 << 20} {
 		d := mustOpen(t, t.TempDir(), Options{})
 		p := mustCreate(t, d, file)
 		for r := bytes.NewReader(data); r.Len() > 0; {

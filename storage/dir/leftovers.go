@@ -3,12 +3,13 @@ package dir
 import (
 	"cmp"
 	"errors"
-	"github.com/labnet/labnet/storage"
 	"io/fs"
 	"maps"
 	"path"
 	"slices"
 	"time"
+
+	"github.com/labnet/labnet/storage"
 )
 
 // A leftover is what a Store knows of one.

@@ -3,13 +3,14 @@ package dir
 import (
 	"context"
 	"fmt"
-	"github.com/labnet/labnet/storage"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/labnet/labnet/storage"
 )
 
 // resumableFile is a file whose upload can be resumed by the ID id.

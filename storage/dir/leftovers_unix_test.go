@@ -11,8 +11,9 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/labnet/labnet/storage"
 	"golang.org/x/sys/unix"
+
+	"github.com/labnet/labnet/storage"
 )
 
 // Whatever is in a partial's place is removed, not followed, opened so that it

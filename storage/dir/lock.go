@@ -3,13 +3,14 @@ package dir
 import (
 	"errors"
 	"fmt"
-	"github.com/labnet/labnet/storage"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
 	"slices"
 	"syscall"
+
+	"github.com/labnet/labnet/storage"
 )
 
 // lockStore takes the lock in the hidden folder, which is freed when the file is

@@ -3,13 +3,14 @@ package dir
 import (
 	"context"
 	"fmt"
-	"github.com/labnet/labnet/storage"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/labnet/labnet/storage"
 )
 
 // openNameless opens a store in which files have no name before their own.

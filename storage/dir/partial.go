@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"github.com/labnet/labnet/storage"
 	"hash"
 	"io"
 	"io/fs"
@@ -14,6 +13,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"github.com/labnet/labnet/storage"
 )
 
 // errClosed is what a file answers after Commit, Abort or Store.Close.

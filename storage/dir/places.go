@@ -3,13 +3,14 @@ package dir
 import (
 	"errors"
 	"fmt"
-	"github.com/labnet/labnet/storage"
 	"io/fs"
 	"os"
 	"path"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/labnet/labnet/storage"
 )
 
 // A place is what is known for a moment of the folder that a file belongs into: it

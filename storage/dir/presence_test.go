@@ -2,13 +2,14 @@ package dir
 
 import (
 	"errors"
-	"github.com/labnet/labnet/storage"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/labnet/labnet/storage"
 )
 
 // TestGone: a store whose directory is no longer at its path says so and keeps

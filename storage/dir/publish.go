@@ -13,8 +13,9 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/labnet/labnet/storage"
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/labnet/labnet/storage"
 )
 
 const (

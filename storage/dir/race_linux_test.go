@@ -16,8 +16,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/labnet/labnet/storage"
 	"golang.org/x/sys/unix"
+
+	"github.com/labnet/labnet/storage"
 )
 
 var races = flag.Int("races", 2000, "how often TestRacedSymlinks tries in each way; a million on a tmpfs takes some minutes")

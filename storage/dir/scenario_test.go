@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"github.com/labnet/labnet/storage"
 	"io"
 	"io/fs"
 	"maps"
@@ -15,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/labnet/labnet/storage"
 )
 
 // A way is how a store does what can be done in several ways.

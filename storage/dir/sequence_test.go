@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
+
 	"github.com/labnet/labnet/storage"
 )
 

@@ -3,9 +3,10 @@ package dir
 import (
 	"errors"
 	"fmt"
-	"github.com/labnet/labnet/storage"
 	"sync"
 	"time"
+
+	"github.com/labnet/labnet/storage"
 )
 
 // DefaultKeepFree leaves logs and other services enough to go on with, and the

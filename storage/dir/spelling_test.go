@@ -8,9 +8,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/labnet/labnet/storage"
 	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/labnet/labnet/storage"
 )
 
 // A folding filesystem takes names that differ in case or normalization only for

@@ -4,12 +4,13 @@ package dir
 
 import (
 	"errors"
-	"github.com/labnet/labnet/storage"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/labnet/labnet/storage"
 )
 
 // Somebody puts something else in the file's place after Commit has looked at

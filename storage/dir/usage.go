@@ -3,8 +3,9 @@ package dir
 import (
 	"context"
 	"errors"
-	"github.com/labnet/labnet/storage"
 	"io/fs"
+
+	"github.com/labnet/labnet/storage"
 )
 
 // Usage implements [Meter]. It follows no symlinks, and leaves out what vanishes

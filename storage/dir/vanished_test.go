@@ -1,10 +1,11 @@
 package dir
 
 import (
-	"github.com/labnet/labnet/storage"
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/labnet/labnet/storage"
 )
 
 // A file whose bytes somebody has removed before it had its name is not kept,

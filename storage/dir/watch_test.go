@@ -3,7 +3,6 @@ package dir
 import (
 	"context"
 	"errors"
-	"github.com/labnet/labnet/storage"
 	"hash"
 	"hash/crc64"
 	"io/fs"
@@ -13,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/labnet/labnet/storage"
 )
 
 // A watch is a filesystem that writes down its calls ("move P a/f") and asks
