@@ -109,6 +109,17 @@ func TestPortableNames(t *testing.T) {
 	}
 }
 
+// TestUnlistableNames: what XML cannot hold could be stored, but never listed.
+func TestUnlistableNames(t *testing.T) {
+	store := open(t, s3test.NewServer(), s3.Options{})
+	for _, name := range []string{"\uffff", "a/b\ufffe"} {
+		var bad *storage.NameError
+		if _, err := store.Create(t.Context(), storage.File{Name: name}); !errors.As(err, &bad) {
+			t.Errorf("%q: error %v", name, err)
+		}
+	}
+}
+
 // TestContractInParts has many files in parts, which are no larger than memory. In
 // parts, the same contents that are sent several times at once (100,000 bytes in
 // the suite) are kept once, too, but under any of their names.
@@ -158,7 +169,7 @@ func fetch(t *testing.T, l s3.Location) fs.FS {
 		}
 		data, err := io.ReadAll(o)
 		if err != nil {
-			t.Fatal(err)
+			t.Fatalf("%q: %v", info.Key, err)
 		}
 		stat, err := o.Stat()
 		if err != nil {

@@ -26,8 +26,10 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/labnet/labnet/storage"
 )
@@ -143,7 +145,7 @@ func Open(ctx context.Context, l Location, o Options) (*Store, error) {
 func (s *Store) Create(ctx context.Context, f storage.File) (storage.Partial, error) {
 	name, _, err := f.Place(s.o.Names)
 	if err == nil {
-		err = s.checkLength(name)
+		err = s.checkKey(name)
 	}
 	if err != nil {
 		return nil, err
@@ -168,13 +170,18 @@ func (s *Store) Create(ctx context.Context, f storage.File) (storage.Partial, er
 
 // checkName fails with a *NameError if a folder may not have that name.
 func (s *Store) checkName(name string) error {
-	return cmp.Or(s.o.Names.Check(name), s.checkLength(name))
+	return cmp.Or(s.o.Names.Check(name), s.checkKey(name))
 }
 
-// checkLength fails with a *NameError if the key, with a number, would be too long.
-func (s *Store) checkLength(name string) error {
+// checkKey fails with a *NameError if the key, with a number, would be too long, or
+// could not be listed.
+func (s *Store) checkKey(name string) error {
 	if len(s.root)+len(name)+len(" (10000)") > maxKey {
 		return &storage.NameError{Name: name, Reason: "it is too long for an object store"}
+	}
+	if i := strings.IndexAny(name, "\ufffe\uffff"); i >= 0 { // which XML cannot hold, and so no list of objects
+		r, _ := utf8.DecodeRuneInString(name[i:])
+		return &storage.NameError{Name: name, Reason: fmt.Sprintf("it contains %U, which an object store cannot list", r)}
 	}
 	return nil
 }

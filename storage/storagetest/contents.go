@@ -40,7 +40,7 @@ func nativeNames(f *fixture) {
 	want := map[string]string{}
 	for _, name := range []string{
 		".env", ".gitignore", "a/.labnet", "a/.DS_Store", "nul", "COM1.txt", "a/aux.c", "ends in dot.", "trailing space ", " ", "...",
-		"👩\u200d🚀.png", "heart\ufe0f", "soft\u00adhyphen", "e\u0301", "\u00e9", `a\b`, "C:f", "x:y", "a&b+c%20?#=", "<>", "\uffff", "\U0010fffe", "xt_CONNMARK.h", "xt_connmark.h",
+		"👩\u200d🚀.png", "heart\ufe0f", "soft\u00adhyphen", "e\u0301", "\u00e9", `a\b`, "C:f", "x:y", "a&b+c%20?#=", "<>", "\U0010fffe", "xt_CONNMARK.h", "xt_connmark.h",
 		strings.Repeat("deep/", 99) + "f",
 	} {
 		if r := f.keep(name, name); r.Name != name {
