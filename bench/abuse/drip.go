@@ -38,7 +38,7 @@ func dripFlags(flags *flag.FlagSet) func(context.Context, *abuse) error {
 }
 
 // token is that of the client that means well.
-const token = "the token of this test"
+const token = "the-token-of-this-test"
 
 // A drip is a way to be slow. At most so long may the server bear it.
 type drip struct {
