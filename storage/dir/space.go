@@ -43,7 +43,7 @@ func (s *space) claim(n int64, promised bool) error {
 			return err
 		}
 		if s.keep > 0 && n > s.left {
-			short := &storage.SpaceError{Needed: n, Free: max(0, s.left), Err: fmt.Errorf("%w: %d bytes besides are promised, and %d to be kept", storage.ErrNoSpace, s.promised, s.keep)}
+			short := &storage.SpaceError{Needed: n, Free: max(0, s.left), Err: fmt.Errorf("%w: %d bytes are promised to others, and %d are kept free", storage.ErrNoSpace, s.promised, s.keep)}
 			if !promised {
 				short.Needed = -1
 			}
