@@ -139,7 +139,7 @@ func TestKeepFree(t *testing.T) {
 	}
 	server.cmd.Process.Signal(os.Interrupt)
 	server.wait()
-	if !strings.Contains(server.stderr.String(), "to be kept") {
+	if !strings.Contains(server.stderr.String(), "are kept free") {
 		t.Errorf("the log does not say why: %s", &server.stderr)
 	}
 }
