@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/labnet/labnet/commands/interrupt"
 	"github.com/labnet/labnet/commands/problem"
 )
 
@@ -31,9 +32,9 @@ func run(ctx context.Context, con *console, args []string) int {
 	con.sum.Command, con.json = cmd.Name, givenJSON(cmd.Flags, ordered)
 	app.Metadata["ordered"] = ordered
 	err := app.RunContext(ctx, slices.Concat(args[:1], []string{cmd.Name}, ordered))
-	if why, ok := errors.AsType[interruption](err); ok {
+	if why, ok := errors.AsType[interrupt.Error](err); ok {
 		con.end(err)
-		dieOf(why.signal)
+		interrupt.Die(why.Signal)
 	}
 	if ctx.Err() != nil {
 		err = nil

@@ -12,6 +12,7 @@ import (
 	"github.com/mattn/go-isatty"
 
 	"github.com/labnet/labnet/commands/escape"
+	"github.com/labnet/labnet/commands/interrupt"
 	"github.com/labnet/labnet/commands/problem"
 )
 
@@ -35,7 +36,7 @@ type console struct {
 	sum    summary // of this run
 	begun  time.Time
 
-	interrupts *interrupts // of a client; nil in tests
+	interrupts *interrupt.Catcher // of a client; nil in tests
 
 	results   []byte // not written yet
 	gathering bool   // results, until flush is called
@@ -161,8 +162,8 @@ func (c *console) end(err error) int {
 		err = c.outErr
 	}
 	code := 0
-	if why, ok := errors.AsType[interruption](err); ok {
-		code = why.exit()
+	if why, ok := errors.AsType[interrupt.Error](err); ok {
+		code = why.ExitCode()
 	} else if err != nil {
 		code = c.fail(err)
 	}

@@ -46,7 +46,7 @@ func (u *uploader) argument(arg string, yield func(*item) bool) bool {
 		name = u.into + "/" + name
 	}
 	if arg == "-" {
-		return yield(&item{file: arg, name: name, stream: u.con.stream(u.con.in)})
+		return yield(&item{file: arg, name: name, stream: &stream{Stream: u.con.interrupts.Stream(u.con.in)}})
 	}
 	info, err := os.Stat(arg)
 	if err != nil {
@@ -65,9 +65,8 @@ func (u *uploader) argument(arg string, yield func(*item) bool) bool {
 	case info.Mode().IsRegular():
 		return yield(&item{file: arg, name: name})
 	case info.Mode()&fs.ModeNamedPipe != 0: // such as bash's <(command)
-		it := &item{file: arg, name: name, stream: u.con.stream(nil)}
-		it.stream.file, it.err = os.Open(arg)
-		return yield(it)
+		f, err := os.Open(arg)
+		return yield(&item{file: arg, name: name, err: err, stream: &stream{Stream: u.con.interrupts.Stream(f)}})
 	}
 	return yield(&item{file: arg, err: errKind})
 }

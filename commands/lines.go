@@ -292,7 +292,7 @@ func (l *lineSender) giveUp(ctx context.Context, patience *patience) error {
 // waits then is left behind.
 func readLines(ctx context.Context, con *console) <-chan string {
 	lines := make(chan string, maxAsked)
-	r := bufio.NewReaderSize(con.textStream(con.in), maxLine)
+	r := bufio.NewReaderSize(con.interrupts.TextStream(con.in), maxLine)
 	go func() {
 		defer close(lines)
 		for {

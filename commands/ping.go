@@ -14,6 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/labnet/labnet/commands/escape"
+	"github.com/labnet/labnet/commands/interrupt"
 	"github.com/labnet/labnet/commands/problem"
 	"github.com/labnet/labnet/wire"
 )
@@ -124,7 +125,7 @@ func ping(ctx context.Context, con *console, o pingOptions) error {
 			}
 		}
 	}
-	interrupted, is := errors.AsType[interruption](cmp.Or(context.Cause(ctx), stop))
+	interrupted, is := errors.AsType[interrupt.Error](cmp.Or(context.Cause(ctx), stop))
 	if is {
 		con.prompt("\n") // after the ^C
 	}

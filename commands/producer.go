@@ -12,26 +12,46 @@ import (
 	"time"
 
 	"github.com/labnet/labnet/commands/escape"
+	"github.com/labnet/labnet/commands/interrupt"
 	"github.com/labnet/labnet/commands/problem"
 )
 
-const (
-	// producerGrace is how long a command that must end may take after it was asked to.
-	producerGrace = 5 * time.Second
-	// producerSilence is how long a process that a command left behind may hold its
-	// output without writing.
-	producerSilence = 5 * time.Second
-)
+// producerSilence is how long a process that a command left behind may hold its
+// output without writing.
+const producerSilence = 5 * time.Second
 
 // errHeld means that the end of a command's output is not known.
 var errHeld = problem.New("the command ended, but a process that it left behind holds its output open; nothing was kept", "command-failed", "redirect the output of what runs in the background")
+
+// A stream is a file that can be read once. It may be what a command writes.
+type stream struct {
+	*interrupt.Stream
+	producer *producer // the command that is run for it, or nil
+	begun    bool      // to be sent: there is no other try
+}
+
+func (s *stream) Read(p []byte) (int, error) {
+	n, err := s.Stream.Read(p)
+	if s.producer != nil && err == io.EOF {
+		s.producer.complete.Store(true)
+	}
+	return n, err
+}
+
+// Close ends the producer if there is one. Other streams are their owners' to close.
+func (s *stream) Close() error {
+	if s.producer != nil {
+		return s.producer.Close()
+	}
+	return nil
+}
 
 // A producer is the command that writes a stream. Its output ends in io.EOF only if
 // it has exited with 0. It is started by the first Read. Whoever reads it calls
 // Close, which leaves nothing of it running unless that end was read.
 type producer struct {
 	argv       []string
-	interrupts *interrupts
+	interrupts *interrupt.Catcher
 
 	mu     sync.Mutex // held while it starts, or is closed
 	closed bool
@@ -48,13 +68,12 @@ type producer struct {
 }
 
 // fromCommand is the stream that a command writes.
-func (c *console) fromCommand(argv []string) (*stream, error) {
+func fromCommand(argv []string, interrupts *interrupt.Catcher) (*stream, error) {
 	if _, err := exec.LookPath(argv[0]); err != nil {
 		return nil, notStarted(argv[0], err)
 	}
-	s := c.stream(nil)
-	s.producer = &producer{argv: argv, interrupts: s.interrupts}
-	return s, nil
+	p := &producer{argv: argv, interrupts: interrupts}
+	return &stream{Stream: interrupts.Stream(p), producer: p}, nil
 }
 
 // notStarted says why a command cannot be started.
@@ -85,7 +104,7 @@ func (p *producer) start() error {
 	}
 	p.tree.begin(cmd)
 	p.cmd, p.out, p.exited = cmd, out, make(chan struct{})
-	p.interrupts.runs(p)
+	p.interrupts.Produces(p.kill)
 	go func() {
 		if p.err = cmd.Wait(); p.err != nil {
 			p.err = &commandError{p.argv[0], cmd.ProcessState, p.err}
@@ -138,7 +157,7 @@ func (p *producer) Close() error {
 	if p.cmd == nil {
 		return nil
 	}
-	defer p.interrupts.runs(nil)
+	defer p.interrupts.Produces(nil)
 	if p.complete.Load() {
 		return p.out.Close()
 	}

@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"syscall"
 	"time"
+
+	"github.com/labnet/labnet/commands/interrupt"
 )
 
 // ownSignal is how long it may take a command to die of a signal that it got itself.
@@ -46,7 +48,7 @@ func (t *processTree) end(exited <-chan struct{}, closeOutput func()) {
 	t.signal(syscall.SIGTERM)
 	select {
 	case <-exited:
-	case <-time.After(producerGrace):
+	case <-time.After(interrupt.ProducerGrace):
 	}
 	t.kill()
 	<-exited

@@ -7,6 +7,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/labnet/labnet/commands/interrupt"
 )
 
 const (
@@ -51,7 +53,7 @@ func (c *console) progress(things string, count int) (end func()) {
 	quit, ended := make(chan struct{}), make(chan struct{})
 	begin := time.AfterFunc(progressAfter, func() {
 		defer close(ended)
-		c.interrupts.catch(stopSignals...)
+		c.interrupts.Catch(interrupt.Stops...)
 		if !c.json && !c.quiet {
 			c.showProgress(quit)
 		}
@@ -70,7 +72,7 @@ func (c *console) work(ctx context.Context, things string, count int, lab bool) 
 	end := c.progress(things, count)
 	before := c.doneSoFar()
 	return func() {
-		if _, stopped := errors.AsType[interruption](context.Cause(ctx)); stopped {
+		if _, stopped := errors.AsType[interrupt.Error](context.Cause(ctx)); stopped {
 			if text := c.meter.stopped(c.doneSoFar()-before, lab); text != "" {
 				c.note("%s", text)
 			}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/labnet/labnet/commands/interrupt"
 )
 
 // A lineReader reads standard input line by line, and asks for each line if a
@@ -55,7 +57,7 @@ func (c *console) lines(complete completer) *lineReader {
 func (l *lineReader) plainly() func(string) entered {
 	var in io.Reader = l.con.in
 	if !l.con.interactive() {
-		in = l.con.textStream(l.con.in)
+		in = l.con.interrupts.TextStream(l.con.in)
 	}
 	r := bufio.NewReader(in)
 	return func(prompt string) entered {
@@ -102,7 +104,7 @@ func (l *lineReader) stop() { close(l.ask) }
 // end sums up after the last line: what says which things were not done. But for
 // an interruption, it makes no difference why there are no more lines.
 func (t *tally) end(err error, what string) error {
-	if why, ok := errors.AsType[interruption](err); ok {
+	if why, ok := errors.AsType[interrupt.Error](err); ok {
 		return why
 	}
 	return t.err(what)

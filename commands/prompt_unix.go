@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/labnet/labnet/commands/interrupt"
 )
 
 // A terminalEditor is the editor where the terminal itself can only erase.
@@ -96,9 +98,9 @@ func (e *terminalEditor) handle(s os.Signal) error {
 		e.line.change(e.line.draw)
 	case syscall.SIGINT:
 		e.line.leave("^C") // as the terminal does
-		return interruption{s}
+		return interrupt.Error{Signal: s}
 	default:
-		return interruption{s}
+		return interrupt.Error{Signal: s}
 	}
 	return nil
 }

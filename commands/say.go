@@ -94,7 +94,7 @@ func (s *speaker) said(text string) object {
 
 // sayInput says the whole standard input, without the end of its last line.
 func (s *speaker) sayInput(ctx context.Context) error {
-	input, err := io.ReadAll(io.LimitReader(s.con.textStream(s.con.in), maxLine))
+	input, err := io.ReadAll(io.LimitReader(s.con.interrupts.TextStream(s.con.in), maxLine))
 	if err != nil {
 		return problem.Item("standard input", err)
 	}

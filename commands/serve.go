@@ -17,6 +17,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/labnet/labnet/commands/escape"
+	"github.com/labnet/labnet/commands/interrupt"
 	"github.com/labnet/labnet/commands/problem"
 	"github.com/labnet/labnet/commands/reload"
 	"github.com/labnet/labnet/commands/size"
@@ -227,7 +228,7 @@ func serve(ctx context.Context, con *console, o serveOptions) error {
 	ctx, signals := catchSignals(ctx)
 	err := serveUntilDone(ctx, signals, con, o)
 	signals.stop(nil)
-	if stopped, ok := errors.AsType[interruption](context.Cause(ctx)); ok {
+	if stopped, ok := errors.AsType[interrupt.Error](context.Cause(ctx)); ok {
 		return stopped
 	}
 	return err
@@ -315,7 +316,7 @@ func serveUntilDone(ctx context.Context, signals *serverSignals, con *console, o
 		<-stopped
 	}
 	if err := receipts.close(); errors.Is(err, syscall.EPIPE) {
-		return interruption{syscall.SIGPIPE} // as programs do that nobody reads
+		return interrupt.Error{Signal: syscall.SIGPIPE} // as programs do that nobody reads
 	} else if err != nil {
 		return err
 	}

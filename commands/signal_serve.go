@@ -13,6 +13,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/labnet/labnet/commands/interrupt"
 	"github.com/labnet/labnet/commands/reload"
 )
 
@@ -60,7 +61,7 @@ func catchSignals(ctx context.Context) (context.Context, *serverSignals) {
 	go func() {
 		select {
 		case got := <-stops:
-			cancel(interruption{got})
+			cancel(interrupt.Error{Signal: got})
 		case <-s.done:
 		}
 		signal.Reset(os.Interrupt, syscall.SIGTERM)
@@ -77,11 +78,11 @@ func (s *serverSignals) follow(files *reload.Watcher, log zerolog.Logger) {
 			case got != syscall.SIGHUP:
 				log.Info().Stringer("signal", got).Msg("this signal has no meaning here")
 			case s.hungUp(0):
-				s.stop(interruption{got})
+				s.stop(interrupt.Error{Signal: got})
 			default:
 				s.reload(files, log)
 				if s.hungUp(hangupTime) {
-					s.stop(interruption{got})
+					s.stop(interrupt.Error{Signal: got})
 				}
 			}
 		case <-s.done:
@@ -120,7 +121,7 @@ func (s *serverSignals) hungUp(within time.Duration) bool {
 // drainTime is how long uploads may go on when the server stops. On Windows SIGTERM
 // means that the console is closed.
 func drainTime(ctx context.Context, wanted time.Duration) time.Duration {
-	if runtime.GOOS == "windows" && context.Cause(ctx) == (interruption{syscall.SIGTERM}) {
+	if runtime.GOOS == "windows" && context.Cause(ctx) == (interrupt.Error{Signal: syscall.SIGTERM}) {
 		return min(wanted, consoleTime)
 	}
 	return wanted
@@ -128,8 +129,8 @@ func drainTime(ctx context.Context, wanted time.Duration) time.Duration {
 
 // why says for the log why the server stops.
 func why(ctx context.Context) string {
-	i, _ := errors.AsType[interruption](context.Cause(ctx))
-	switch i.signal {
+	i, _ := errors.AsType[interrupt.Error](context.Cause(ctx))
+	switch i.Signal {
 	case syscall.SIGHUP:
 		return "the terminal was closed"
 	case syscall.SIGPIPE:
@@ -137,7 +138,7 @@ func why(ctx context.Context) string {
 	case nil:
 		return "it was told to"
 	}
-	return i.signal.String()
+	return i.Signal.String()
 }
 
 // A logWriter is where the log of a server goes. If what reads it has ended, so
@@ -150,7 +151,7 @@ type logWriter struct {
 func (w logWriter) Write(p []byte) (int, error) {
 	n, err := w.Writer.Write(p)
 	if errors.Is(err, syscall.EPIPE) {
-		w.stop(interruption{syscall.SIGPIPE})
+		w.stop(interrupt.Error{Signal: syscall.SIGPIPE})
 		return len(p), nil
 	}
 	return n, err

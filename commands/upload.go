@@ -163,7 +163,7 @@ func (u *uploader) uploadOutput(ctx context.Context, argv []string) error {
 	case u.lab != 0:
 		return problem.Usage("--from-command does not go with --lab: the course's protocol has no files of unknown size")
 	}
-	s, err := u.con.fromCommand(argv)
+	s, err := fromCommand(argv, u.con.interrupts)
 	if err != nil {
 		return err
 	}

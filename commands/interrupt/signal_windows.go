@@ -1,4 +1,4 @@
-package commands
+package interrupt
 
 import (
 	"errors"
@@ -6,14 +6,11 @@ import (
 	"syscall"
 )
 
-// otherSignals would end a server without a word. Windows has none.
-var otherSignals []os.Signal
-
 var (
-	// stopSignals are what Go makes of Ctrl-C and Ctrl-Break, and of the closing
+	// Stops are what Go makes of Ctrl-C and Ctrl-Break, and of the closing
 	// of a console, a logoff and a shutdown.
-	stopSignals   = []os.Signal{os.Interrupt, syscall.SIGTERM}
-	streamSignals = stopSignals
+	Stops       = []os.Signal{os.Interrupt, syscall.SIGTERM}
+	streamStops = Stops
 )
 
 // mark is nothing: Windows has no signals to send to oneself.

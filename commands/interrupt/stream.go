@@ -1,4 +1,4 @@
-package commands
+package interrupt
 
 import (
 	"io"
@@ -16,63 +16,44 @@ const (
 	textGrace = 10 * time.Millisecond
 )
 
-// A stream is a file that can be read once, such as a pipe. It ends in an
-// interruption if that may be why it ends.
-type stream struct {
-	file       *os.File  // nil if there is a producer
-	producer   *producer // that is run for it
-	interrupts *interrupts
-	text       bool
-	last       byte // of what was read
-	begun      bool // to be sent: there is no other try
+// A Stream is what another program writes, such as a pipe, or a file in its place. It
+// ends in an Error if a signal may be why it ends.
+type Stream struct {
+	source  io.Reader
+	catcher *Catcher
+	text    bool
+	last    byte // of what was read
 }
 
-// stream returns f as a stream, and begins to catch signals.
-func (c *console) stream(f *os.File) *stream {
-	c.interrupts.catch(streamSignals...)
-	return &stream{file: f, interrupts: c.interrupts}
+// Stream returns source as a stream, and begins to catch signals. If it is not an
+// *os.File, none of its errors is told before it is known whether a signal came.
+func (c *Catcher) Stream(source io.Reader) *Stream {
+	c.Catch(streamStops...)
+	return &Stream{source: source, catcher: c}
 }
 
-// textStream is stream for texts.
-func (c *console) textStream(f *os.File) *stream {
-	s := c.stream(f)
+// TextStream is Stream for lines of text.
+func (c *Catcher) TextStream(source io.Reader) *Stream {
+	s := c.Stream(source)
 	s.text = true
 	return s
 }
 
-func (s *stream) Read(p []byte) (int, error) {
-	n, err := s.source().Read(p)
+func (s *Stream) Read(p []byte) (int, error) {
+	n, err := s.source.Read(p)
 	if n > 0 {
 		s.last = p[n-1]
 	}
-	if s.producer != nil && err != nil || err == io.EOF && !isRegular(s.file) {
+	if f, ok := s.source.(*os.File); err != nil && (!ok || err == io.EOF && !isRegular(f)) {
 		grace := streamGrace
 		if s.text && s.last == '\n' {
 			grace = textGrace
 		}
-		if stopped := s.interrupts.settle(grace); stopped != nil {
+		if stopped := s.catcher.settle(grace); stopped != nil {
 			err = stopped
 		}
 	}
-	if s.producer != nil && err == io.EOF {
-		s.producer.complete.Store(true)
-	}
 	return n, err
-}
-
-func (s *stream) source() io.Reader {
-	if s.producer != nil {
-		return s.producer
-	}
-	return s.file
-}
-
-// Close ends the producer if there is one. Other streams are their owners' to close.
-func (s *stream) Close() error {
-	if s.producer != nil {
-		return s.producer.Close()
-	}
-	return nil
 }
 
 func isRegular(f *os.File) bool {
