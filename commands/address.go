@@ -174,16 +174,3 @@ func isHostName(s string) bool {
 	}
 	return letters && len(s) > 1 && s[0] != '-' && s[0] != '.'
 }
-
-// checkNotServer fails if the first or the last of the files to upload is a server.
-func checkNotServer(files []string) error {
-	if len(files) == 0 {
-		return nil
-	}
-	for _, file := range []string{files[len(files)-1], files[0]} {
-		if addr, likely := likelyServer(file); likely && !isFile(file) {
-			return problem.UsageHint(fmt.Errorf("%s: no such file; it looks like a server's address", escape.Name(file)), didYouMean("-a "+shellWords([]string{addr})))
-		}
-	}
-	return nil
-}

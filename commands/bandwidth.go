@@ -3,8 +3,6 @@ package commands
 import (
 	"net"
 	"time"
-
-	"github.com/urfave/cli/v2"
 )
 
 // A bandwidth limits what the connections of a run send, one after the other.
@@ -15,19 +13,6 @@ type bandwidth struct {
 
 // bandwidthSlice is for how long a bandwidth may be exceeded, and the longest pause.
 const bandwidthSlice = time.Second / 10
-
-func limitRateFlag() cli.Flag {
-	return &cli.StringFlag{Name: "limit-rate", DefaultText: "no limit", Usage: "send at most `RATE` bytes per second, such as 500K or 2M"}
-}
-
-// bandwidthOf reads the flag; nil is no limit.
-func bandwidthOf(c *cli.Context) (*bandwidth, error) {
-	if !c.IsSet("limit-rate") {
-		return nil, nil
-	}
-	rate, err := sizeOf(c, "limit-rate")
-	return &bandwidth{rate: rate}, err
-}
 
 // limit returns conn with its writes limited. It may be called on nil.
 func (b *bandwidth) limit(conn net.Conn) net.Conn {

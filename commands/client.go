@@ -10,12 +10,14 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/urfave/cli/v2"
-
 	"github.com/labnet/labnet/commands/escape"
 	"github.com/labnet/labnet/commands/problem"
 	"github.com/labnet/labnet/wire"
 )
+
+// TokenEnv holds a token. There is no flag for it: other users of a machine can see
+// the arguments of a program.
+const TokenEnv = "LABNET_TOKEN"
 
 // clientOptions are the flags that all clients have.
 type clientOptions struct {
@@ -27,69 +29,6 @@ type clientOptions struct {
 	bandwidth *bandwidth  // nil: no limit
 	// transport connects to addr; nil does so by TCP.
 	transport func(context.Context) (net.Conn, error)
-}
-
-// clientFlags returns the flags of all clients, and those of one.
-func clientFlags(own ...cli.Flag) []cli.Flag {
-	own = append(own, clientTLSFlags()...)
-	own = append(own, clientTokenFlags()...)
-	return append(own,
-		&cli.StringFlag{Name: "addr", Aliases: []string{"a"}, Value: "127.0.0.1:9000", EnvVars: []string{"LABNET_ADDR"}, Usage: "server's `HOST:PORT`"},
-		&cli.DurationFlag{Name: "timeout", Value: 30 * time.Second, EnvVars: []string{"LABNET_TIMEOUT"}, Usage: "give up after `TIME` without progress"},
-		&cli.StringFlag{Name: "lab", Usage: "speak `TASK` of the course: 1 to 6 or extra"},
-		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print errors only"},
-		&cli.BoolFlag{Name: "json", Usage: "print results as JSON, one object per line"},
-	)
-}
-
-// clientOptionsOf reads the flags that all clients have, and sets con by them.
-// The tasks of the course that the command belongs to are given.
-func clientOptionsOf(c *cli.Context, con *console, tasks ...wire.Lab) (clientOptions, error) {
-	return clientOptionsFor(c, con, c.String("addr"), "--addr", tasks...)
-}
-
-// clientOptionsFor is clientOptionsOf for a server that the user names in what.
-func clientOptionsFor(c *cli.Context, con *console, server, what string, tasks ...wire.Lab) (clientOptions, error) {
-	o := clientOptions{timeout: c.Duration("timeout")}
-	con.json, con.quiet = c.Bool("json"), c.Bool("quiet")
-	if o.timeout <= 0 {
-		return o, problem.Usage("--timeout must be more than zero")
-	}
-	addr, host, err := serverAddress(server, what)
-	if err != nil {
-		return o, err
-	}
-	o.addr = addr
-	if o.tls, err = clientTLSOf(c, host); err != nil {
-		return o, err
-	}
-	if o.token, err = clientTokenOf(c, o.tls != nil); err != nil {
-		return o, err
-	}
-	if !c.IsSet("lab") {
-		return o, nil
-	}
-	task, err := parseLab(c)
-	if err != nil {
-		return o, err
-	}
-	var words []string
-	for _, t := range tasks {
-		if task == t {
-			o.lab = task
-			return o, nil
-		}
-		words = append(words, t.String())
-	}
-	return o, problem.Usage("--lab: task %s of the course has no %s; choose %s", task, c.Command.Name, oneOf(words))
-}
-
-func parseLab(c *cli.Context) (wire.Lab, error) {
-	task, err := wire.ParseLab(c.String("lab"))
-	if err != nil {
-		return 0, problem.Usage("--lab: %w", err)
-	}
-	return task, nil
 }
 
 // dial connects to the server, and encrypts if that was asked for.
@@ -246,7 +185,7 @@ func (e *unreachable) Error() string {
 }
 
 func (e *unreachable) Describe() problem.Description {
-	d := problem.Description{Code: problem.ExitServer, Kind: "unreachable", Hint: "check the address, or name another with --addr or LABNET_ADDR"}
+	d := problem.Description{EndsRun: true, Code: problem.ExitServer, Kind: "unreachable", Hint: "check the address, or name another with --addr or LABNET_ADDR"}
 	switch {
 	case errors.Is(e.err, syscall.ECONNREFUSED):
 		d.Hint = "start one with 'labnet serve', or name another with --addr or LABNET_ADDR"
@@ -308,14 +247,14 @@ func (e *refusedError) Error() string { return e.err.Error() }
 func (e *refusedError) Unwrap() error { return e.err }
 
 func (e *refusedError) Describe() problem.Description {
-	return problem.Description{Message: escape.Text(e.err.Text), Kind: string(e.err.Code), Hint: e.hint()}
+	return problem.Description{Message: escape.Text(e.err.Text), Kind: string(e.err.Code), Hint: e.hint(), EndsRun: e.err.Code == wire.CodeDenied}
 }
 
 // hint says what to do about the refusal.
 func (e *refusedError) hint() string {
 	switch e.err.Code {
 	case wire.CodeDenied:
-		return "give your token with --token-file or " + tokenEnv + "; if you did, ask the server's operator for another"
+		return "give your token with --token-file or " + TokenEnv + "; if you did, ask the server's operator for another"
 	case wire.CodeForbidden:
 		return "the server's tokens file says what each token allows"
 	case wire.CodeQuota:

@@ -402,3 +402,12 @@ func (f *steadyFile) check() error {
 	}
 	return err
 }
+
+// resumedAt returns, while the item is sent, how much of it the server has from
+// an earlier upload.
+func (it *item) resumedAt() int64 {
+	if it.transfer == nil {
+		return 0
+	}
+	return it.transfer.Resumed()
+}

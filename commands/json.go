@@ -72,6 +72,20 @@ type summary struct {
 	Exit      int `json:"exit"` // what the shell's $? is
 }
 
+// A pingSummary is what a summary has of pings.
+type pingSummary struct {
+	Loss        float64 `json:"loss"` // from 0 to 1
+	*replyTimes         // nil if there were no replies
+}
+
+// replyTimes are in seconds.
+type replyTimes struct {
+	Min    float64 `json:"min_seconds"`
+	Median float64 `json:"median_seconds"`
+	P99    float64 `json:"p99_seconds"`
+	Max    float64 `json:"max_seconds"`
+}
+
 // fileTotals are about the files and blobs that were sent, in the summary of
 // commands that send some.
 type fileTotals struct {

@@ -73,20 +73,6 @@ func secondServer(args []string) error {
 	return bad
 }
 
-// A pingSummary is what a summary has of pings.
-type pingSummary struct {
-	Loss        float64 `json:"loss"` // from 0 to 1
-	*replyTimes         // nil if there were no replies
-}
-
-// replyTimes are in seconds.
-type replyTimes struct {
-	Min    float64 `json:"min_seconds"`
-	Median float64 `json:"median_seconds"`
-	P99    float64 `json:"p99_seconds"`
-	Max    float64 `json:"max_seconds"`
-}
-
 // ping sends pings until the count is reached, the input ends or ctx ends, and
 // sums them up.
 func ping(ctx context.Context, con *console, o pingOptions) error {

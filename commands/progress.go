@@ -158,15 +158,6 @@ func (s *metered) grow(end int64) {
 	}
 }
 
-// resumedAt returns, while the item is sent, how much of it the server has from
-// an earlier upload.
-func (it *item) resumedAt() int64 {
-	if it.transfer == nil {
-		return 0
-	}
-	return it.transfer.Resumed()
-}
-
 // A rate is taken over the last seconds.
 type rate struct {
 	samples []sample // oldest first

@@ -151,14 +151,6 @@ func (m *meter) perSecond(now time.Time) string {
 
 func amount(n int64) string { return humanize.IBytes(uint64(n)) }
 
-// counted writes a number of things.
-func counted(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
-}
-
 // clock writes a number of seconds as 0:42, 1:02:03 or 3 days.
 func clock(seconds float64) string {
 	const day = 24 * 60 * 60

@@ -4,11 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
-	"strings"
 	"time"
-
-	"github.com/dustin/go-humanize"
-	"github.com/urfave/cli/v2"
 
 	"github.com/labnet/labnet/commands/escape"
 	"github.com/labnet/labnet/commands/problem"
@@ -37,25 +33,6 @@ const (
 	// It doubles with each: an outage of hours fills no log.
 	firstSilence = time.Minute
 )
-
-func retryFlags() []cli.Flag {
-	return []cli.Flag{
-		&cli.DurationFlag{Name: "retry-for", Value: defaultRetryFor, Usage: "retry for at most `TIME` without progress"},
-		&cli.IntFlag{Name: "retries", DefaultText: "no limit", Usage: "retry at most `N` times in a row"},
-	}
-}
-
-func retrierOf(c *cli.Context) (retrier, error) {
-	capped := c.IsSet("retries")
-	r := retrier{c.Duration("retry-for"), c.Int("retries"), capped, capped || c.IsSet("retry-for")}
-	switch {
-	case c.Duration("retry-for") < 0:
-		return r, problem.Usage("--retry-for must not be negative")
-	case c.Int("retries") < 0:
-		return r, problem.Usage("--retries must not be negative")
-	}
-	return r, nil
-}
 
 // backoff is the pause before the n-th retry.
 func backoff(n int) time.Duration {
@@ -258,37 +235,3 @@ func (e *gaveUp) Describe() problem.Description {
 	}
 	return d
 }
-
-// about writes a time as 5m, 1m30s or 0.4s, with no more than it takes to imagine it.
-func about(d time.Duration) string {
-	switch {
-	case d >= time.Minute:
-		d = d.Round(time.Second)
-	case d >= time.Second:
-		d = d.Round(time.Second / 10)
-	default:
-		d = max(d.Round(time.Millisecond), time.Millisecond)
-	}
-	return withoutZeros(d.String())
-}
-
-// withoutZeros shortens a time such as 24h0m0s to 24h.
-func withoutZeros(text string) string {
-	for _, zeros := range []string{"h0m0s", "m0s"} {
-		if short, is := strings.CutSuffix(text, zeros); is {
-			return short + zeros[:1]
-		}
-	}
-	return text
-}
-
-// numberOf writes a number of things: 1 file, 1,234 files.
-func numberOf(n int, thing string) string {
-	if n != 1 {
-		thing += "s"
-	}
-	return grouped(n) + " " + thing
-}
-
-// grouped writes a number with commas between thousands.
-func grouped(n int) string { return humanize.Comma(int64(n)) }

@@ -2,14 +2,12 @@ package commands
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/labnet/labnet/commands/escape"
 	"github.com/labnet/labnet/commands/problem"
-	"github.com/labnet/labnet/wire"
 )
 
 // A tally counts the outcomes of several things of a kind.
@@ -32,7 +30,7 @@ func (t *tally) count(ctx context.Context, con *console, o object, err error) er
 		return context.Cause(ctx)
 	}
 	con.failure(o, err)
-	if endsAll(err) {
+	if problem.Of(err).EndsRun {
 		if item, ok := err.(*problem.ItemError); ok {
 			err = item.Err // it is not about the item
 		}
@@ -42,18 +40,6 @@ func (t *tally) count(ctx context.Context, con *console, o object, err error) er
 	t.recap.add(con, err)
 	t.code = max(t.code, con.fail(err))
 	return nil
-}
-
-// endsAll reports whether no other thing can succeed either.
-func endsAll(err error) bool {
-	if _, gone := errors.AsType[*unreachable](err); gone {
-		return true
-	}
-	if _, gone := errors.AsType[*insecure](err); gone {
-		return true
-	}
-	refused, ok := errors.AsType[*wire.Error](err)
-	return ok && refused.Code == wire.CodeDenied
 }
 
 // err sums up: what says which things were not done.

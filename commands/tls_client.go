@@ -15,46 +15,9 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/urfave/cli/v2"
-
 	"github.com/labnet/labnet/commands/problem"
 	"github.com/labnet/labnet/wire"
 )
-
-func clientTLSFlags() []cli.Flag {
-	return []cli.Flag{
-		&cli.BoolFlag{Name: "tls", EnvVars: []string{"LABNET_TLS"}, Usage: "encrypt, and accept certificates that this system trusts"},
-		&cli.StringFlag{Name: "pin", EnvVars: []string{"LABNET_PIN"}, Usage: "encrypt, and accept only the key with this `FINGERPRINT`"},
-	}
-}
-
-// clientTLSOf returns how a client of the server host encrypts, or nil if it
-// does not.
-func clientTLSOf(c *cli.Context, host string) (*tls.Config, error) {
-	pin := c.String("pin")
-	if pin == "" && !c.Bool("tls") {
-		return nil, nil
-	}
-	if c.IsSet("lab") {
-		return nil, problem.Usage("the course's tasks have no TLS: --lab cannot be used with --tls or --pin")
-	}
-	config := &tls.Config{
-		ServerName: host,
-		// For when the connection is made anew. It is not kept for other
-		// processes: a file of secrets would save them no round trip.
-		ClientSessionCache: tls.NewLRUClientSessionCache(1),
-	}
-	if pin == "" {
-		return config, nil
-	}
-	want, err := parseFingerprint(pin)
-	if err != nil {
-		return nil, problem.UsageHint(fmt.Errorf("--pin: %w", err), "the server logs its fingerprint when it starts")
-	}
-	config.InsecureSkipVerify = true // of names, dates and issuers: the key alone decides
-	config.VerifyConnection = func(state tls.ConnectionState) error { return checkPin(want, state.PeerCertificates[0]) }
-	return config, nil
-}
 
 // checkPin compares the key of a server with the one that it must have. That
 // the server has the other half of it, the handshake proves.
@@ -133,7 +96,7 @@ func (e *insecure) reason() string {
 }
 
 func (e *insecure) Describe() problem.Description {
-	d := problem.Description{Code: problem.ExitServer, Kind: "insecure", Hint: e.hint()}
+	d := problem.Description{EndsRun: true, Code: problem.ExitServer, Kind: "insecure", Hint: e.hint()}
 	if refused, ok := errors.AsType[*wire.Error](e.err); ok {
 		d.Kind = string(refused.Code)
 	}

@@ -1,9 +1,8 @@
 package commands
 
 import (
-	"context"
 	"errors"
-	"iter"
+	"fmt"
 	"path"
 	"path/filepath"
 	"slices"
@@ -11,27 +10,13 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/labnet/labnet/commands/escape"
 	"github.com/labnet/labnet/commands/problem"
 	"github.com/labnet/labnet/wire"
 )
 
 // fromCommandFlag makes a command of the arguments.
 const fromCommandFlag = "from-command"
-
-// uploadOptions are the flags of upload.
-type uploadOptions struct {
-	name    string // for a single argument; "" takes its own
-	into    string // the folder at the server; "" is the top
-	exclude exclusion
-	digest  wire.Digest
-	follow  bool
-	noTimes bool
-	noPerms bool
-	verbose bool
-	retrier
-}
-
-var errOneName = problem.UsageHint(errors.New("--name goes with a single file or folder"), "--into FOLDER, or a name that ends in /, is a folder for all of them")
 
 func uploadCommand(con *console) *cli.Command {
 	return &cli.Command{
@@ -134,91 +119,15 @@ func destinationOf(c *cli.Context, args []string) (into, name string, err error)
 	return into, name, err
 }
 
-// An uploader uploads files over one session.
-type uploader struct {
-	con *console
-	session
-	uploadOptions
-	tally tally
-
-	brief  bool // no lines about unremarkable files of folders
-	nested bool // some of what was sent was in a folder
-}
-
-func (u *uploader) uploadAll(ctx context.Context, args []string) error {
-	if err := u.sendAll(ctx, u.items(args)); err != nil {
-		return err
+// checkNotServer fails if the first or the last of the files to upload is a server.
+func checkNotServer(files []string) error {
+	if len(files) == 0 {
+		return nil
 	}
-	return u.tally.err("files not uploaded")
-}
-
-// uploadOutput uploads what a command writes.
-func (u *uploader) uploadOutput(ctx context.Context, argv []string) error {
-	const usage = "upload --name NAME --from-command -- COMMAND [ARG…]"
-	switch {
-	case len(argv) == 0:
-		return problem.UsageHint(errors.New("--from-command: no command given"), usage)
-	case u.name == "":
-		return problem.UsageHint(errors.New("--from-command needs --name"), usage)
-	case u.lab != 0:
-		return problem.Usage("--from-command does not go with --lab: the course's protocol has no files of unknown size")
-	}
-	s, err := fromCommand(argv, u.con.interrupts)
-	if err != nil {
-		return err
-	}
-	it := &item{file: "-", name: path.Join(u.into, u.name), stream: s}
-	if err := u.sendAll(ctx, slices.Values([]*item{it})); err != nil {
-		return err
-	}
-	return u.tally.err("files not uploaded")
-}
-
-// ask uploads the files that a person names.
-func (u *uploader) ask(ctx context.Context) error {
-	lines := u.con.lines(completeFile)
-	defer lines.stop()
-	for {
-		line, err := lines.next(ctx, "file: ")
-		if err != nil {
-			return u.tally.end(err, "files not uploaded")
-		}
-		names := fileNames(line)
-		switch {
-		case len(names) == 0:
-			continue
-		case len(names) > 1 && u.name != "":
-			u.con.tell("error: %s", errOneName)
-			continue
-		}
-		if err := u.sendAll(ctx, u.items(names)); err != nil {
-			return err
+	for _, file := range []string{files[len(files)-1], files[0]} {
+		if addr, likely := likelyServer(file); likely && !isFile(file) {
+			return problem.UsageHint(fmt.Errorf("%s: no such file; it looks like a server's address", escape.Name(file)), didYouMean("-a "+shellWords([]string{addr})))
 		}
 	}
-}
-
-// sendAll sends items, and sums up if they are several. It returns an error only if
-// no other can be sent either.
-func (u *uploader) sendAll(ctx context.Context, items iter.Seq[*item]) error {
-	u.brief = !u.verbose && !u.con.json && isTerminal(u.con.out)
-	u.tally.recap, u.nested = recap{}, false
-	of := u.con.totals("file")
-	err := u.sendEach(ctx, items)
-	u.tally.recap.tell(u.con)
-	if u.nested || of.outcomes() > 1 {
-		of.tell(err != nil, u.tally.recap.failed)
-	}
-	return err
-}
-
-// count notes the outcome of one item. Its error ends all.
-func (u *uploader) count(ctx context.Context, it *item, err error) error {
-	u.nested = u.nested || it.nested
-	if err != nil {
-		if s := it.stream; s != nil && s.producer != nil && s.producer.ended {
-			err = &cutShort{s.producer.argv[0], err}
-		}
-		err = problem.Item(it.label(), err)
-	}
-	return u.tally.count(ctx, u.con, u.object(it), err)
+	return nil
 }

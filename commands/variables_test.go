@@ -198,7 +198,7 @@ func TestVariablesApart(t *testing.T) {
 	})
 	t.Run("serve", func(t *testing.T) {
 		set(t, func(v variable) bool { return !ofServe(v) })
-		t.Setenv(tokenEnv, "\x01")
+		t.Setenv(TokenEnv, "\x01")
 		if code, told := runSeen(t, "serve", "--store", "file"); code != problem.ExitFailed || !strings.Contains(told, "store file: not a directory") {
 			t.Errorf("exit %d, %s", code, told)
 		}
@@ -217,7 +217,7 @@ func fullFacts() object {
 // TestVariablesDocumented: what is told of variables is of such as there are.
 func TestVariablesDocumented(t *testing.T) {
 	known := slices.Collect(maps.Keys(variables(t)))
-	known = append(known, tokenEnv)
+	known = append(known, TokenEnv)
 	for _, fact := range facts(fullFacts()) {
 		name, _, _ := strings.Cut(fact, "=")
 		known = append(known, name)

@@ -29,6 +29,7 @@ type Description struct {
 	Hint    string // what to do, or ""
 	Code    int    // to exit with
 	Kind    string // what programs know it by: see docs/json.md
+	EndsRun bool   // nothing else of this run can succeed either
 }
 
 // A describer is an error that describes itself, wherever it stands in a chain of
