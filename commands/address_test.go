@@ -269,7 +269,7 @@ func TestListens(t *testing.T) {
 	var told syncBuffer
 	ended := make(chan int)
 	go func() {
-		con := &console{in: stdin, out: &told, err: &told, begun: time.Now()}
+		con := newConsole(stdin, &told, &told)
 		ended <- run(ctx, con, strings.Fields("labnet serve -l 0 --addr-file addr --no-sandbox --drain 1"))
 	}()
 	for range 2000 {

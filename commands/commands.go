@@ -19,7 +19,9 @@ import (
 // the command line is wrong, 3 if the server could not be reached or was lost.
 // It stops early when ctx ends. If a signal ended the command, Main does not
 // return, but ends the process by the same signal.
-func Main(ctx context.Context, args []string) int { return run(ctx, newConsole(), args) }
+func Main(ctx context.Context, args []string) int {
+	return run(ctx, newConsole(os.Stdin, os.Stdout, os.Stderr), args)
+}
 
 func run(ctx context.Context, con *console, args []string) int {
 	app := newApp(con)
@@ -29,7 +31,7 @@ func run(ctx context.Context, con *console, args []string) int {
 	}
 	dropEmptyEnv(cmd.Flags)
 	ordered := gnuOrder(cmd.Flags, rest)
-	con.sum.Command, con.json = cmd.Name, givenJSON(cmd.Flags, ordered)
+	con.begin(cmd.Name, givenJSON(cmd.Flags, ordered))
 	app.Metadata["ordered"] = ordered
 	err := app.RunContext(ctx, slices.Concat(args[:1], []string{cmd.Name}, ordered))
 	if why, ok := errors.AsType[interrupt.Error](err); ok {

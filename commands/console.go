@@ -45,9 +45,13 @@ type console struct {
 	printed int             // lines that a person may have seen
 }
 
-func newConsole() *console {
-	return &console{in: os.Stdin, out: os.Stdout, err: os.Stderr, begun: time.Now()}
+// newConsole returns a console for a run that begins now.
+func newConsole(in *os.File, out, err io.Writer) *console {
+	return &console{in: in, out: out, err: err, begun: time.Now()}
 }
+
+// begin tells which command is run, and whether its results are for programs.
+func (c *console) begin(command string, json bool) { c.sum.Command, c.json = command, json }
 
 // result prints that a thing was done: a line for people, an object for
 // programs.
@@ -92,6 +96,19 @@ func (c *console) skip(o object, why, hint string, askedFor bool) {
 		c.hint(hint)
 	}
 }
+
+// received counts a thing received.
+func (c *console) received() { c.count(&c.sum.Done) }
+
+// broken notes that nothing more can be written to standard output, and why.
+func (c *console) broken(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.outErr = err
+}
+
+// pinged sets what all pings make together.
+func (c *console) pinged(s *pingSummary) { c.sum.pingSummary = s }
 
 func (c *console) count(n *int) {
 	c.mu.Lock()

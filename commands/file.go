@@ -31,9 +31,6 @@ var (
 	errNoFolders = problem.New("the course's protocol has no empty folders", "unsupported", "")
 )
 
-// unconfirmed is the remark on what was sent in the lab dialect.
-const unconfirmed = "sent, not confirmed by the server"
-
 const (
 	// minResumable is the size in bytes from which a file is worth resuming:
 	// below, it is sent sooner than the server could look for what it has of it.

@@ -42,9 +42,7 @@ func tellReceipts(con *console, srv *wire.Server, commands *executor) *receipts 
 	var written *receipts
 	if con.json {
 		written = writeReceipts(con.out, func(err error) {
-			con.mu.Lock()
-			con.outErr = err
-			con.mu.Unlock()
+			con.broken(err)
 			srv.Close()
 		})
 	} else if commands == nil {
@@ -55,7 +53,7 @@ func tellReceipts(con *console, srv *wire.Server, commands *executor) *receipts 
 		if written != nil && !written.write(line) {
 			return // its sender, who is not told, sends it again
 		}
-		con.count(&con.sum.Done)
+		con.received()
 		commands.add(e.Op, line)
 	}
 	return written

@@ -11,7 +11,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/labnet/labnet/storage/dir"
 	"github.com/labnet/labnet/wire"
@@ -68,7 +67,8 @@ func TestJSON(t *testing.T) {
 func TestJSONOfServe(t *testing.T) {
 	needLinux(t)
 	var out bytes.Buffer
-	con := &console{out: &out, err: io.Discard, json: true, sum: summary{Command: "serve"}, begun: time.Now()}
+	con := newConsole(nil, &out, io.Discard)
+	con.begin("serve", true)
 	t.Run("serve", func(t *testing.T) {
 		srv := &wire.Server{}
 		written := tellReceipts(con, srv, nil)

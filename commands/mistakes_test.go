@@ -51,7 +51,7 @@ func (m mistake) make(t *testing.T) (seen string) {
 		}
 		defer stdin.Close()
 		var out, told bytes.Buffer
-		con := &console{in: stdin, out: &out, err: &told, begun: time.Now()}
+		con := newConsole(stdin, &out, &told)
 		var code int
 		if m.err != nil {
 			code = con.end(m.err)

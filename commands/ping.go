@@ -166,7 +166,7 @@ func summarize(con *console, sent int, times []float64) {
 		return
 	}
 	s := &pingSummary{Loss: float64(sent-n) / float64(sent)}
-	con.sum.pingSummary = s
+	con.pinged(s)
 	text := fmt.Sprintf("%d sent, %s, %s%% lost", sent, counted(n, "reply", "replies"), percent(s.Loss))
 	if n > 0 {
 		slices.Sort(times)

@@ -63,6 +63,14 @@ func (m *meter) tell() {
 	m.done++
 }
 
+// counts returns how many things are done, how many were found, and how many bytes were
+// sent.
+func (m *meter) counts() (done, found int, sent int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.done, m.found, m.sent
+}
+
 // wait notes that nothing is being sent, and why, until the next source is measured:
 // the server is tried again at a time, and not after another.
 func (m *meter) wait(why string, next, until time.Time) {

@@ -38,8 +38,6 @@ type statusLine struct {
 	drawn string    // what the terminal shows; "" is nothing
 	rest  time.Time // until when nothing is drawn
 	ended bool
-
-	columns func() int // in place of lineTerminal, in tests
 }
 
 // progress begins to show the progress of work on things of a kind, if that
@@ -89,11 +87,12 @@ func (c *console) doneSoFar() int {
 
 // showProgress shows it until quit is closed.
 func (c *console) showProgress(quit <-chan struct{}) {
-	columns := c.status.columns
+	columns := lineTerminal(c.err)
+	if screen, ok := c.err.(interface{ Width() int }); ok { // in tests
+		columns = screen.Width
+	}
 	if columns == nil {
-		if columns = lineTerminal(c.err); columns == nil {
-			return
-		}
+		return
 	}
 	tick := time.NewTicker(progressEvery)
 	defer tick.Stop()

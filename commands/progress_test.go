@@ -1,30 +1,22 @@
 package commands
 
 import (
-	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/labnet/labnet/storage/dir"
-	"github.com/labnet/labnet/wire"
 )
 
 // onScreen returns a console both of whose outputs are a screen.
 func onScreen(width int) (*console, *Screen) {
 	s := NewScreen(width)
-	c := &console{in: os.Stdin, out: s, err: s}
-	c.status.columns = s.Width
-	return c, s
+	return newConsole(os.Stdin, s, s), s
 }
 
 // bulk is a source of so many bytes, a chunk for each Read.
@@ -120,7 +112,7 @@ func TestProgressOfPrograms(t *testing.T) {
 		for _, set := range []func(*console){
 			func(c *console) { c.json = true },
 			func(c *console) { c.quiet = true },
-			func(c *console) { c.status.columns = nil },
+			func(c *console) { c.err = struct{ io.Writer }{c.err} },
 		} {
 			con, screen := onScreen(80)
 			set(con)
@@ -339,56 +331,5 @@ func TestResultsAboveProgress(t *testing.T) {
 				}
 			})
 		})
-	}
-}
-
-// TestProgressCounts: what upload tells the meter agrees with what it does,
-// whatever becomes of a thing.
-func TestProgressCounts(t *testing.T) {
-	folder := t.TempDir()
-	t.Chdir(folder)
-	for name, size := range map[string]int{"few": 10, "many": maxReadAhead + 1, "folder/resumable": minResumable, "folder/again": 100} {
-		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o700), os.WriteFile(name, make([]byte, size), 0o600)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := errors.Join(os.Mkdir("folder/empty", 0o700), os.Symlink("nowhere", "folder/link")); err != nil {
-		t.Fatal(err)
-	}
-	store, err := dir.Open(filepath.Join(folder, "store"), dir.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer store.Close()
-	var serving sync.WaitGroup
-	defer serving.Wait()
-	srv := &wire.Server{Store: keeper{store}}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	serving.Go(func() { srv.Serve(l) })
-	defer srv.Close()
-
-	con, screen := onScreen(80)
-	u := &uploader{
-		con:           con,
-		session:       session{clientOptions: clientOptions{addr: l.Addr().String(), timeout: time.Minute}},
-		uploadOptions: uploadOptions{digest: wire.Digests()[0]},
-	}
-	defer u.close()
-	if err := u.uploadAll(t.Context(), []string{"few", "missing", "many", "folder"}); err == nil {
-		t.Error("no error")
-	}
-	m := &con.meter
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	const things = 7 // the missing file and the link included
-	if m.found != things || m.done != things || !m.all || m.sent != 10+maxReadAhead+1+minResumable+100 {
-		t.Errorf("%d of %d done, all: %t, %d bytes sent", m.done, m.found, m.all, m.sent)
-	}
-	// Those of the folder have no lines, but for the link.
-	if lines := screen.Lines(); len(lines) != 6 || !strings.HasPrefix(lines[5], "4 files, 1.0 MiB, ") || !strings.HasSuffix(lines[5], "; 1 empty folder; 1 skipped; 1 failed") {
-		t.Errorf("the screen shows\n%s", strings.Join(lines, "\n"))
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/labnet/labnet/storage/dir"
 	"github.com/labnet/labnet/storage/storagetest"
 	"github.com/labnet/labnet/wire"
 )
@@ -101,4 +102,53 @@ func (w watchingUpload) Commit(ctx context.Context, want wire.Sum) (wire.Saved, 
 		}
 	}
 	return w.Upload.Commit(ctx, want)
+}
+
+// TestProgressCounts: what upload tells the meter agrees with what it does,
+// whatever becomes of a thing.
+func TestProgressCounts(t *testing.T) {
+	folder := t.TempDir()
+	t.Chdir(folder)
+	for name, size := range map[string]int{"few": 10, "many": maxReadAhead + 1, "folder/resumable": minResumable, "folder/again": 100} {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o700), os.WriteFile(name, make([]byte, size), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(os.Mkdir("folder/empty", 0o700), os.Symlink("nowhere", "folder/link")); err != nil {
+		t.Fatal(err)
+	}
+	store, err := dir.Open(filepath.Join(folder, "store"), dir.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	var serving sync.WaitGroup
+	defer serving.Wait()
+	srv := &wire.Server{Store: keeper{store}}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	serving.Go(func() { srv.Serve(l) })
+	defer srv.Close()
+
+	screen := NewScreen(80)
+	con := newConsole(os.Stdin, screen, screen)
+	u := &uploader{
+		con:           con,
+		session:       session{clientOptions: clientOptions{addr: l.Addr().String(), timeout: time.Minute}},
+		uploadOptions: uploadOptions{digest: wire.Digests()[0]},
+	}
+	defer u.close()
+	if err := u.uploadAll(t.Context(), []string{"few", "missing", "many", "folder"}); err == nil {
+		t.Error("no error")
+	}
+	const things = 7 // the missing file and the link included
+	if done, found, sent := con.meter.counts(); found != things || done != things || sent != 10+maxReadAhead+1+minResumable+100 {
+		t.Errorf("%d of %d done, %d bytes sent", done, found, sent)
+	}
+	// Those of the folder have no lines, but for the link.
+	if lines := screen.Lines(); len(lines) != 6 || !strings.HasPrefix(lines[5], "4 files, 1.0 MiB, ") || !strings.HasSuffix(lines[5], "; 1 empty folder; 1 skipped; 1 failed") {
+		t.Errorf("the screen shows\n%s", strings.Join(lines, "\n"))
+	}
 }

@@ -138,7 +138,7 @@ func (piped) RemoteAddr() net.Addr { return &net.TCPAddr{} }
 func retrying(m *machine, r retrier) (*uploader, *bytes.Buffer, *bytes.Buffer) {
 	var out, told bytes.Buffer
 	return &uploader{
-		con:           &console{in: os.Stdin, out: &out, err: &told, begun: time.Now()},
+		con:           newConsole(os.Stdin, &out, &told),
 		session:       session{clientOptions: clientOptions{addr: "nas:9000", transport: m.dial, timeout: time.Minute}},
 		uploadOptions: uploadOptions{digest: wire.Digests()[0], retrier: r},
 	}, &out, &told

@@ -272,12 +272,11 @@ func (s scene) play(t *testing.T, width int) (seen string) {
 			if s.prepare != nil {
 				s.prepare(t, m)
 			}
-			con, screen := onScreen(width)
+			screen := NewScreen(width)
+			con := newConsole(os.Stdin, steadyScreen{screen}, steadyScreen{screen})
 			screen.Write([]byte("$ labnet " + s.command() + "\n"))
-			con.begun = time.Now()
 			u, _, _ := retrying(m, defaults)
 			u.con = con
-			con.out, con.err = steadyScreen{screen}, steadyScreen{screen}
 			if s.set != nil {
 				s.set(u)
 			}

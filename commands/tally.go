@@ -10,6 +10,9 @@ import (
 	"github.com/labnet/labnet/commands/problem"
 )
 
+// unconfirmed is the remark on what was sent in the lab dialect.
+const unconfirmed = "sent, not confirmed by the server"
+
 // A tally counts the outcomes of several things of a kind.
 type tally struct {
 	all    int

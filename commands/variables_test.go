@@ -80,7 +80,7 @@ func runSeen(t *testing.T, args ...string) (code int, told string) {
 	must(t, err)
 	defer stdin.Close()
 	var seen bytes.Buffer
-	con := &console{in: stdin, out: &seen, err: &seen, begun: time.Now()}
+	con := newConsole(stdin, &seen, &seen)
 	return run(t.Context(), con, append([]string{"labnet"}, args...)), seen.String()
 }
 
