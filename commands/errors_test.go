@@ -2,7 +2,6 @@ package commands
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"net"
 	"os"
@@ -18,7 +17,6 @@ import (
 	"github.com/labnet/labnet/wire"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // A mistake is something that goes wrong for a user.
 type mistake struct {
@@ -391,28 +389,5 @@ func TestErrors(t *testing.T) {
 func needLinux(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("systems have their own words for errors, and those of Linux are held")
-	}
-}
-
-// golden compares with a file, or writes it anew.
-func golden(t *testing.T, file, got string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o666); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	wantLines := strings.Split(string(want), "\n")
-	for i, line := range strings.Split(got, "\n") {
-		if i >= len(wantLines) || line != wantLines[i] {
-			t.Fatalf("%s:%d: got %q; if that is right, run the test with -update", file, i+1, line)
-		}
-	}
-	if len(got) != len(want) {
-		t.Fatalf("%s is longer than what was got", file)
 	}
 }
