@@ -29,15 +29,18 @@ var mayImport = map[string][]string{
 	".":        {"commands"},
 	"commands": {"commands/...", "wire", "storage/..."},
 
-	"commands/escape":  {},
-	"commands/size":    {},
-	"commands/reload":  {},
-	"commands/problem": {"commands/escape"},
-	"commands/secret":  {"commands/escape", "commands/problem"},
-	"commands/sandbox": {"commands/problem"},
-	"commands/systemd": {"commands/problem"},
-	"commands/certs":   {"commands/problem", "commands/reload", "commands/secret", "wire"},
-	"commands/access":  {"commands/problem", "commands/reload", "commands/size", "wire", "storage"},
+	"commands/escape":                {},
+	"commands/size":                  {},
+	"commands/reload":                {},
+	"commands/problem":               {"commands/escape"},
+	"commands/secret":                {"commands/escape", "commands/problem"},
+	"commands/sandbox":               {"commands/problem"},
+	"commands/systemd":               {"commands/problem"},
+	"commands/interrupt":             {"commands/problem"},
+	"commands/terminal":              {"commands/escape", "commands/interrupt", "commands/problem", "commands/size", "wire"},
+	"commands/terminal/terminaltest": {},
+	"commands/certs":                 {"commands/problem", "commands/reload", "commands/secret", "wire"},
+	"commands/access":                {"commands/problem", "commands/reload", "commands/size", "wire", "storage"},
 
 	"wire":                {},
 	"storage":             {},
@@ -49,9 +52,10 @@ var mayImport = map[string][]string{
 
 // testsMayImport tells what tests may import besides.
 var testsMayImport = map[string][]string{
-	"commands/access": {"storage/..."},
-	"storage/dir":     {"storage/storagetest"},
-	"storage/s3":      {"storage/s3/s3test", "storage/storagetest"},
+	"commands/access":   {"storage/..."},
+	"commands/terminal": {"commands/terminal/terminaltest"},
+	"storage/dir":       {"storage/storagetest"},
+	"storage/s3":        {"storage/s3/s3test", "storage/storagetest"},
 }
 
 // onlyIn tells of what else a single folder alone imports: flags are for subcommands.

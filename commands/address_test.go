@@ -13,6 +13,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/labnet/labnet/commands/terminal"
 	"github.com/labnet/labnet/storage/dir"
 	"github.com/labnet/labnet/wire"
 )
@@ -132,7 +133,7 @@ func TestFingerprintForms(t *testing.T) {
 
 // TestNearest: what may have been meant, and that nothing is made of what is too far.
 func TestNearest(t *testing.T) {
-	commands := commandNames(newApp(&console{}))
+	commands := commandNames(newApp(&terminal.Console{}))
 	tests := []struct {
 		typed string
 		words []string
@@ -192,7 +193,7 @@ func TestVersionAlike(t *testing.T) {
 
 // TestFlagOrder: arguments are put in order as getopt(3) does.
 func TestFlagOrder(t *testing.T) {
-	app := newApp(&console{})
+	app := newApp(&terminal.Console{})
 	tests := []struct{ command, args, want string }{
 		{"upload", "a -q b", "-q -- a b"},
 		{"upload", "a -- -q b", "-- a -q b"},
@@ -249,7 +250,7 @@ func TestTimes(t *testing.T) {
 
 // TestTimesEverywhere: every flag of every command that is a time is one of those.
 func TestTimesEverywhere(t *testing.T) {
-	for _, cmd := range newApp(&console{}).Commands {
+	for _, cmd := range newApp(&terminal.Console{}).Commands {
 		for _, f := range cmd.Flags {
 			if f, plain := f.(*cli.DurationFlag); plain {
 				t.Errorf("%s --%s", cmd.Name, f.Name)
@@ -269,7 +270,7 @@ func TestListens(t *testing.T) {
 	var told syncBuffer
 	ended := make(chan int)
 	go func() {
-		con := newConsole(stdin, &told, &told)
+		con := terminal.New(stdin, &told, &told)
 		ended <- run(ctx, con, strings.Fields("labnet serve -l 0 --addr-file addr --no-sandbox --drain 1"))
 	}()
 	for range 2000 {

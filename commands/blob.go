@@ -15,10 +15,11 @@ import (
 	"github.com/labnet/labnet/commands/escape"
 	"github.com/labnet/labnet/commands/problem"
 	"github.com/labnet/labnet/commands/size"
+	"github.com/labnet/labnet/commands/terminal"
 	"github.com/labnet/labnet/wire"
 )
 
-func blobCommand(con *console) *cli.Command {
+func blobCommand(con *terminal.Console) *cli.Command {
 	return &cli.Command{
 		Name:  "blob",
 		Usage: "send random bytes",
@@ -53,7 +54,7 @@ func blobCommand(con *console) *cli.Command {
 			}
 			b := &blobber{con, session{clientOptions: o}, r, length}
 			defer b.close()
-			if con.interactive() && !c.IsSet("size") && !c.IsSet("count") {
+			if con.Interactive() && !c.IsSet("size") && !c.IsSet("count") {
 				return b.ask(c.Context)
 			}
 			return b.sendAll(c.Context, count)
@@ -79,7 +80,7 @@ func blobArgument(c *cli.Context) error {
 
 // A blobber sends blobs of one size.
 type blobber struct {
-	con *console
+	con *terminal.Console
 	session
 	retrier
 	length int64
@@ -87,20 +88,20 @@ type blobber struct {
 
 // ask asks for the type of each message, as Task 4 does.
 func (b *blobber) ask(ctx context.Context) error {
-	lines := b.con.lines(nil)
-	defer lines.stop()
-	var t tally
+	lines := b.con.Lines(nil)
+	defer lines.Stop()
+	var t terminal.Tally
 	for {
-		kind, err := lines.next(ctx, "1 text, 2 random bytes: ")
+		kind, err := lines.Next(ctx, "1 text, 2 random bytes: ")
 		if err != nil {
-			return t.end(err, "messages not sent")
+			return t.End(err, "messages not sent")
 		}
-		var o object
+		var o terminal.Object
 		switch strings.TrimSpace(kind) {
 		case "1":
 			var text string
-			if text, err = lines.next(ctx, "text: "); err != nil {
-				return t.end(err, "messages not sent")
+			if text, err = lines.Next(ctx, "text: "); err != nil {
+				return t.End(err, "messages not sent")
 			}
 			if text == "" {
 				continue
@@ -108,51 +109,51 @@ func (b *blobber) ask(ctx context.Context) error {
 			s := &speaker{b.con, &b.session, b.retrier}
 			o, err = s.say(ctx, text)
 		case "2":
-			end := b.con.work(ctx, "blobs", 1, b.lab != 0)
+			end := b.con.Work(ctx, "blobs", 1, b.lab != 0)
 			o, err = b.send(ctx, b.patience())
 			end()
 		case "":
 			continue
 		default:
-			b.con.tell("%s is neither 1 nor 2", escape.Name(kind))
+			b.con.Tell("%s is neither 1 nor 2", escape.Name(kind))
 			continue
 		}
-		if err := t.count(ctx, b.con, o, err); err != nil {
+		if err := t.Count(ctx, b.con, o, err); err != nil {
 			return err
 		}
 	}
 }
 
 func (b *blobber) sendAll(ctx context.Context, count int) error {
-	var t tally
-	of := b.con.totals("blob")
+	var t terminal.Tally
+	of := b.con.Totals("blob")
 	err := b.sendEach(ctx, &t, count)
 	if count > 1 {
-		of.tell(err != nil, t.failed)
+		of.Tell(err != nil, t.Failed)
 	}
-	return cmp.Or(err, t.err("blobs not sent"))
+	return cmp.Or(err, t.Err("blobs not sent"))
 }
 
 // sendEach sends so many blobs. It returns an error if no other can be sent either.
-func (b *blobber) sendEach(ctx context.Context, t *tally, count int) error {
-	defer b.con.work(ctx, "blobs", count, b.lab != 0)()
+func (b *blobber) sendEach(ctx context.Context, t *terminal.Tally, count int) error {
+	defer b.con.Work(ctx, "blobs", count, b.lab != 0)()
 	patience := b.patience()
 	for range count {
 		o, err := b.send(ctx, patience)
-		if err := t.count(ctx, b.con, o, err); err != nil {
+		if err := t.Count(ctx, b.con, o, err); err != nil {
 			return err
 		}
 		if isServerGone(err) && b.hasReached() {
 			return err // it was waited for long enough
 		}
-		b.con.meter.tell()
+		b.con.Meter.Tell()
 	}
 	return nil
 }
 
 // send sends one blob of random bytes, and returns its outcome or why there is none.
-func (b *blobber) send(ctx context.Context, p *patience) (object, error) {
-	done := object{Op: "blob", Addr: b.addr, Size: &b.length}
+func (b *blobber) send(ctx context.Context, p *patience) (terminal.Object, error) {
+	done := terminal.Object{Op: "blob", Addr: b.addr, Size: &b.length}
 	start := time.Now()
 	if b.lab != 0 {
 		err := b.sendBytes(func(bytes io.Reader) error {
@@ -160,7 +161,7 @@ func (b *blobber) send(ctx context.Context, p *patience) (object, error) {
 		})
 		if err == nil {
 			done.Unconfirmed = true
-			b.con.sent(done, "random bytes", "", unconfirmed, time.Since(start))
+			b.con.Sent(done, "random bytes", "", terminal.Unconfirmed, time.Since(start))
 		}
 		return done, err
 	}
@@ -177,7 +178,7 @@ func (b *blobber) send(ctx context.Context, p *patience) (object, error) {
 	done.AnswerLost = tries.unanswered
 	if err == nil {
 		done.Name, done.CRC64NVME = saved.Name, saved.Hex()
-		b.con.sent(done, saved.Name, "crc64nvme:"+saved.Hex(), "", time.Since(start))
+		b.con.Sent(done, saved.Name, "crc64nvme:"+saved.Hex(), "", time.Since(start))
 	}
 	return done, err
 }
@@ -186,7 +187,7 @@ func (b *blobber) send(ctx context.Context, p *patience) (object, error) {
 func (b *blobber) sendBytes(send func(io.Reader) error) error {
 	var seed [32]byte
 	rand.Read(seed[:])
-	bytes := b.con.meter.measure("random bytes", b.length, io.NopCloser(mathrand.NewChaCha8(seed)), nil)
+	bytes := b.con.Meter.Measure("random bytes", b.length, io.NopCloser(mathrand.NewChaCha8(seed)), nil)
 	defer bytes.Close()
 	return send(bytes)
 }

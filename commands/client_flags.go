@@ -13,6 +13,7 @@ import (
 	"github.com/labnet/labnet/commands/escape"
 	"github.com/labnet/labnet/commands/problem"
 	"github.com/labnet/labnet/commands/secret"
+	"github.com/labnet/labnet/commands/terminal"
 	"github.com/labnet/labnet/wire"
 )
 
@@ -31,14 +32,14 @@ func clientFlags(own ...cli.Flag) []cli.Flag {
 
 // clientOptionsOf reads the flags that all clients have, and sets con by them.
 // The tasks of the course that the command belongs to are given.
-func clientOptionsOf(c *cli.Context, con *console, tasks ...wire.Lab) (clientOptions, error) {
+func clientOptionsOf(c *cli.Context, con *terminal.Console, tasks ...wire.Lab) (clientOptions, error) {
 	return clientOptionsFor(c, con, c.String("addr"), "--addr", tasks...)
 }
 
 // clientOptionsFor is clientOptionsOf for a server that the user names in what.
-func clientOptionsFor(c *cli.Context, con *console, server, what string, tasks ...wire.Lab) (clientOptions, error) {
+func clientOptionsFor(c *cli.Context, con *terminal.Console, server, what string, tasks ...wire.Lab) (clientOptions, error) {
 	o := clientOptions{timeout: c.Duration("timeout")}
-	con.json, con.quiet = c.Bool("json"), c.Bool("quiet")
+	con.JSON, con.Quiet = c.Bool("json"), c.Bool("quiet")
 	if o.timeout <= 0 {
 		return o, problem.Usage("--timeout must be more than zero")
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/labnet/labnet/commands/interrupt"
 	"github.com/labnet/labnet/commands/problem"
+	"github.com/labnet/labnet/commands/terminal"
 )
 
 // Main runs the command line args, whose first element is the program's name,
@@ -20,22 +21,22 @@ import (
 // It stops early when ctx ends. If a signal ended the command, Main does not
 // return, but ends the process by the same signal.
 func Main(ctx context.Context, args []string) int {
-	return run(ctx, newConsole(os.Stdin, os.Stdout, os.Stderr), args)
+	return run(ctx, terminal.New(os.Stdin, os.Stdout, os.Stderr), args)
 }
 
-func run(ctx context.Context, con *console, args []string) int {
+func run(ctx context.Context, con *terminal.Console, args []string) int {
 	app := newApp(con)
 	cmd, rest := commandFirst(app, args[1:])
 	if cmd == nil {
-		return con.end(noCommand(app, args[1:]))
+		return con.End(noCommand(app, args[1:]))
 	}
 	dropEmptyEnv(cmd.Flags)
 	ordered := gnuOrder(cmd.Flags, rest)
-	con.begin(cmd.Name, givenJSON(cmd.Flags, ordered))
+	con.Begin(cmd.Name, givenJSON(cmd.Flags, ordered))
 	app.Metadata["ordered"] = ordered
 	err := app.RunContext(ctx, slices.Concat(args[:1], []string{cmd.Name}, ordered))
 	if why, ok := errors.AsType[interrupt.Error](err); ok {
-		con.end(err)
+		con.End(err)
 		interrupt.Die(why.Signal)
 	}
 	if ctx.Err() != nil {
@@ -47,10 +48,10 @@ func run(ctx context.Context, con *console, args []string) int {
 		}
 		bad.Err = errors.New(nameVariables(cmd, givenFlags(cmd.Flags, ordered), bad.Error()))
 	}
-	return con.end(err)
+	return con.End(err)
 }
 
-func newApp(con *console) *cli.App {
+func newApp(con *terminal.Console) *cli.App {
 	cli.HelpFlag = nil // withHelp gives each command another
 	app := &cli.App{
 		Name:        "labnet",
@@ -66,7 +67,7 @@ func newApp(con *console) *cli.App {
 		},
 		ExitErrHandler: func(*cli.Context, error) {}, // Main alone maps errors to exit codes
 		Writer:         con,
-		ErrWriter:      con.err,
+		ErrWriter:      con.Err,
 	}
 	for _, cmd := range app.Commands {
 		withHelp(cmd)

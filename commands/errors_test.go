@@ -13,10 +13,10 @@ import (
 
 	"github.com/labnet/labnet/commands/problem"
 	"github.com/labnet/labnet/commands/sandbox"
+	"github.com/labnet/labnet/commands/terminal/terminaltest"
 	"github.com/labnet/labnet/storage/dir"
 	"github.com/labnet/labnet/wire"
 )
-
 
 // A mistake is something that goes wrong for a user.
 type mistake struct {
@@ -383,7 +383,7 @@ func TestErrors(t *testing.T) {
 			got.WriteString(volatile.ReplaceAllString(m.make(t), "…") + "\n")
 		}
 	}
-	golden(t, filepath.Join("testdata", "errors.golden"), got.String())
+	terminaltest.Golden(t, filepath.Join("testdata", "errors.golden"), got.String())
 }
 
 func needLinux(t *testing.T) {

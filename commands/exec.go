@@ -15,6 +15,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/labnet/labnet/commands/problem"
+	"github.com/labnet/labnet/commands/terminal"
 )
 
 const (
@@ -172,7 +173,7 @@ func (e *executor) notRun(line []byte, why string) {
 }
 
 // receiptIn reads a line that encode made of a receipt.
-func receiptIn(line []byte) (o object) {
+func receiptIn(line []byte) (o terminal.Object) {
 	if err := json.Unmarshal(line, &o); err != nil {
 		panic(err) // it is this package's own
 	}

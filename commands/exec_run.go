@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/labnet/labnet/commands/terminal"
 	"github.com/rs/zerolog"
 )
 
@@ -34,15 +35,15 @@ func (e *executor) run(line []byte) {
 	took, err := e.execute(o, line, logger)
 	switch {
 	case err == nil:
-		logger.Info().Float64("seconds", seconds(took)).Msg("command done")
+		logger.Info().Float64("seconds", terminal.Seconds(took)).Msg("command done")
 	case errors.Is(err, exec.ErrWaitDelay):
-		logger.Warn().Float64("seconds", seconds(took)).Msg("command done, but a process that it left behind holds its output")
+		logger.Warn().Float64("seconds", terminal.Seconds(took)).Msg("command done, but a process that it left behind holds its output")
 	default:
-		logger.Error().Err(err).Float64("seconds", seconds(took)).Msg("command failed")
+		logger.Error().Err(err).Float64("seconds", terminal.Seconds(took)).Msg("command failed")
 	}
 }
 
-func (e *executor) execute(o object, line []byte, log zerolog.Logger) (time.Duration, error) {
+func (e *executor) execute(o terminal.Object, line []byte, log zerolog.Logger) (time.Duration, error) {
 	ctx, cancel := context.WithTimeoutCause(e.ctx, e.timeout, errors.New("took longer than "+e.timeout.String()))
 	defer cancel()
 	cmd := exec.CommandContext(ctx, e.argv[0], e.argv[1:]...)
@@ -79,7 +80,7 @@ func environ() (env []string) {
 
 // facts are the fields of a receipt as environment variables. A field that the
 // receipt does not have is not set.
-func facts(o object) (env []string) {
+func facts(o terminal.Object) (env []string) {
 	set := func(name, value string) {
 		if value != "" && !strings.ContainsRune(value, 0) {
 			env = append(env, "LABNET_"+name+"="+value)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/labnet/labnet/commands/terminal"
 	"github.com/rs/zerolog"
 )
 
@@ -90,7 +91,7 @@ func TestExecBounded(t *testing.T) {
 	var log bytes.Buffer
 	e := &executor{execOptions: execOptions{on: []string{"upload"}}, log: zerolog.New(&log)}
 	e.changed.L = &e.mu
-	line := encode(object{Op: "upload", Name: "a"})
+	line := terminal.Encode(terminal.Object{Op: "upload", Name: "a"})
 	e.size = maxExecWaiting - len(line)
 	e.add("ping", line) // of no interest
 	e.add("upload", line)

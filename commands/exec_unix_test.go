@@ -18,6 +18,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/labnet/labnet/commands/terminal"
 	"github.com/labnet/labnet/wire"
 )
 
@@ -76,7 +77,7 @@ func shell(t *testing.T, log *logOf, script string, adapt func(*execOptions)) *e
 	return e
 }
 
-func (e *executor) addEvent(ev wire.Event) { e.add(ev.Op, encode(receiptOf(ev))) }
+func (e *executor) addEvent(ev wire.Event) { e.add(ev.Op, terminal.Encode(terminal.ReceiptOf(ev))) }
 
 // TestExecFacts: a command learns what was received, and of names nothing else
 // becomes than names.
@@ -101,7 +102,7 @@ func TestExecFacts(t *testing.T) {
 		{wire.Event{Op: "say", Remote: "r", Text: "a\x00b", Lab: true},
 			[]string{"LABNET_LAB=1", "LABNET_OP=say", "LABNET_REMOTE=r", "OTHERS=pass"}},
 	} {
-		line := encode(receiptOf(test.event))
+		line := terminal.Encode(terminal.ReceiptOf(test.event))
 		e.add(test.event.Op, line)
 		log.await(t, "command done")
 		got := logValues(t, log.take(), "stdout")

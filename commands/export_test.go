@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/labnet/labnet/commands/terminal"
 	"github.com/labnet/labnet/storage"
 	"github.com/labnet/labnet/wire"
 )
@@ -18,7 +19,7 @@ func Keeper(s storage.Store) wire.Store { return keeper{s} }
 // connect makes.
 func Upload(ctx context.Context, connect func(context.Context) (net.Conn, error), token string, args ...string) error {
 	u := &uploader{
-		con:           &console{in: os.Stdin, out: io.Discard, err: io.Discard},
+		con:           &terminal.Console{In: os.Stdin, Out: io.Discard, Err: io.Discard},
 		session:       session{clientOptions: clientOptions{transport: connect, token: token, timeout: 30 * time.Second}},
 		uploadOptions: uploadOptions{digest: wire.Digests()[0]},
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/labnet/labnet/commands/escape"
 	"github.com/labnet/labnet/commands/problem"
+	"github.com/labnet/labnet/commands/terminal"
 	"github.com/labnet/labnet/storage"
 	"github.com/labnet/labnet/wire"
 )
@@ -271,12 +272,12 @@ func (it *item) label() string {
 }
 
 // object is what is printed of an item.
-func (u *uploader) object(it *item) object {
+func (u *uploader) object(it *item) terminal.Object {
 	op := "upload"
 	if it.folder {
 		op = "folder"
 	}
-	return object{Op: op, Addr: u.addr}.about(it.file)
+	return terminal.Object{Op: op, Addr: u.addr}.AboutFile(it.file)
 }
 
 // labSend sends one item in the lab dialect, and notes its outcome. Its error
@@ -292,7 +293,7 @@ func (u *uploader) labSend(ctx context.Context, it *item, names *coincidence) er
 // skip tells that an item is left out.
 func (u *uploader) skip(it *item) {
 	u.nested = u.nested || it.nested
-	u.con.skip(u.object(it), it.note, it.hint, it.excluded)
+	u.con.Skip(u.object(it), it.note, it.hint, it.excluded)
 }
 
 func (u *uploader) labUpload(ctx context.Context, it *item, names *coincidence) error {
@@ -308,7 +309,7 @@ func (u *uploader) labUpload(ctx context.Context, it *item, names *coincidence) 
 		return errCoincides
 	}
 	a := it.announcement
-	r := u.con.meter.measure(it.label(), a.Size, it.source(), nil)
+	r := u.con.Meter.Measure(it.label(), a.Size, it.source(), nil)
 	defer r.Close()
 	it.start = time.Now()
 	err := u.labDo(ctx, func(c *wire.LabClient) error { return c.Upload(ctx, a.Name, r, a.Size) })
@@ -317,7 +318,7 @@ func (u *uploader) labUpload(ctx context.Context, it *item, names *coincidence) 
 	}
 	done := u.object(it)
 	done.Name, done.Size, done.Unconfirmed = a.Name, &a.Size, true
-	u.sent(it, done, "", unconfirmed, false)
+	u.sent(it, done, "", terminal.Unconfirmed, false)
 	return nil
 }
 
@@ -327,34 +328,34 @@ func (u *uploader) print(it *item, saved wire.Saved) {
 	if it.folder {
 		done.Name = saved.Name
 		if u.brief && it.nested {
-			u.con.done(done)
+			u.con.Done(done)
 		} else {
-			u.con.result(done, "%s  empty folder", escape.Name(it.file+string(os.PathSeparator)))
+			u.con.Result(done, "%s  empty folder", escape.Name(it.file+string(os.PathSeparator)))
 		}
 		return
 	}
 	digest, sum := it.announcement.Digest.Name, saved.Hex()
 	done.Name, done.Size, done.Resumed, done.Unchanged = saved.Name, &saved.Size, saved.Resumed, saved.Unchanged
-	done = done.summed(digest, sum)
+	done = done.WithDigest(digest, sum)
 	remark, remarkable := remarkOn(it.announcement, saved)
 	u.sent(it, done, digest+":"+sum, remark, remarkable)
 	if it.stream != nil && it.stream.producer != nil && saved.Size == 0 {
-		u.con.note("%s: the command wrote nothing; an empty file was kept", escape.Name(it.label()))
+		u.con.Note("%s: the command wrote nothing; an empty file was kept", escape.Name(it.label()))
 	}
 }
 
 // sent prints that a file was sent. If it is remarkable, it has a line in any case.
-func (u *uploader) sent(it *item, done object, digest, remark string, remarkable bool) {
+func (u *uploader) sent(it *item, done terminal.Object, digest, remark string, remarkable bool) {
 	took := time.Since(it.start)
 	if u.brief && it.nested && !remarkable {
-		u.con.done(done)
+		u.con.Done(done)
 		return
 	}
 	label := it.label()
 	if it.name == "" { // which the server has chosen
 		label, remark = done.Name, ""
 	}
-	u.con.sent(done, label, digest, remark, took)
+	u.con.Sent(done, label, digest, remark, took)
 }
 
 // remarkOn says what is special about a file that was kept, and whether that needs a
@@ -367,7 +368,7 @@ func remarkOn(a wire.Announcement, saved wire.Saved) (remark string, remarkable 
 		all = append(all, "unchanged")
 	}
 	if resumed {
-		all = append(all, "resumed at "+amount(saved.Resumed))
+		all = append(all, "resumed at "+terminal.Amount(saved.Resumed))
 	}
 	if renamed {
 		all = append(all, "kept as "+escape.Name(saved.Name))

@@ -46,7 +46,7 @@ func (u *uploader) argument(arg string, yield func(*item) bool) bool {
 		name = u.into + "/" + name
 	}
 	if arg == "-" {
-		return yield(&item{file: arg, name: name, stream: &stream{Stream: u.con.interrupts.Stream(u.con.in)}})
+		return yield(&item{file: arg, name: name, stream: &stream{Stream: u.con.Interrupts.Stream(u.con.In)}})
 	}
 	info, err := os.Stat(arg)
 	if err != nil {
@@ -66,7 +66,7 @@ func (u *uploader) argument(arg string, yield func(*item) bool) bool {
 		return yield(&item{file: arg, name: name})
 	case info.Mode()&fs.ModeNamedPipe != 0: // such as bash's <(command)
 		f, err := os.Open(arg)
-		return yield(&item{file: arg, name: name, err: err, stream: &stream{Stream: u.con.interrupts.Stream(f)}})
+		return yield(&item{file: arg, name: name, err: err, stream: &stream{Stream: u.con.Interrupts.Stream(f)}})
 	}
 	return yield(&item{file: arg, err: errKind})
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/labnet/labnet/commands/problem"
+	"github.com/labnet/labnet/commands/terminal"
 )
 
 // ofAllClients is the title of flags that are not of one command alone.
@@ -186,7 +187,7 @@ func docOf(f cli.Flag) flagDoc {
 		if doc.fallback == "0" {
 			doc.fallback = ""
 		}
-		doc.fallback = withoutZeros(doc.fallback)
+		doc.fallback = terminal.WithoutZeros(doc.fallback)
 	}
 	if env := told.GetEnvVars(); len(env) > 0 {
 		doc.env = env[0]

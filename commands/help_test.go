@@ -11,6 +11,8 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/urfave/cli/v2"
 
+	"github.com/labnet/labnet/commands/terminal"
+	"github.com/labnet/labnet/commands/terminal/terminaltest"
 	"github.com/labnet/labnet/storage"
 	"github.com/labnet/labnet/wire"
 )
@@ -20,7 +22,7 @@ func helpTexts(t *testing.T) map[string]string {
 	t.Helper()
 	texts := make(map[string]string)
 	var b strings.Builder
-	app := newApp(&console{out: &b})
+	app := newApp(&terminal.Console{Out: &b})
 	if err := writeHelp(app); err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +39,7 @@ func helpTexts(t *testing.T) map[string]string {
 
 func TestHelpTexts(t *testing.T) {
 	for name, text := range helpTexts(t) {
-		golden(t, filepath.Join("testdata", "help", name+".txt"), text)
+		terminaltest.Golden(t, filepath.Join("testdata", "help", name+".txt"), text)
 	}
 }
 
@@ -62,7 +64,7 @@ func TestHelpFits(t *testing.T) {
 
 // TestExamples: the examples are of commands and flags that there are.
 func TestExamples(t *testing.T) {
-	app := newApp(&console{})
+	app := newApp(&terminal.Console{})
 	for of, list := range examples {
 		if of != "" && app.Command(of) == nil {
 			t.Errorf("examples of %q", of)
@@ -153,6 +155,6 @@ func TestFlagWords(t *testing.T) {
 func TestPackagedScripts(t *testing.T) {
 	files := map[string]string{"bash": "labnet.bash", "zsh": "_labnet", "fish": "labnet.fish"}
 	for _, shell := range shells {
-		golden(t, filepath.Join("..", "packaging", "completions", files[shell.name]), shell.script(newApp(&console{})))
+		terminaltest.Golden(t, filepath.Join("..", "packaging", "completions", files[shell.name]), shell.script(newApp(&terminal.Console{})))
 	}
 }

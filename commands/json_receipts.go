@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/labnet/labnet/commands/problem"
+	"github.com/labnet/labnet/commands/terminal"
 	"github.com/labnet/labnet/wire"
 )
 
@@ -38,22 +39,22 @@ func (e *receiptError) Unwrap() error { return e.err }
 
 // tellReceipts has a server's receipts written to standard output, if con prints
 // JSON, and commands run for them. Otherwise it returns nil.
-func tellReceipts(con *console, srv *wire.Server, commands *executor) *receipts {
+func tellReceipts(con *terminal.Console, srv *wire.Server, commands *executor) *receipts {
 	var written *receipts
-	if con.json {
-		written = writeReceipts(con.out, func(err error) {
-			con.broken(err)
+	if con.JSON {
+		written = writeReceipts(con.Out, func(err error) {
+			con.Broken(err)
 			srv.Close()
 		})
 	} else if commands == nil {
 		return nil
 	}
 	srv.Received = func(e wire.Event) {
-		line := encode(receiptOf(e))
+		line := terminal.Encode(terminal.ReceiptOf(e))
 		if written != nil && !written.write(line) {
 			return // its sender, who is not told, sends it again
 		}
-		con.received()
+		con.Received()
 		commands.add(e.Op, line)
 	}
 	return written

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/labnet/labnet/commands/problem"
+	"github.com/labnet/labnet/commands/terminal"
 	"github.com/labnet/labnet/storage/dir"
 	"github.com/labnet/labnet/wire"
 )
@@ -73,7 +74,7 @@ func TestReceiptsLost(t *testing.T) {
 	for _, want := range []int{problem.ExitServer, 0} {
 		d, err := dir.Open(folder, dir.Options{})
 		must(t, err)
-		con := &console{json: true, out: writerFunc(func(p []byte) (int, error) {
+		con := &terminal.Console{JSON: true, Out: writerFunc(func(p []byte) (int, error) {
 			if full.Swap(false) {
 				return 0, errors.New("full")
 			}
@@ -84,7 +85,7 @@ func TestReceiptsLost(t *testing.T) {
 		l := silent(t)
 		served := make(chan error, 1)
 		go func() { served <- srv.Serve(l) }()
-		client := &console{in: os.Stdin, out: io.Discard, err: io.Discard}
+		client := &terminal.Console{In: os.Stdin, Out: io.Discard, Err: io.Discard}
 		if got := run(t.Context(), client, []string{"labnet", "upload", "-a", l.Addr().String(), "--retries", "0", file}); got != want {
 			t.Errorf("exit %d, want %d", got, want)
 		}

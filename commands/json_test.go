@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/labnet/labnet/commands/terminal"
+	"github.com/labnet/labnet/commands/terminal/terminaltest"
 	"github.com/labnet/labnet/storage/dir"
 	"github.com/labnet/labnet/wire"
 )
@@ -59,7 +61,7 @@ func TestJSON(t *testing.T) {
 		for _, run := range runs {
 			got.WriteString(steady(run.make(t)) + "\n")
 		}
-		golden(t, filepath.Join("testdata", "json", name+".golden"), got.String())
+		terminaltest.Golden(t, filepath.Join("testdata", "json", name+".golden"), got.String())
 	}
 }
 
@@ -67,8 +69,8 @@ func TestJSON(t *testing.T) {
 func TestJSONOfServe(t *testing.T) {
 	needLinux(t)
 	var out bytes.Buffer
-	con := newConsole(nil, &out, io.Discard)
-	con.begin("serve", true)
+	con := terminal.New(nil, &out, io.Discard)
+	con.Begin("serve", true)
 	t.Run("serve", func(t *testing.T) {
 		srv := &wire.Server{}
 		written := tellReceipts(con, srv, nil)
@@ -82,7 +84,7 @@ func TestJSONOfServe(t *testing.T) {
 			must(t, written.close())
 		})
 		l := serveDir(t, srv, dir.Options{})
-		client := &console{in: os.Stdin, out: io.Discard, err: io.Discard}
+		client := &terminal.Console{In: os.Stdin, Out: io.Discard, Err: io.Discard}
 		folder := t.TempDir()
 		file := filepath.Join(t.TempDir(), "report.pdf")
 		must(t, os.WriteFile(file, []byte("a report"), 0o666))
@@ -103,8 +105,8 @@ func TestJSONOfServe(t *testing.T) {
 			}
 		}
 	})
-	con.end(nil)
-	golden(t, filepath.Join("testdata", "json", "serve.golden"), steady(out.String()))
+	con.End(nil)
+	terminaltest.Golden(t, filepath.Join("testdata", "json", "serve.golden"), steady(out.String()))
 }
 
 // steady puts something else in place of what differs from run to run.
@@ -225,7 +227,7 @@ func TestJSONComplete(t *testing.T) {
 		must(t, err)
 		all.Write(contents)
 	}
-	for _, kind := range []any{object{}, summary{}, build{}, pingSummary{}, replyTimes{}, diagnosis{}} {
+	for _, kind := range []any{terminal.Object{}, terminal.Summary{}, build{}, terminal.PingSummary{}, terminal.ReplyTimes{}, terminal.Diagnosis{}} {
 		for _, tag := range jsonTags(kind) {
 			if !bytes.Contains(all.Bytes(), []byte(`"`+tag+`":`)) {
 				t.Errorf("no golden file has the field %q", tag)

@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"github.com/labnet/labnet/commands/escape"
+	"github.com/labnet/labnet/commands/terminal"
 	"github.com/labnet/labnet/wire"
 )
 
@@ -29,7 +30,7 @@ type lineSender struct {
 	*speaker
 	lines <-chan string
 	again []*message // that go before further lines, since a try failed
-	tally tally
+	tally terminal.Tally
 
 	// Of one try.
 	client *wire.Client
@@ -60,7 +61,7 @@ func (l *lineSender) sendAll(ctx context.Context) error {
 			return err
 		}
 		if !more && len(l.again) == 0 {
-			return l.tally.err("messages not sent")
+			return l.tally.Err("messages not sent")
 		}
 		if l.progress {
 			patience.helped()
@@ -223,8 +224,8 @@ func (l *lineSender) tell(ctx context.Context, m *message) {
 			l.progress = true
 			done := l.outcome(m)
 			done.Reply = &reply
-			l.con.result(done, "%s", escape.Text(reply))
-			l.tally.count(ctx, l.con, done, nil)
+			l.con.Result(done, "%s", escape.Text(reply))
+			l.tally.Count(ctx, l.con, done, nil)
 			return
 		}
 		m.unanswered = m.unanswered || isUnanswered(err)
@@ -236,13 +237,13 @@ func (l *lineSender) tell(ctx context.Context, m *message) {
 		l.failed = append(l.failed, m)
 		l.end()
 	case l.err != nil: // it is lost with others
-		l.con.failure(l.outcome(m), err)
+		l.con.Failure(l.outcome(m), err)
 	case isServerGone(err):
-		l.con.failure(l.outcome(m), err)
+		l.con.Failure(l.outcome(m), err)
 		l.err = err
 		l.end()
 	default:
-		if l.err = l.tally.count(ctx, l.con, l.outcome(m), err); l.err != nil {
+		if l.err = l.tally.Count(ctx, l.con, l.outcome(m), err); l.err != nil {
 			l.end()
 		}
 	}
@@ -256,7 +257,7 @@ func (l *lineSender) end() {
 }
 
 // outcome is what is printed of a message.
-func (l *lineSender) outcome(m *message) object {
+func (l *lineSender) outcome(m *message) terminal.Object {
 	o := l.said(m.text)
 	o.AnswerLost = m.unanswered
 	return o
@@ -273,7 +274,7 @@ func (l *lineSender) giveUp(ctx context.Context, patience *patience) error {
 			if m.unanswered {
 				err = &unanswered{err}
 			}
-			l.con.failure(l.outcome(m), err)
+			l.con.Failure(l.outcome(m), err)
 			lost = cmp.Or(lost, err)
 		}
 		return lost
@@ -281,7 +282,7 @@ func (l *lineSender) giveUp(ctx context.Context, patience *patience) error {
 	for len(l.again) > 0 && l.again[0].failure != nil && !isServerGone(l.again[0].failure) {
 		m := l.again[0]
 		l.again = l.again[1:]
-		if err := l.tally.count(ctx, l.con, l.outcome(m), patience.spent(m.failure, false)); err != nil {
+		if err := l.tally.Count(ctx, l.con, l.outcome(m), patience.spent(m.failure, false)); err != nil {
 			return err
 		}
 	}
@@ -290,13 +291,13 @@ func (l *lineSender) giveUp(ctx context.Context, patience *patience) error {
 
 // readLines reads standard input by lines until it or ctx ends. A read that
 // waits then is left behind.
-func readLines(ctx context.Context, con *console) <-chan string {
+func readLines(ctx context.Context, con *terminal.Console) <-chan string {
 	lines := make(chan string, maxAsked)
-	r := bufio.NewReaderSize(con.interrupts.TextStream(con.in), maxLine)
+	r := bufio.NewReaderSize(con.Interrupts.TextStream(con.In), terminal.MaxLine)
 	go func() {
 		defer close(lines)
 		for {
-			line, err := readLine(r)
+			line, err := terminal.ReadLine(r)
 			if err != nil || ctx.Err() != nil { // which may have cut the line off
 				return
 			}

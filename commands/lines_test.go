@@ -18,7 +18,7 @@ func talk(t *testing.T, json bool, test func(m *machine, lines chan<- string)) (
 		m := &machine{store: keeper{storagetest.NewMemory()}}
 		m.up()
 		u, printed, said := retrying(m, defaults)
-		u.con.json = json
+		u.con.JSON = json
 		lines := make(chan string, maxAsked)
 		l := &lineSender{speaker: &speaker{u.con, &u.session, u.retrier}, lines: lines}
 		ended := make(chan struct{})

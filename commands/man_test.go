@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/labnet/labnet/commands/terminal"
+	"github.com/labnet/labnet/commands/terminal/terminaltest"
 	"github.com/urfave/cli/v2"
 )
 
@@ -20,11 +22,11 @@ func TestManual(t *testing.T) {
 	file := filepath.Join("..", "packaging", "labnet.1")
 	old, _ := os.ReadFile(file)
 	date := regexp.MustCompile(`\d{4}-\d\d-\d\d`).FindString(string(old))
-	text := manual(newApp(&console{}), date)
-	if *update && text != string(old) {
-		text = manual(newApp(&console{}), time.Now().UTC().Format(time.DateOnly))
+	text := manual(newApp(&terminal.Console{}), date)
+	if *terminaltest.Update && text != string(old) {
+		text = manual(newApp(&terminal.Console{}), time.Now().UTC().Format(time.DateOnly))
 	}
-	golden(t, file, text)
+	terminaltest.Golden(t, file, text)
 }
 
 // TestManualLint: programs that show manuals find nothing to complain of.

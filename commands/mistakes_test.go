@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/labnet/labnet/commands/certs"
+	"github.com/labnet/labnet/commands/terminal"
 	"github.com/labnet/labnet/storage"
 	"github.com/labnet/labnet/storage/dir"
 	"github.com/labnet/labnet/storage/s3/s3test"
@@ -51,10 +52,10 @@ func (m mistake) make(t *testing.T) (seen string) {
 		}
 		defer stdin.Close()
 		var out, told bytes.Buffer
-		con := newConsole(stdin, &out, &told)
+		con := terminal.New(stdin, &out, &told)
 		var code int
 		if m.err != nil {
-			code = con.end(m.err)
+			code = con.End(m.err)
 		} else {
 			args := []string{"labnet"}
 			for _, arg := range m.args {

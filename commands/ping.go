@@ -16,6 +16,7 @@ import (
 	"github.com/labnet/labnet/commands/escape"
 	"github.com/labnet/labnet/commands/interrupt"
 	"github.com/labnet/labnet/commands/problem"
+	"github.com/labnet/labnet/commands/terminal"
 	"github.com/labnet/labnet/wire"
 )
 
@@ -26,7 +27,7 @@ type pingOptions struct {
 	interval time.Duration
 }
 
-func pingCommand(con *console) *cli.Command {
+func pingCommand(con *terminal.Console) *cli.Command {
 	return &cli.Command{
 		Name:        "ping",
 		Usage:       "ask whether a server answers",
@@ -75,7 +76,7 @@ func secondServer(args []string) error {
 
 // ping sends pings until the count is reached, the input ends or ctx ends, and
 // sums them up.
-func ping(ctx context.Context, con *console, o pingOptions) error {
+func ping(ctx context.Context, con *terminal.Console, o pingOptions) error {
 	var times []float64 // of replies, in ms
 	var lastErr, stop error
 	sent := 0
@@ -86,34 +87,34 @@ func ping(ctx context.Context, con *console, o pingOptions) error {
 			sent--
 			return
 		}
-		p := object{Op: "ping", Addr: o.addr, Seq: sent}
+		p := terminal.Object{Op: "ping", Addr: o.addr, Seq: sent}
 		if err != nil {
 			lastErr = err
-			con.failure(p, err)
-			con.fail(err)
+			con.Failure(p, err)
+			con.Fail(err)
 			return
 		}
 		times = append(times, took)
 		p.Seconds = new(inSeconds(took))
-		con.result(p, "reply from %s: seq=%d time=%.2f ms", o.addr, sent, took)
+		con.Result(p, "reply from %s: seq=%d time=%.2f ms", o.addr, sent, took)
 	}
 	if o.count > 0 {
 		for i := 0; i < o.count && sleep(ctx, i, o.interval); i++ {
 			once()
 		}
 	} else {
-		con.prompt("press Enter to ping " + o.addr + ", Ctrl-D to end\n")
-		lines := con.lines(nil)
-		defer lines.stop()
+		con.Prompt("press Enter to ping " + o.addr + ", Ctrl-D to end\n")
+		lines := con.Lines(nil)
+		defer lines.Stop()
 		for stop == nil {
-			if _, stop = lines.next(ctx, ""); stop == nil {
+			if _, stop = lines.Next(ctx, ""); stop == nil {
 				once()
 			}
 		}
 	}
 	interrupted, is := errors.AsType[interrupt.Error](cmp.Or(context.Cause(ctx), stop))
 	if is {
-		con.prompt("\n") // after the ^C
+		con.Prompt("\n") // after the ^C
 	}
 	summarize(con, sent, times)
 	switch {
@@ -160,29 +161,29 @@ func pingOnce(ctx context.Context, o clientOptions) (float64, error) {
 
 // summarize prints what all pings make together, of which times are the
 // replies, in ms.
-func summarize(con *console, sent int, times []float64) {
+func summarize(con *terminal.Console, sent int, times []float64) {
 	n := len(times)
 	if sent == 0 {
 		return
 	}
-	s := &pingSummary{Loss: float64(sent-n) / float64(sent)}
-	con.pinged(s)
-	text := fmt.Sprintf("%d sent, %s, %s%% lost", sent, counted(n, "reply", "replies"), percent(s.Loss))
+	s := &terminal.PingSummary{Loss: float64(sent-n) / float64(sent)}
+	con.Pinged(s)
+	text := fmt.Sprintf("%d sent, %s, %s%% lost", sent, terminal.Counted(n, "reply", "replies"), percent(s.Loss))
 	if n > 0 {
 		slices.Sort(times)
 		// The 99th percentile is the least time that 99% of the replies need at most.
 		least, median, p99, most := times[0], (times[(n-1)/2]+times[n/2])/2, times[(99*n+99)/100-1], times[n-1]
 		text += fmt.Sprintf("; min/median/p99/max %.2f/%.2f/%.2f/%.2f ms", least, median, p99, most)
-		s.replyTimes = &replyTimes{inSeconds(least), inSeconds(median), inSeconds(p99), inSeconds(most)}
+		s.ReplyTimes = &terminal.ReplyTimes{Min: inSeconds(least), Median: inSeconds(median), P99: inSeconds(p99), Max: inSeconds(most)}
 	}
 	if n >= minHistogram {
 		text += fmt.Sprintf("\n%.2f ms %s %.2f ms", times[0], histogram(times), times[n-1])
 	}
-	con.say("%s", text)
+	con.Say("%s", text)
 }
 
 // inSeconds converts from ms.
-func inSeconds(ms float64) float64 { return seconds(time.Duration(ms * 1e6)) }
+func inSeconds(ms float64) float64 { return terminal.Seconds(time.Duration(ms * 1e6)) }
 
 // percent writes a part of one in percent, as 0 or 100 only if it is nothing or
 // all.

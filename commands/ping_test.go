@@ -2,6 +2,7 @@ package commands
 
 import (
 	"bytes"
+	"github.com/labnet/labnet/commands/terminal"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -41,14 +42,14 @@ func TestPingSummary(t *testing.T) {
 	}
 	for _, test := range tests {
 		var out bytes.Buffer
-		con := &console{out: &out}
+		con := &terminal.Console{Out: &out}
 		summarize(con, test.sent, test.times)
 		if got := out.String(); got != test.want {
 			t.Errorf("%s:\n%swant\n%s", test.name, got, test.want)
 		}
 		out.Reset()
-		con.json = true
-		con.end(nil)
+		con.JSON = true
+		con.End(nil)
 		if got := out.String(); test.json != "" && !strings.Contains(got, test.json) {
 			t.Errorf("%s: %s, want %s", test.name, got, test.json)
 		}

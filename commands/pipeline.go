@@ -51,15 +51,15 @@ type pipeline struct {
 // sendEach sends items, in more than one try if need be. It returns an error
 // only if no other can be sent either.
 func (u *uploader) sendEach(ctx context.Context, items iter.Seq[*item]) error {
-	defer u.con.work(ctx, "files", 0, u.lab != 0)()
+	defer u.con.Work(ctx, "files", 0, u.lab != 0)()
 	if u.lab != 0 {
 		var names coincidence
 		for it := range items {
-			u.con.meter.find()
+			u.con.Meter.Find()
 			if err := u.labSend(ctx, it, &names); err != nil {
 				return err
 			}
-			u.con.meter.tell()
+			u.con.Meter.Tell()
 		}
 		return nil
 	}
@@ -99,7 +99,7 @@ func (p *pipeline) giveUp(ctx context.Context, patience *patience) error {
 	for {
 		it := p.again[0]
 		p.again = p.again[1:]
-		p.con.meter.tell()
+		p.con.Meter.Tell()
 		if err := p.count(ctx, it, patience.spent(it.failure, it.stream == nil && p.hasReached())); err != nil {
 			return err
 		}
@@ -111,7 +111,7 @@ func (p *pipeline) giveUp(ctx context.Context, patience *patience) error {
 
 // giveUpAll returns err, of which one item failed, as one of all: there is no server.
 func (p *pipeline) giveUpAll(it *item, err error) error {
-	p.con.failure(p.object(it), err)
+	p.con.Failure(p.object(it), err)
 	return err
 }
 
@@ -178,9 +178,9 @@ func (u *uploader) findAll(ctx context.Context, items iter.Seq[*item]) <-chan *i
 	found := make(chan *item, maxFound)
 	go func() {
 		defer close(found)
-		defer u.con.meter.foundAll()
+		defer u.con.Meter.FoundAll()
 		for it := range items {
-			u.con.meter.find()
+			u.con.Meter.Find()
 			select {
 			case found <- it:
 			case <-ctx.Done():
@@ -216,12 +216,12 @@ func (p *pipeline) try(ctx context.Context) error {
 	told := make(chan struct{})
 	go func() {
 		defer close(told)
-		p.con.gather(true)
-		defer p.con.gather(false)
+		p.con.Gather(true)
+		defer p.con.Gather(false)
 		for it := range p.sent {
 			p.tell(ctx, it)
 			if len(p.sent) == 0 {
-				p.con.flush()
+				p.con.Flush()
 			}
 		}
 	}()
@@ -367,7 +367,7 @@ func (p *pipeline) sendFirst(ctx context.Context) {
 		if it.announcement.ID != "" {
 			resumed = it.resumedAt
 		}
-		r := p.con.meter.measure(it.label(), it.announcement.Size, it.source(), resumed)
+		r := p.con.Meter.Measure(it.label(), it.announcement.Size, it.source(), resumed)
 		it.transfer.Send(ctx, r) // an error comes again when the answer is waited for
 		r.Close()
 		it.contents = nil
@@ -383,7 +383,7 @@ func (p *pipeline) sendFirst(ctx context.Context) {
 // tell waits for the outcome of an item that was sent, and tells it.
 func (p *pipeline) tell(ctx context.Context, it *item) {
 	if it.note != "" {
-		p.con.meter.tell()
+		p.con.Meter.Tell()
 		p.skip(it)
 		return
 	}
@@ -391,7 +391,7 @@ func (p *pipeline) tell(ctx context.Context, it *item) {
 	err := cmp.Or(it.err, it.failure)
 	if err == nil {
 		if !it.transfer.Settled() {
-			p.con.flush()
+			p.con.Flush()
 		}
 		saved, err = it.transfer.Saved(ctx)
 		err = p.classify(ctx, err)
@@ -417,7 +417,7 @@ func (p *pipeline) tell(ctx context.Context, it *item) {
 		}
 		return
 	}
-	p.con.meter.tell()
+	p.con.Meter.Tell()
 	p.err = cmp.Or(p.err, p.count(ctx, it, err))
 }
 

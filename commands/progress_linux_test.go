@@ -12,13 +12,13 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/labnet/labnet/commands"
+	"github.com/labnet/labnet/commands/terminal/terminaltest"
 )
 
 // A terminal is one to run a command on: a real one, as far as the command can
 // tell, whose screen the test sees.
 type terminal struct {
-	*commands.Screen
+	*terminaltest.Screen
 	keyboard *os.File
 	changed  chan struct{} // after a write, if nobody has looked since
 	ended    chan struct{} // closed when nobody writes any more
@@ -30,7 +30,7 @@ func onTerminal(t *testing.T, cmd *exec.Cmd, width int) *terminal {
 	t.Helper()
 	keyboard, tty := openTerminal(t)
 	defer tty.Close()
-	s := &terminal{commands.NewScreen(width), keyboard, make(chan struct{}, 1), make(chan struct{})}
+	s := &terminal{terminaltest.NewScreen(width), keyboard, make(chan struct{}, 1), make(chan struct{})}
 	s.Reflows = true
 	s.AfterWrite(func(string) {
 		select {

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/labnet/labnet/commands/terminal"
+	"github.com/labnet/labnet/commands/terminal/terminaltest"
 	"github.com/labnet/labnet/storage/dir"
 	"github.com/labnet/labnet/storage/storagetest"
 	"github.com/labnet/labnet/wire"
@@ -43,7 +45,7 @@ func TestResultsComeAtOnce(t *testing.T) {
 	defer serving.Wait()
 	defer srv.Close()
 	u := &uploader{
-		con:           &console{in: os.Stdin, out: &out, err: t.Output()},
+		con:           &terminal.Console{In: os.Stdin, Out: &out, Err: t.Output()},
 		session:       session{clientOptions: clientOptions{addr: l.Addr().String(), timeout: time.Minute}},
 		uploadOptions: uploadOptions{digest: wire.Digests()[0]},
 	}
@@ -132,8 +134,8 @@ func TestProgressCounts(t *testing.T) {
 	serving.Go(func() { srv.Serve(l) })
 	defer srv.Close()
 
-	screen := NewScreen(80)
-	con := newConsole(os.Stdin, screen, screen)
+	screen := terminaltest.NewScreen(80)
+	con := terminal.New(os.Stdin, screen, screen)
 	u := &uploader{
 		con:           con,
 		session:       session{clientOptions: clientOptions{addr: l.Addr().String(), timeout: time.Minute}},
@@ -144,7 +146,7 @@ func TestProgressCounts(t *testing.T) {
 		t.Error("no error")
 	}
 	const things = 7 // the missing file and the link included
-	if done, found, sent := con.meter.counts(); found != things || done != things || sent != 10+maxReadAhead+1+minResumable+100 {
+	if done, found, sent := con.Meter.Counts(); found != things || done != things || sent != 10+maxReadAhead+1+minResumable+100 {
 		t.Errorf("%d of %d done, %d bytes sent", done, found, sent)
 	}
 	// Those of the folder have no lines, but for the link.

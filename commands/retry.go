@@ -8,6 +8,7 @@ import (
 
 	"github.com/labnet/labnet/commands/escape"
 	"github.com/labnet/labnet/commands/problem"
+	"github.com/labnet/labnet/commands/terminal"
 	"github.com/labnet/labnet/wire"
 )
 
@@ -82,7 +83,7 @@ func (p *patience) helped() { p.tries = 0 }
 
 // wait waits before another try after one of item failed with err, or reports that
 // there is to be none. item, which may be "", is named where err is about it.
-func (p *patience) wait(ctx context.Context, con *console, item string, err error) (again bool, _ error) {
+func (p *patience) wait(ctx context.Context, con *terminal.Console, item string, err error) (again bool, _ error) {
 	now := time.Now()
 	if p.tries == 0 {
 		p.since = now
@@ -98,7 +99,7 @@ func (p *patience) wait(ctx context.Context, con *console, item string, err erro
 		what = escape.Name(item) + ": " + what
 	}
 	p.say(con, now, what, remaining)
-	con.meter.wait(what, now.Add(pause), now.Add(remaining))
+	con.Meter.Wait(what, now.Add(pause), now.Add(remaining))
 	select {
 	case <-time.After(pause):
 		return true, nil
@@ -108,7 +109,7 @@ func (p *patience) wait(ctx context.Context, con *console, item string, err erro
 }
 
 // say tells of a retry, unless others were told of a short time ago.
-func (p *patience) say(con *console, now time.Time, what string, remaining time.Duration) {
+func (p *patience) say(con *terminal.Console, now time.Time, what string, remaining time.Duration) {
 	if p.tries == 1 {
 		p.silence = firstSilence
 	}
@@ -122,11 +123,11 @@ func (p *patience) say(con *console, now time.Time, what string, remaining time.
 		if remaining > 90*time.Second {
 			remaining = remaining.Round(time.Minute)
 		}
-		con.note("%s; still trying, for up to %s more", what, about(remaining))
+		con.Note("%s; still trying, for up to %s more", what, terminal.About(remaining))
 	case p.capped:
-		con.note("%s; trying again, up to %s within %s", what, numberOf(p.max, "time"), about(remaining))
+		con.Note("%s; trying again, up to %s within %s", what, terminal.NumberOf(p.max, "time"), terminal.About(remaining))
 	default:
-		con.note("%s; trying again for up to %s", what, about(remaining))
+		con.Note("%s; trying again for up to %s", what, terminal.About(remaining))
 	}
 }
 
@@ -143,7 +144,7 @@ func (p *patience) spent(err error, resumes bool) error {
 // tries send one thing that is not resumed, a text or a blob, over a session.
 type tries struct {
 	*session
-	con      *console
+	con      *terminal.Console
 	thing    string // what it is called
 	patience *patience
 
@@ -190,12 +191,12 @@ func isUnanswered(err error) bool {
 }
 
 // sendingAgain tells that the server may get things twice.
-func sendingAgain(con *console, n int, thing string) {
+func sendingAgain(con *terminal.Console, n int, thing string) {
 	what := "it"
 	if n != 1 {
 		what = "them"
 	}
-	con.note("sending %s again; the server may have received %s already", numberOf(n, thing), what)
+	con.Note("sending %s again; the server may have received %s already", terminal.NumberOf(n, thing), what)
 }
 
 // An unanswered error is about what was sent, perhaps, and not answered.
@@ -220,7 +221,7 @@ type gaveUp struct {
 func (e *gaveUp) Error() string {
 	text := problem.Of(e.err).Message
 	if e.after > 0 {
-		text += "; gave up after " + about(e.after)
+		text += "; gave up after " + terminal.About(e.after)
 	}
 	return text
 }

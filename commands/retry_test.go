@@ -17,6 +17,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/labnet/labnet/commands/terminal"
 	"github.com/labnet/labnet/storage/storagetest"
 	"github.com/labnet/labnet/wire"
 )
@@ -138,7 +139,7 @@ func (piped) RemoteAddr() net.Addr { return &net.TCPAddr{} }
 func retrying(m *machine, r retrier) (*uploader, *bytes.Buffer, *bytes.Buffer) {
 	var out, told bytes.Buffer
 	return &uploader{
-		con:           newConsole(os.Stdin, &out, &told),
+		con:           terminal.New(os.Stdin, &out, &told),
 		session:       session{clientOptions: clientOptions{addr: "nas:9000", transport: m.dial, timeout: time.Minute}},
 		uploadOptions: uploadOptions{digest: wire.Digests()[0], retrier: r},
 	}, &out, &told
@@ -182,7 +183,7 @@ func TestRetriesOutlastReboot(t *testing.T) {
 			}
 			m.up()
 			u, _, told := retrying(m, defaults)
-			u.con.quiet = quiet
+			u.con.Quiet = quiet
 			if err := u.uploadAll(t.Context(), []string{dir}); err != nil {
 				t.Errorf("%v\n%s", err, told)
 			}
@@ -251,7 +252,7 @@ func TestRetriesEnd(t *testing.T) {
 				t.Errorf("%+v: tried %d times", test, m.dialled)
 			}
 			told.Reset()
-			u.con.end(err)
+			u.con.End(err)
 			if text := told.String(); !strings.Contains(text, test.says) || !strings.HasSuffix(text, "labnet: hint: run it again to continue\n") {
 				t.Errorf("told at the end:\n%s", text)
 			}
@@ -334,7 +335,7 @@ func TestRefusedFilesGiveUpTogether(t *testing.T) {
 func TestManyOutages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var told bytes.Buffer
-		con := &console{in: os.Stdin, out: &told, err: &told}
+		con := &terminal.Console{In: os.Stdin, Out: &told, Err: &told}
 		p := defaults.patience()
 		for begun := time.Now(); time.Since(begun) < time.Hour; time.Sleep(time.Second) {
 			if again, err := p.wait(t.Context(), con, "f", &lost{"nas:9000", wire.ErrNoAnswer}); !again || err != nil {
@@ -354,7 +355,7 @@ func TestAbout(t *testing.T) {
 		5 * time.Minute: "5m", 90 * time.Second: "1m30s", 2 * time.Hour: "2h", 2*time.Hour + time.Minute: "2h1m",
 		24*time.Hour + time.Second: "24h0m1s",
 	} {
-		if got := about(d); got != want {
+		if got := terminal.About(d); got != want {
 			t.Errorf("%d: %s, want %s", d, got, want)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/labnet/labnet/commands/escape"
 	"github.com/labnet/labnet/commands/problem"
+	"github.com/labnet/labnet/commands/terminal"
 	"github.com/labnet/labnet/wire"
 )
 
@@ -25,18 +26,18 @@ var (
 type longText struct{ size int }
 
 func (e *longText) Error() string {
-	size := grouped(e.size)
-	if e.size >= maxLine {
+	size := terminal.Grouped(e.size)
+	if e.size >= terminal.MaxLine {
 		size = "at least " + size // it was not read further
 	}
-	return "the message has " + size + " bytes, and " + grouped(wire.MaxString) + " is the limit"
+	return "the message has " + size + " bytes, and " + terminal.Grouped(wire.MaxString) + " is the limit"
 }
 
 func (e *longText) Describe() problem.Description {
 	return problem.Description{Kind: string(wire.CodeTooLarge), Hint: asFileHint}
 }
 
-func sayCommand(con *console) *cli.Command {
+func sayCommand(con *terminal.Console) *cli.Command {
 	return &cli.Command{
 		Name:      "say",
 		Usage:     "send a message and print the answer",
@@ -56,13 +57,13 @@ func sayCommand(con *console) *cli.Command {
 			s := &speaker{con, &session{clientOptions: o}, r}
 			defer s.close()
 			switch args := c.Args().Slice(); {
-			case len(args) == 1 && args[0] == "-" && (con.interactive() || o.lab != 0):
+			case len(args) == 1 && args[0] == "-" && (con.Interactive() || o.lab != 0):
 				return s.converse(c.Context, "")
 			case len(args) == 1 && args[0] == "-":
 				return s.sayLines(c.Context)
 			case len(args) > 0:
 				return s.sayOne(c.Context, strings.Join(args, " "))
-			case con.interactive():
+			case con.Interactive():
 				return s.converse(c.Context, "message: ")
 			default:
 				return s.sayInput(c.Context)
@@ -73,14 +74,14 @@ func sayCommand(con *console) *cli.Command {
 
 // A speaker says texts.
 type speaker struct {
-	con *console
+	con *terminal.Console
 	*session
 	retrier
 }
 
 // said is the outcome of one text.
-func (s *speaker) said(text string) object {
-	o := object{Op: "say", Addr: s.addr}
+func (s *speaker) said(text string) terminal.Object {
+	o := terminal.Object{Op: "say", Addr: s.addr}
 	if len(text) > wire.MaxString { // it was not sent
 		o.Size = new(int64(len(text)))
 		text = wire.TruncateText(text, wire.MaxString)
@@ -94,7 +95,7 @@ func (s *speaker) said(text string) object {
 
 // sayInput says the whole standard input, without the end of its last line.
 func (s *speaker) sayInput(ctx context.Context) error {
-	input, err := io.ReadAll(io.LimitReader(s.con.interrupts.TextStream(s.con.in), maxLine))
+	input, err := io.ReadAll(io.LimitReader(s.con.Interrupts.TextStream(s.con.In), terminal.MaxLine))
 	if err != nil {
 		return problem.Item("standard input", err)
 	}
@@ -105,7 +106,7 @@ func (s *speaker) sayInput(ctx context.Context) error {
 func (s *speaker) sayOne(ctx context.Context, text string) error {
 	o, err := s.say(ctx, text)
 	if err != nil && ctx.Err() == nil {
-		s.con.failure(o, err)
+		s.con.Failure(o, err)
 	}
 	return err
 }
@@ -113,19 +114,19 @@ func (s *speaker) sayOne(ctx context.Context, text string) error {
 // converse says each line of standard input and prints the answer before it
 // asks for the next. It goes on after a refusal, but not without a server.
 func (s *speaker) converse(ctx context.Context, prompt string) error {
-	lines := s.con.lines(nil)
-	defer lines.stop()
-	var t tally
+	lines := s.con.Lines(nil)
+	defer lines.Stop()
+	var t terminal.Tally
 	for {
-		line, err := lines.next(ctx, prompt)
+		line, err := lines.Next(ctx, prompt)
 		if err != nil {
-			return t.end(err, "messages not sent")
+			return t.End(err, "messages not sent")
 		}
-		if line == "" && s.con.interactive() {
+		if line == "" && s.con.Interactive() {
 			continue
 		}
 		o, err := s.say(ctx, line)
-		if err := t.count(ctx, s.con, o, err); err != nil {
+		if err := t.Count(ctx, s.con, o, err); err != nil {
 			return err
 		}
 	}
@@ -133,7 +134,7 @@ func (s *speaker) converse(ctx context.Context, prompt string) error {
 
 // say says one text and prints the answer, or returns the outcome and why there is
 // none.
-func (s *speaker) say(ctx context.Context, text string) (object, error) {
+func (s *speaker) say(ctx context.Context, text string) (terminal.Object, error) {
 	done := s.said(text)
 	if err := checkText(text); err != nil {
 		return done, err
@@ -152,12 +153,12 @@ func (s *speaker) say(ctx context.Context, text string) (object, error) {
 	done.AnswerLost = tries.unanswered
 	if err == nil {
 		done.Reply = &reply
-		s.con.result(done, "%s", escape.Text(reply))
+		s.con.Result(done, "%s", escape.Text(reply))
 	}
 	return done, err
 }
 
-func (s *speaker) labSay(ctx context.Context, text string, done object) error {
+func (s *speaker) labSay(ctx context.Context, text string, done terminal.Object) error {
 	var reply string
 	err := s.labDo(ctx, func(c *wire.LabClient) (err error) {
 		reply, err = c.Say(ctx, text)
@@ -168,10 +169,10 @@ func (s *speaker) labSay(ctx context.Context, text string, done object) error {
 		return err
 	case s.lab == wire.Lab3:
 		done.Reply = &reply
-		s.con.result(done, "%s", escape.Text(reply))
+		s.con.Result(done, "%s", escape.Text(reply))
 	default:
 		done.Unconfirmed = true
-		s.con.result(done, "sent; task %s has no answer", s.lab)
+		s.con.Result(done, "sent; task %s has no answer", s.lab)
 	}
 	return nil
 }

@@ -16,6 +16,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/labnet/labnet/commands/terminal"
+	"github.com/labnet/labnet/commands/terminal/terminaltest"
 	"github.com/labnet/labnet/storage/storagetest"
 	"github.com/labnet/labnet/wire"
 )
@@ -117,9 +119,9 @@ var scenes = []scene{
 	{about: "a folder of one file", args: []string{"d"}, prepare: sized(1, "d/a")},
 	{about: "a folder and files, with --verbose", args: []string{"photos", "b"}, prepare: sized(300<<10, "photos/1.jpg", "photos/2.jpg", "b"),
 		set: func(u *uploader) { u.verbose = true }},
-	{about: "a folder, with --quiet", args: []string{"d"}, prepare: sized(10, "d/a", "d/b"), set: func(u *uploader) { u.con.quiet = true }},
-	{about: "a folder, the results to a pipe", args: []string{"d"}, prepare: sized(10, "d/a", "d/b"), set: func(u *uploader) { u.con.out = writer{u.con.out} }},
-	{about: "a folder, messages elsewhere", args: []string{"d"}, prepare: both(sized(10, "d/a", "d/b"), linked("a", "d/c")), set: func(u *uploader) { u.con.err = io.Discard }},
+	{about: "a folder, with --quiet", args: []string{"d"}, prepare: sized(10, "d/a", "d/b"), set: func(u *uploader) { u.con.Quiet = true }},
+	{about: "a folder, the results to a pipe", args: []string{"d"}, prepare: sized(10, "d/a", "d/b"), set: func(u *uploader) { u.con.Out = writer{u.con.Out} }},
+	{about: "a folder, messages elsewhere", args: []string{"d"}, prepare: both(sized(10, "d/a", "d/b"), linked("a", "d/c")), set: func(u *uploader) { u.con.Err = io.Discard }},
 	{about: "an empty folder", args: []string{"empty"}, prepare: folderAt("empty")},
 	{about: "folders in a folder, all empty", args: []string{"d"}, prepare: both(folderAt("d/a"), folderAt("d/b"))},
 	{about: "symbolic links", args: []string{"d"}, prepare: both(folderAt("d"), linked("a", "d/b"), linked("c", "d/写真の中の写真"), linked("c", "d/z"))},
@@ -147,14 +149,14 @@ var scenes = []scene{
 		set: func(u *uploader) { u.follow = true }},
 	{about: "the same with --quiet", args: []string{"d"},
 		prepare: both(sized(10, "d/a"), linked("nowhere", "d/b"), linked("nowhere", "d/c")),
-		set:     func(u *uploader) { u.follow, u.con.quiet = true, true }},
+		set:     func(u *uploader) { u.follow, u.con.Quiet = true, true }},
 	{about: "a server that was never there", args: []string{"d"}, prepare: both(sized(10, "d/a", "d/b"), down)},
-	{about: "the same with --quiet", args: []string{"d"}, prepare: both(sized(10, "d/a", "d/b"), down), set: func(u *uploader) { u.con.quiet = true }},
+	{about: "the same with --quiet", args: []string{"d"}, prepare: both(sized(10, "d/a", "d/b"), down), set: func(u *uploader) { u.con.Quiet = true }},
 	{about: "a server that was never there, with --retry-for 1h", args: []string{"d"}, prepare: both(sized(10, "d/a", "d/b"), down),
 		set: func(u *uploader) { u.retrier = retrier{limit: time.Hour, always: true} }},
 	{about: "a server that reboots", args: []string{"d"}, prepare: both(sized(10, manyNames("d/%02d", 20)...), downAt("d/11", 3*time.Minute))},
 	{about: "the same with --quiet", args: []string{"d"}, prepare: both(sized(10, manyNames("d/%02d", 20)...), downAt("d/11", 3*time.Minute)),
-		set: func(u *uploader) { u.con.quiet = true }},
+		set: func(u *uploader) { u.con.Quiet = true }},
 	{about: "a server that goes away for good", args: []string{"d"}, prepare: both(sized(10, manyNames("d/%02d", 20)...), downAt("d/11", time.Hour))},
 	{about: "a server that is busy", args: []string{"a", "b"},
 		prepare: both(sized(10, "a", "b"), turnsAway(&wire.Error{Code: wire.CodeTooMany, Text: "too many uploads of this address"})),
@@ -166,7 +168,7 @@ var scenes = []scene{
 }
 
 // A steadyScreen shows something else in place of what differs from run to run.
-type steadyScreen struct{ *Screen }
+type steadyScreen struct{ *terminaltest.Screen }
 
 var (
 	randomName = regexp.MustCompile(`[A-Za-z0-9]{8}\.bin(.*crc64nvme:)[0-9a-f]{16}`)
@@ -249,7 +251,7 @@ func TestScreens(t *testing.T) {
 		for _, s := range scenes {
 			fmt.Fprintf(&got, "# %s\n\n%s\n", s.about, s.play(t, width))
 		}
-		golden(t, filepath.Join("testdata", "screens", fmt.Sprintf("upload-%d.golden", width)), got.String())
+		terminaltest.Golden(t, filepath.Join("testdata", "screens", fmt.Sprintf("upload-%d.golden", width)), got.String())
 	}
 }
 
@@ -272,8 +274,8 @@ func (s scene) play(t *testing.T, width int) (seen string) {
 			if s.prepare != nil {
 				s.prepare(t, m)
 			}
-			screen := NewScreen(width)
-			con := newConsole(os.Stdin, steadyScreen{screen}, steadyScreen{screen})
+			screen := terminaltest.NewScreen(width)
+			con := terminal.New(os.Stdin, steadyScreen{screen}, steadyScreen{screen})
 			screen.Write([]byte("$ labnet " + s.command() + "\n"))
 			u, _, _ := retrying(m, defaults)
 			u.con = con
@@ -284,7 +286,7 @@ func (s scene) play(t *testing.T, width int) (seen string) {
 			if s.blobs > 0 {
 				send = func() error { return (&blobber{con, u.session, u.retrier, 1000}).sendAll(t.Context(), s.blobs) }
 			}
-			code := con.end(send())
+			code := con.End(send())
 			u.close()
 			time.Sleep(2 * time.Hour) // until it is up again
 			if m.isUp() {

@@ -22,6 +22,7 @@ import (
 	"github.com/labnet/labnet/commands/reload"
 	"github.com/labnet/labnet/commands/size"
 	"github.com/labnet/labnet/commands/systemd"
+	"github.com/labnet/labnet/commands/terminal"
 	"github.com/labnet/labnet/storage"
 	"github.com/labnet/labnet/storage/dir"
 	"github.com/labnet/labnet/wire"
@@ -48,7 +49,7 @@ type serveOptions struct {
 	open     bool // not confined
 }
 
-func serveCommand(con *console) *cli.Command {
+func serveCommand(con *terminal.Console) *cli.Command {
 	flags := []cli.Flag{
 		&cli.StringFlag{Name: "listen", Aliases: []string{"l"}, Value: "127.0.0.1:9000", Usage: "accept connections at `HOST:PORT`; port 0 chooses a free one"},
 		&cli.StringFlag{Name: "store", Value: "received", Usage: "store files in `FOLDER`, or in an object store: s3://BUCKET/PREFIX?endpoint=URL&region=REGION"},
@@ -84,7 +85,7 @@ func serveCommand(con *console) *cli.Command {
 			if c.Args().Present() {
 				return serveArgument(c.Args().First())
 			}
-			con.json = c.Bool("json")
+			con.JSON = c.Bool("json")
 			o, err := serveOptionsOf(c)
 			if err != nil {
 				return err
@@ -224,7 +225,7 @@ func sizeOf(c *cli.Context, flag string) (int64, error) {
 }
 
 // serve receives until ctx ends or a signal stops it, which it returns then.
-func serve(ctx context.Context, con *console, o serveOptions) error {
+func serve(ctx context.Context, con *terminal.Console, o serveOptions) error {
 	ctx, signals := catchSignals(ctx)
 	err := serveUntilDone(ctx, signals, con, o)
 	signals.stop(nil)
@@ -234,7 +235,7 @@ func serve(ctx context.Context, con *console, o serveOptions) error {
 	return err
 }
 
-func serveUntilDone(ctx context.Context, signals *serverSignals, con *console, o serveOptions) error {
+func serveUntilDone(ctx context.Context, signals *serverSignals, con *terminal.Console, o serveOptions) error {
 	log := newLog(con, signals.stop).Level(o.level)
 	files := &reload.Watcher{}
 	store, err := o.openStore(ctx, log)
@@ -329,9 +330,9 @@ func serveUntilDone(ctx context.Context, signals *serverSignals, con *console, o
 // newLog makes the log: for people on a terminal, JSON for programs. What
 // peers say cannot reach through it to a terminal. If what reads it ends, stop is
 // called.
-func newLog(con *console, stop context.CancelCauseFunc) zerolog.Logger {
-	f, ok := con.err.(*os.File)
-	return logTo(logWriter{con.err, stop}, ok && isatty.IsTerminal(f.Fd()))
+func newLog(con *terminal.Console, stop context.CancelCauseFunc) zerolog.Logger {
+	f, ok := con.Err.(*os.File)
+	return logTo(logWriter{con.Err, stop}, ok && isatty.IsTerminal(f.Fd()))
 }
 
 func logTo(w io.Writer, terminal bool) zerolog.Logger {

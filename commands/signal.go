@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/labnet/labnet/commands/interrupt"
+	"github.com/labnet/labnet/commands/terminal"
 )
 
 // finishing is for a client's action that has something to finish after a SIGINT or
@@ -24,10 +25,10 @@ func finishing(action cli.ActionFunc) cli.ActionFunc {
 // ends the process at once: to the server it makes no difference, and to wait for
 // signals costs a client a fifteenth of all the time that it needs for one text
 // (BenchmarkStart).
-func stoppable(con *console, action cli.ActionFunc) cli.ActionFunc {
+func stoppable(con *terminal.Console, action cli.ActionFunc) cli.ActionFunc {
 	return func(c *cli.Context) error {
-		con.interrupts = interrupt.New(c.Context)
-		return con.interrupts.RunBriefly(within(c, action), func() { con.erase(true) })
+		con.Interrupts = interrupt.New(c.Context)
+		return con.Interrupts.RunBriefly(within(c, action), func() { con.Erase(true) })
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/labnet/labnet/commands/interrupt"
 	"github.com/labnet/labnet/commands/reload"
+	"github.com/labnet/labnet/commands/terminal"
 )
 
 const (
@@ -38,7 +39,7 @@ type serverSignals struct {
 	stop     context.CancelCauseFunc // with an interruption
 	done     <-chan struct{}
 	others   chan os.Signal
-	terminal tty
+	terminal terminal.TTY
 	started  bool // on a terminal
 }
 
@@ -46,8 +47,8 @@ type serverSignals struct {
 // to stop. The caller must call follow, once there is something to read again.
 func catchSignals(ctx context.Context) (context.Context, *serverSignals) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	s := &serverSignals{stop: cancel, done: ctx.Done(), others: make(chan os.Signal, 8), terminal: openTTY()}
-	s.started = s.terminal.attached()
+	s := &serverSignals{stop: cancel, done: ctx.Done(), others: make(chan os.Signal, 8), terminal: terminal.OpenTTY()}
+	s.started = s.terminal.Attached()
 	stops := make(chan os.Signal, 1)
 	signal.Notify(stops, os.Interrupt, syscall.SIGTERM)
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
@@ -106,7 +107,7 @@ func (s *serverSignals) hungUp(within time.Duration) bool {
 		return false
 	}
 	late := time.After(within)
-	for s.terminal.attached() {
+	for s.terminal.Attached() {
 		select {
 		case <-late:
 			return false

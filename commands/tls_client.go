@@ -16,6 +16,7 @@ import (
 	"syscall"
 
 	"github.com/labnet/labnet/commands/problem"
+	"github.com/labnet/labnet/commands/terminal"
 	"github.com/labnet/labnet/wire"
 )
 
@@ -55,7 +56,7 @@ func parseFingerprint(s string) ([]byte, error) {
 	case err == nil && len(sum) == sha256.Size:
 		return sum, nil
 	case digits != "" && strings.Trim(strings.ToLower(digits), "0123456789abcdef") == "":
-		return nil, fmt.Errorf("%q has %s, not 64", s, counted(len(digits), "hexadecimal digit", "hexadecimal digits"))
+		return nil, fmt.Errorf("%q has %s, not 64", s, terminal.Counted(len(digits), "hexadecimal digit", "hexadecimal digits"))
 	}
 	return nil, fmt.Errorf("%q is not a fingerprint: 64 hexadecimal digits", s)
 }

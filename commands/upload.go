@@ -12,13 +12,14 @@ import (
 
 	"github.com/labnet/labnet/commands/escape"
 	"github.com/labnet/labnet/commands/problem"
+	"github.com/labnet/labnet/commands/terminal"
 	"github.com/labnet/labnet/wire"
 )
 
 // fromCommandFlag makes a command of the arguments.
 const fromCommandFlag = "from-command"
 
-func uploadCommand(con *console) *cli.Command {
+func uploadCommand(con *terminal.Console) *cli.Command {
 	return &cli.Command{
 		Name:        "upload",
 		Usage:       "send files and folders; done means safe on the server's disk",
@@ -75,11 +76,11 @@ func uploadCommand(con *console) *cli.Command {
 				return err
 			}
 			switch {
-			case o.verbose && con.quiet:
+			case o.verbose && con.Quiet:
 				return problem.Usage("--verbose cannot be used with --quiet")
 			case len(args) > 0:
 				return u.uploadAll(c.Context, args)
-			case con.interactive():
+			case con.Interactive():
 				return u.ask(c.Context)
 			}
 			return problem.UsageHint(errors.New("no file given"), "name files or folders, or - for standard input")

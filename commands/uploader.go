@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/labnet/labnet/commands/problem"
+	"github.com/labnet/labnet/commands/terminal"
 	"github.com/labnet/labnet/wire"
 )
 
@@ -26,10 +27,10 @@ type uploadOptions struct {
 
 // An uploader uploads files over one session.
 type uploader struct {
-	con *console
+	con *terminal.Console
 	session
 	uploadOptions
-	tally tally
+	tally terminal.Tally
 
 	brief  bool // no lines about unremarkable files of folders
 	nested bool // some of what was sent was in a folder
@@ -39,7 +40,7 @@ func (u *uploader) uploadAll(ctx context.Context, args []string) error {
 	if err := u.sendAll(ctx, u.items(args)); err != nil {
 		return err
 	}
-	return u.tally.err("files not uploaded")
+	return u.tally.Err("files not uploaded")
 }
 
 // uploadOutput uploads what a command writes.
@@ -53,7 +54,7 @@ func (u *uploader) uploadOutput(ctx context.Context, argv []string) error {
 	case u.lab != 0:
 		return problem.Usage("--from-command does not go with --lab: the course's protocol has no files of unknown size")
 	}
-	s, err := fromCommand(argv, u.con.interrupts)
+	s, err := fromCommand(argv, u.con.Interrupts)
 	if err != nil {
 		return err
 	}
@@ -61,24 +62,24 @@ func (u *uploader) uploadOutput(ctx context.Context, argv []string) error {
 	if err := u.sendAll(ctx, slices.Values([]*item{it})); err != nil {
 		return err
 	}
-	return u.tally.err("files not uploaded")
+	return u.tally.Err("files not uploaded")
 }
 
 // ask uploads the files that a person names.
 func (u *uploader) ask(ctx context.Context) error {
-	lines := u.con.lines(completeFile)
-	defer lines.stop()
+	lines := u.con.Lines(terminal.CompleteFile)
+	defer lines.Stop()
 	for {
-		line, err := lines.next(ctx, "file: ")
+		line, err := lines.Next(ctx, "file: ")
 		if err != nil {
-			return u.tally.end(err, "files not uploaded")
+			return u.tally.End(err, "files not uploaded")
 		}
-		names := fileNames(line)
+		names := terminal.FileNames(line)
 		switch {
 		case len(names) == 0:
 			continue
 		case len(names) > 1 && u.name != "":
-			u.con.tell("error: %s", errOneName)
+			u.con.Tell("error: %s", errOneName)
 			continue
 		}
 		if err := u.sendAll(ctx, u.items(names)); err != nil {
@@ -90,13 +91,13 @@ func (u *uploader) ask(ctx context.Context) error {
 // sendAll sends items, and sums up if they are several. It returns an error only if
 // no other can be sent either.
 func (u *uploader) sendAll(ctx context.Context, items iter.Seq[*item]) error {
-	u.brief = !u.verbose && !u.con.json && isTerminal(u.con.out)
-	u.tally.recap, u.nested = recap{}, false
-	of := u.con.totals("file")
+	u.brief = !u.verbose && !u.con.JSON && terminal.IsTerminal(u.con.Out)
+	u.tally.Recap, u.nested = terminal.Recap{}, false
+	of := u.con.Totals("file")
 	err := u.sendEach(ctx, items)
-	u.tally.recap.tell(u.con)
-	if u.nested || of.outcomes() > 1 {
-		of.tell(err != nil, u.tally.recap.failed)
+	u.tally.Recap.Tell(u.con)
+	if u.nested || of.Outcomes() > 1 {
+		of.Tell(err != nil, u.tally.Recap.Failed)
 	}
 	return err
 }
@@ -110,7 +111,7 @@ func (u *uploader) count(ctx context.Context, it *item, err error) error {
 		}
 		err = problem.Item(it.label(), err)
 	}
-	return u.tally.count(ctx, u.con, u.object(it), err)
+	return u.tally.Count(ctx, u.con, u.object(it), err)
 }
 
 var errOneName = problem.UsageHint(errors.New("--name goes with a single file or folder"), "--into FOLDER, or a name that ends in /, is a folder for all of them")

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/labnet/labnet/commands/terminal"
 	"github.com/labnet/labnet/wire"
 )
 
@@ -21,7 +22,7 @@ func TestVanishing(t *testing.T) {
 	if err := os.WriteFile("tree/d", make([]byte, 2*maxReadAhead), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	u := &uploader{con: newConsole(os.Stdin, os.Stdout, os.Stderr), uploadOptions: uploadOptions{digest: wire.Digests()[0]}}
+	u := &uploader{con: terminal.New(os.Stdin, os.Stdout, os.Stderr), uploadOptions: uploadOptions{digest: wire.Digests()[0]}}
 	got := map[string]bool{} // whether it is there
 	for it := range u.items([]string{"tree"}) {
 		switch filepath.ToSlash(it.file) {

@@ -14,6 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/labnet/labnet/commands/problem"
+	"github.com/labnet/labnet/commands/terminal"
 	"github.com/labnet/labnet/storage/dir"
 	"github.com/labnet/labnet/wire"
 )
@@ -40,7 +41,7 @@ type variable struct {
 func variables(t *testing.T) map[string]variable {
 	t.Helper()
 	all := make(map[string]variable)
-	for _, cmd := range newApp(&console{}).Commands {
+	for _, cmd := range newApp(&terminal.Console{}).Commands {
 		for _, f := range cmd.Flags {
 			for _, name := range f.(cli.DocGenerationFlag).GetEnvVars() {
 				all[name] = variable{f, append(all[name].commands, cmd.Name)}
@@ -80,7 +81,7 @@ func runSeen(t *testing.T, args ...string) (code int, told string) {
 	must(t, err)
 	defer stdin.Close()
 	var seen bytes.Buffer
-	con := newConsole(stdin, &seen, &seen)
+	con := terminal.New(stdin, &seen, &seen)
 	return run(t.Context(), con, append([]string{"labnet"}, args...)), seen.String()
 }
 
@@ -105,7 +106,7 @@ func TestVariables(t *testing.T) {
 					value, want = good["time"], 7*time.Second
 				}
 				t.Setenv(name, value)
-				app := newApp(&console{})
+				app := newApp(&terminal.Console{})
 				var got any
 				app.Command(command).Action = func(c *cli.Context) error {
 					switch want.(type) {
@@ -142,7 +143,7 @@ func TestVariables(t *testing.T) {
 // it, must not depend on what an environment happens to hold.
 func TestWhichFlagsHaveVariables(t *testing.T) {
 	want := map[string]bool{"--addr": true, "--timeout": true, "--tls": true, "--pin": true, "--token-file": true}
-	for _, cmd := range newApp(&console{}).Commands {
+	for _, cmd := range newApp(&terminal.Console{}).Commands {
 		for _, f := range flagsOf(cmd) {
 			wanted := cmd.Name == "serve" || flagNamed(cmd.Flags, "addr") != nil && want[f.long]
 			if f.long != "--help" && wanted != (f.env != "") {
@@ -206,9 +207,9 @@ func TestVariablesApart(t *testing.T) {
 }
 
 // fullFacts is a receipt that has all there can be.
-func fullFacts() object {
+func fullFacts() terminal.Object {
 	text, size, seconds := "text", int64(1), 1.0
-	return object{
+	return terminal.Object{
 		Op: "upload", Time: "now", Remote: "r", Lab: true, User: "u", Name: "n", Path: "p", CRC64NVME: "c", SHA256: "s",
 		Unchanged: true, Size: &size, Text: &text, Seconds: &seconds, Resumed: 1,
 	}

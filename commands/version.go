@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/labnet/labnet/commands/problem"
+	"github.com/labnet/labnet/commands/terminal"
 )
 
 // A build is what labnet version --json tells of the binary.
@@ -23,7 +24,7 @@ type build struct {
 	Arch     string `json:"arch"`
 }
 
-func versionCommand(con *console) *cli.Command {
+func versionCommand(con *terminal.Console) *cli.Command {
 	return &cli.Command{
 		Name:  "version",
 		Usage: "show the version",
@@ -34,8 +35,8 @@ func versionCommand(con *console) *cli.Command {
 			if c.Args().Present() {
 				return problem.Usage("version takes no arguments, but %q was given", c.Args().First())
 			}
-			if con.json = c.Bool("json"); con.json {
-				con.Write(encode(thisBuild()))
+			if con.JSON = c.Bool("json"); con.JSON {
+				con.Write(terminal.Encode(thisBuild()))
 			} else {
 				fmt.Fprintln(con, "labnet", version())
 			}

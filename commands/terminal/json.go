@@ -1,4 +1,4 @@
-package commands
+package terminal
 
 import (
 	"bytes"
@@ -14,10 +14,10 @@ import (
 	"github.com/labnet/labnet/wire"
 )
 
-// An object is what --json prints of one thing done, not done or received. All
+// An Object is what --json prints of one thing done, not done or received. All
 // commands share it, so that a field means the same everywhere. docs/json.md
 // specifies it.
-type object struct {
+type Object struct {
 	Op   string `json:"op"`   // "ping", "say", "blob", "upload", "folder" or "skip"
 	Time string `json:"time"` // when its outcome was known
 
@@ -47,18 +47,18 @@ type object struct {
 	Unconfirmed bool     `json:"unconfirmed,omitempty"` // the lab dialect acknowledges nothing
 
 	Reason string `json:"reason,omitempty"` // why it was skipped
-	diagnosis
+	Diagnosis
 }
 
-// A diagnosis is why something was not done.
-type diagnosis struct {
+// A Diagnosis is why something was not done.
+type Diagnosis struct {
 	Code  string `json:"code,omitempty"` // stable, for programs
 	Error string `json:"error,omitempty"`
 	Hint  string `json:"hint,omitempty"`
 }
 
-// A summary is the last object of a run.
-type summary struct {
+// A Summary is the last object of a run.
+type Summary struct {
 	Op      string  `json:"op"` // "summary"
 	Time    string  `json:"time"`
 	Command string  `json:"command"`
@@ -67,19 +67,19 @@ type summary struct {
 	Skipped int     `json:"skipped,omitempty"`
 	Seconds float64 `json:"seconds"`
 	*fileTotals
-	*pingSummary
-	diagnosis     // what ended the run
+	*PingSummary
+	Diagnosis     // what ended the run
 	Exit      int `json:"exit"` // what the shell's $? is
 }
 
-// A pingSummary is what a summary has of pings.
-type pingSummary struct {
+// A PingSummary is what a summary has of pings.
+type PingSummary struct {
 	Loss        float64 `json:"loss"` // from 0 to 1
-	*replyTimes         // nil if there were no replies
+	*ReplyTimes         // nil if there were no replies
 }
 
-// replyTimes are in seconds.
-type replyTimes struct {
+// ReplyTimes are in seconds.
+type ReplyTimes struct {
 	Min    float64 `json:"min_seconds"`
 	Median float64 `json:"median_seconds"`
 	P99    float64 `json:"p99_seconds"`
@@ -100,7 +100,7 @@ type fileTotals struct {
 }
 
 // add counts what was sent, or an empty folder.
-func (t *fileTotals) add(o object) {
+func (t *fileTotals) add(o Object) {
 	if o.Op == "folder" {
 		t.folders++
 	}
@@ -117,14 +117,14 @@ func (t *fileTotals) add(o object) {
 }
 
 // diagnosisOf describes an error for programs.
-func diagnosisOf(err error) diagnosis {
+func diagnosisOf(err error) Diagnosis {
 	d := problem.Of(err)
-	return diagnosis{d.Kind, d.Message, d.Hint}
+	return Diagnosis{d.Kind, d.Message, d.Hint}
 }
 
-// about sets the file that an object is about. JSON has no bytes that are not
+// AboutFile sets the file that an object is about. JSON has no bytes that are not
 // UTF-8, but some systems have file names of them.
-func (o object) about(file string) object {
+func (o Object) AboutFile(file string) Object {
 	o.File = file
 	if !utf8.ValidString(file) {
 		o.FileBase64 = []byte(file)
@@ -132,8 +132,8 @@ func (o object) about(file string) object {
 	return o
 }
 
-// summed sets the digest, "crc64nvme" or "sha256", and its value.
-func (o object) summed(name, hex string) object {
+// WithDigest sets the digest, "crc64nvme" or "sha256", and its value.
+func (o Object) WithDigest(name, hex string) Object {
 	switch name {
 	case "crc64nvme":
 		o.CRC64NVME = hex
@@ -143,14 +143,14 @@ func (o object) summed(name, hex string) object {
 	return o
 }
 
-// receiptOf is the object of one thing received.
-func receiptOf(e wire.Event) object {
-	o := object{
+// ReceiptOf is the object of one thing received.
+func ReceiptOf(e wire.Event) Object {
+	o := Object{
 		Op: e.Op, Time: timestamp(), Remote: e.Remote, Lab: e.Lab, User: e.User,
 		Name: e.Name, Path: e.Path, Size: e.Size, Unchanged: e.Unchanged, Resumed: e.Resumed,
 	}
 	if e.Size != nil {
-		o.Seconds = new(seconds(e.Took))
+		o.Seconds = new(Seconds(e.Took))
 	}
 	if e.Op == "say" {
 		o.Text = &e.Text
@@ -161,17 +161,17 @@ func receiptOf(e wire.Event) object {
 	if !utf8.ValidString(o.Path) {
 		o.PathBase64 = []byte(o.Path)
 	}
-	return o.summed(e.Digest.Name, hex.EncodeToString(e.Sum))
+	return o.WithDigest(e.Digest.Name, hex.EncodeToString(e.Sum))
 }
 
 // timestamp is the present as RFC 3339 writes it, in UTC, with milliseconds.
 func timestamp() string { return time.Now().UTC().Format("2006-01-02T15:04:05.000Z07:00") }
 
-// seconds rounds a duration to what the clock tells.
-func seconds(d time.Duration) float64 { return math.Round(d.Seconds()*1e6) / 1e6 }
+// Seconds rounds a duration to what the clock tells.
+func Seconds(d time.Duration) float64 { return math.Round(d.Seconds()*1e6) / 1e6 }
 
-// encode returns the line of an object.
-func encode(object any) []byte {
+// Encode returns the line of an object.
+func Encode(object any) []byte {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)

@@ -1,4 +1,4 @@
-package commands
+package terminal
 
 import (
 	"fmt"
@@ -8,8 +8,8 @@ import (
 	"github.com/dustin/go-humanize"
 )
 
-// about writes a time as 5m, 1m30s or 0.4s, with no more than it takes to imagine it.
-func about(d time.Duration) string {
+// About writes a time as 5m, 1m30s or 0.4s, with no more than it takes to imagine it.
+func About(d time.Duration) string {
 	switch {
 	case d >= time.Minute:
 		d = d.Round(time.Second)
@@ -18,11 +18,11 @@ func about(d time.Duration) string {
 	default:
 		d = max(d.Round(time.Millisecond), time.Millisecond)
 	}
-	return withoutZeros(d.String())
+	return WithoutZeros(d.String())
 }
 
-// withoutZeros shortens a time such as 24h0m0s to 24h.
-func withoutZeros(text string) string {
+// WithoutZeros shortens a time such as 24h0m0s to 24h.
+func WithoutZeros(text string) string {
 	for _, zeros := range []string{"h0m0s", "m0s"} {
 		if short, is := strings.CutSuffix(text, zeros); is {
 			return short + zeros[:1]
@@ -31,19 +31,19 @@ func withoutZeros(text string) string {
 	return text
 }
 
-// numberOf writes a number of things: 1 file, 1,234 files.
-func numberOf(n int, thing string) string {
+// NumberOf writes a number of things: 1 file, 1,234 files.
+func NumberOf(n int, thing string) string {
 	if n != 1 {
 		thing += "s"
 	}
-	return grouped(n) + " " + thing
+	return Grouped(n) + " " + thing
 }
 
-// grouped writes a number with commas between thousands.
-func grouped(n int) string { return humanize.Comma(int64(n)) }
+// Grouped writes a number with commas between thousands.
+func Grouped(n int) string { return humanize.Comma(int64(n)) }
 
-// counted writes a number of things.
-func counted(n int, one, many string) string {
+// Counted writes a number of things.
+func Counted(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one
 	}

@@ -1,4 +1,4 @@
-package commands
+package terminal
 
 import (
 	"errors"
@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// A meter knows how far long work has come. Its zero value, before begin, does
+// A Meter knows how far long work has come. Its zero value, before begin, does
 // nothing. Its methods may be called by any goroutine.
-type meter struct {
+type Meter struct {
 	mu     sync.Mutex
 	active bool
 	things string // what it counts, in the plural
@@ -27,7 +27,7 @@ type meter struct {
 
 // begin starts the meter anew, for so many things of a kind, or for those to be
 // found if that is zero.
-func (m *meter) begin(things string, count int) {
+func (m *Meter) begin(things string, count int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.active, m.things = true, things
@@ -36,55 +36,55 @@ func (m *meter) begin(things string, count int) {
 }
 
 // end stops the meter.
-func (m *meter) end() {
+func (m *Meter) end() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.active, m.now = false, nil
 }
 
-// find notes that there is one more thing to be done.
-func (m *meter) find() {
+// Find notes that there is one more thing to be done.
+func (m *Meter) Find() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.found++
 }
 
-// foundAll notes that there are no more.
-func (m *meter) foundAll() {
+// FoundAll notes that there are no more.
+func (m *Meter) FoundAll() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.all = true
 }
 
-// tell notes that the outcome of one thing is known.
-func (m *meter) tell() {
+// Tell notes that the outcome of one thing is known.
+func (m *Meter) Tell() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.done++
 }
 
-// counts returns how many things are done, how many were found, and how many bytes were
+// Counts returns how many things are done, how many were found, and how many bytes were
 // sent.
-func (m *meter) counts() (done, found int, sent int64) {
+func (m *Meter) Counts() (done, found int, sent int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.done, m.found, m.sent
 }
 
-// wait notes that nothing is being sent, and why, until the next source is measured:
+// Wait notes that nothing is being sent, and why, until the next source is measured:
 // the server is tried again at a time, and not after another.
-func (m *meter) wait(why string, next, until time.Time) {
+func (m *Meter) Wait(why string, next, until time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.why, m.next, m.until = why, next, until
 }
 
-// measure measures how much is sent of a source, of size bytes or, if that is
+// Measure measures how much is sent of a source, of size bytes or, if that is
 // negative, of as many as there are. It must be closed when all is sent.
 // resumed, which is nil if it cannot be resumed, returns how much the server has of it
 // from before: so much is read to be compared, and not sent. It is called by Read and
 // Close.
-func (m *meter) measure(name string, size int64, r io.ReadCloser, resumed func() int64) io.ReadCloser {
+func (m *Meter) Measure(name string, size int64, r io.ReadCloser, resumed func() int64) io.ReadCloser {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if !m.active {
@@ -98,7 +98,7 @@ func (m *meter) measure(name string, size int64, r io.ReadCloser, resumed func()
 // A metered source is one whose reads are counted.
 type metered struct {
 	source io.ReadCloser
-	m      *meter
+	m      *Meter
 	from   func() int64
 	name   string
 	size   int64

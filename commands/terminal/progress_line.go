@@ -1,4 +1,4 @@
-package commands
+package terminal
 
 import (
 	"context"
@@ -44,15 +44,15 @@ type statusLine struct {
 // lasts and somebody looks, and to catch the signals that stop it. It is of that
 // many things, or of those to be found if that is zero. What it returns must be
 // called at the end: then the line is gone.
-func (c *console) progress(things string, count int) (end func()) {
-	if !c.quiet {
-		c.meter.begin(things, count)
+func (c *Console) progress(things string, count int) (end func()) {
+	if !c.Quiet {
+		c.Meter.begin(things, count)
 	}
 	quit, ended := make(chan struct{}), make(chan struct{})
 	begin := time.AfterFunc(progressAfter, func() {
 		defer close(ended)
-		c.interrupts.Catch(interrupt.Stops...)
-		if !c.json && !c.quiet {
+		c.Interrupts.Catch(interrupt.Stops...)
+		if !c.JSON && !c.Quiet {
 			c.showProgress(quit)
 		}
 	})
@@ -60,35 +60,35 @@ func (c *console) progress(things string, count int) (end func()) {
 		if close(quit); !begin.Stop() {
 			<-ended
 		}
-		c.meter.end()
+		c.Meter.end()
 	}
 }
 
-// work is progress for work within ctx. What it returns also tells, if a signal has
+// Work is progress for work within ctx. What it returns also tells, if a signal has
 // ended ctx, how far the work has come.
-func (c *console) work(ctx context.Context, things string, count int, lab bool) func() {
+func (c *Console) Work(ctx context.Context, things string, count int, lab bool) func() {
 	end := c.progress(things, count)
 	before := c.doneSoFar()
 	return func() {
 		if _, stopped := errors.AsType[interrupt.Error](context.Cause(ctx)); stopped {
-			if text := c.meter.stopped(c.doneSoFar()-before, lab); text != "" {
-				c.note("%s", text)
+			if text := c.Meter.stopped(c.doneSoFar()-before, lab); text != "" {
+				c.Note("%s", text)
 			}
 		}
 		end()
 	}
 }
 
-func (c *console) doneSoFar() int {
+func (c *Console) doneSoFar() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.sum.Done
 }
 
 // showProgress shows it until quit is closed.
-func (c *console) showProgress(quit <-chan struct{}) {
-	columns := lineTerminal(c.err)
-	if screen, ok := c.err.(interface{ Width() int }); ok { // in tests
+func (c *Console) showProgress(quit <-chan struct{}) {
+	columns := lineTerminal(c.Err)
+	if screen, ok := c.Err.(interface{ Width() int }); ok { // in tests
 		columns = screen.Width
 	}
 	if columns == nil {
@@ -101,7 +101,7 @@ func (c *console) showProgress(quit <-chan struct{}) {
 		select {
 		case <-tick.C:
 		case <-quit:
-			c.erase(false)
+			c.Erase(false)
 			return
 		}
 	}
@@ -109,48 +109,48 @@ func (c *console) showProgress(quit <-chan struct{}) {
 
 // draw draws the line in so many columns. None are there while the terminal is
 // another process's to write to.
-func (c *console) draw(columns int) {
+func (c *Console) draw(columns int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	l := &c.status
 	// Not the last one: a cursor there is, for some terminals, in the next line.
-	text := c.meter.text(columns - 1)
+	text := c.Meter.text(columns - 1)
 	switch {
 	case l.ended || time.Now().Before(l.rest):
 	case columns <= 1:
 		l.drawn = ""
 	case text != "":
 		l.drawn = text
-		io.WriteString(c.err, drawBefore+text+drawAfter)
+		io.WriteString(c.Err, drawBefore+text+drawAfter)
 	case l.drawn != "":
 		l.drawn = ""
-		io.WriteString(c.err, eraseBelow)
+		io.WriteString(c.Err, eraseBelow)
 	}
 }
 
-// erase removes the line, for ever if the process ends.
-func (c *console) erase(forever bool) {
+// Erase removes the line, for ever if the process ends.
+func (c *Console) Erase(forever bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.status.ended = c.status.ended || forever
 	if c.status.drawn != "" {
 		c.status.drawn = ""
-		io.WriteString(c.err, eraseBelow)
+		io.WriteString(c.Err, eraseBelow)
 	}
 }
 
 // write writes lines, c being locked. In one piece with them it moves the
 // progress, if any is shown, below them.
-func (c *console) write(w io.Writer, lines string) error {
+func (c *Console) write(w io.Writer, lines string) error {
 	l := &c.status
 	c.printed += strings.Count(lines, "\n")
 	switch {
 	case l.drawn == "":
-	case w == c.err || sameFile(w, c.err):
+	case w == c.Err || sameFile(w, c.Err):
 		lines = eraseBelow + lines + drawBefore + l.drawn + drawAfter
 	case mayShow(w):
 		l.drawn, l.rest = "", time.Now().Add(progressRest)
-		io.WriteString(c.err, eraseBelow)
+		io.WriteString(c.Err, eraseBelow)
 	}
 	_, err := io.WriteString(w, lines)
 	return err
@@ -165,7 +165,7 @@ func sameFile(a, b io.Writer) bool {
 // mayShow reports whether what is written to w may come to a terminal.
 func mayShow(w io.Writer) bool {
 	info := stat(w)
-	return info != nil && (info.Mode()&(os.ModeNamedPipe|os.ModeSocket) != 0 || isTerminal(w))
+	return info != nil && (info.Mode()&(os.ModeNamedPipe|os.ModeSocket) != 0 || IsTerminal(w))
 }
 
 func stat(w io.Writer) os.FileInfo {

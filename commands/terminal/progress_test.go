@@ -1,7 +1,8 @@
-package commands
+package terminal
 
 import (
 	"fmt"
+	"github.com/labnet/labnet/commands/terminal/terminaltest"
 	"io"
 	"os"
 	"path/filepath"
@@ -14,9 +15,9 @@ import (
 )
 
 // onScreen returns a console both of whose outputs are a screen.
-func onScreen(width int) (*console, *Screen) {
-	s := NewScreen(width)
-	return newConsole(os.Stdin, s, s), s
+func onScreen(width int) (*Console, *terminaltest.Screen) {
+	s := terminaltest.NewScreen(width)
+	return New(os.Stdin, s, s), s
 }
 
 // bulk is a source of so many bytes, a chunk for each Read.
@@ -65,7 +66,7 @@ func TestProgressOfFile(t *testing.T) {
 		end := con.progress("files", 1)
 		// 10 MiB a second, and 1 MiB of it under way.
 		time.Sleep(progressEvery / 4) // so that nothing happens at the same time
-		sends(con.meter.measure("disk.img", 100*mib, &bulk{100 * mib, mib}, nil), 100*time.Millisecond)
+		sends(con.Meter.Measure("disk.img", 100*mib, &bulk{100 * mib, mib}, nil), 100*time.Millisecond)
 		time.Sleep(time.Second)
 		screen.AfterWrite(nil)
 		end()
@@ -98,7 +99,7 @@ func TestProgressOfShortWork(t *testing.T) {
 		screen.AfterWrite(func(s string) { t.Errorf("wrote %q", s) })
 		for range 3 {
 			end := con.progress("files", 1)
-			sends(con.meter.measure("f", 4, &bulk{4, 1}, nil), 99*time.Millisecond)
+			sends(con.Meter.Measure("f", 4, &bulk{4, 1}, nil), 99*time.Millisecond)
 			end()
 		}
 		time.Sleep(time.Minute)
@@ -109,16 +110,16 @@ func TestProgressOfShortWork(t *testing.T) {
 // stderr is no terminal.
 func TestProgressOfPrograms(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		for _, set := range []func(*console){
-			func(c *console) { c.json = true },
-			func(c *console) { c.quiet = true },
-			func(c *console) { c.err = struct{ io.Writer }{c.err} },
+		for _, set := range []func(*Console){
+			func(c *Console) { c.JSON = true },
+			func(c *Console) { c.Quiet = true },
+			func(c *Console) { c.Err = struct{ io.Writer }{c.Err} },
 		} {
 			con, screen := onScreen(80)
 			set(con)
 			screen.AfterWrite(func(s string) { t.Errorf("wrote %q", s) })
 			end := con.progress("files", 1)
-			sends(con.meter.measure("f", mib, &bulk{mib, 1 << 16}, nil), time.Second)
+			sends(con.Meter.Measure("f", mib, &bulk{mib, 1 << 16}, nil), time.Second)
 			end()
 		}
 	})
@@ -130,79 +131,79 @@ func TestProgressStates(t *testing.T) {
 	at := func(n int64) func() int64 { return func() int64 { return n } }
 	tests := []struct {
 		name string
-		do   func(*meter)
+		do   func(*Meter)
 	}{
-		{"nothing yet", func(m *meter) {
+		{"nothing yet", func(m *Meter) {
 			m.begin("files", 0)
 			time.Sleep(3 * time.Second)
 		}},
-		{"a stream", func(m *meter) {
+		{"a stream", func(m *Meter) {
 			m.begin("files", 1)
-			reads(m.measure("-", -1, &bulk{1 << 40, mib}, nil), 5, time.Second)
+			reads(m.Measure("-", -1, &bulk{1 << 40, mib}, nil), 5, time.Second)
 		}},
-		{"compared", func(m *meter) {
+		{"compared", func(m *Meter) {
 			m.begin("files", 1)
-			reads(m.measure("disk.img", 4<<30, &bulk{4 << 30, mib}, at(300*mib)), 100, 30*time.Millisecond)
+			reads(m.Measure("disk.img", 4<<30, &bulk{4 << 30, mib}, at(300*mib)), 100, 30*time.Millisecond)
 		}},
-		{"resumed", func(m *meter) {
+		{"resumed", func(m *Meter) {
 			m.begin("files", 1)
-			s := m.measure("disk.img", 4<<30, &bulk{4 << 30, mib}, at(300*mib))
+			s := m.Measure("disk.img", 4<<30, &bulk{4 << 30, mib}, at(300*mib))
 			reads(s, 301, 0)
 			reads(s, 31, 100*time.Millisecond)
 		}},
-		{"begun anew after all", func(m *meter) {
+		{"begun anew after all", func(m *Meter) {
 			m.begin("files", 1)
 			left := int64(300 * mib)
-			s := m.measure("disk.img", 4<<30, &seekable{bulk{4 << 30, mib}}, func() int64 { return left })
+			s := m.Measure("disk.img", 4<<30, &seekable{bulk{4 << 30, mib}}, func() int64 { return left })
 			reads(s, 300, 0)
 			left = 0
 			time.Sleep(time.Hour)
 			s.(io.Seeker).Seek(0, io.SeekStart)
 			reads(s, 32, 100*time.Millisecond)
 		}},
-		{"after a lost connection", func(m *meter) {
+		{"after a lost connection", func(m *Meter) {
 			m.begin("files", 1)
-			s := m.measure("disk.img", 4<<30, &bulk{4 << 30, mib}, nil)
+			s := m.Measure("disk.img", 4<<30, &bulk{4 << 30, mib}, nil)
 			reads(s, 30, 100*time.Millisecond)
 			s.Close()
-			m.wait("lost server:9000: the connection was closed", time.Now().Add(3*time.Second), time.Now().Add(4*time.Minute))
+			m.Wait("lost server:9000: the connection was closed", time.Now().Add(3*time.Second), time.Now().Add(4*time.Minute))
 		}},
-		{"while it is tried again", func(m *meter) {
+		{"while it is tried again", func(m *Meter) {
 			m.begin("files", 1)
-			m.wait("lost server:9000: the connection was closed", time.Now().Add(3*time.Second), time.Now().Add(4*time.Minute))
+			m.Wait("lost server:9000: the connection was closed", time.Now().Add(3*time.Second), time.Now().Add(4*time.Minute))
 			time.Sleep(3 * time.Second)
 		}},
-		{"many, some still to be found", func(m *meter) {
+		{"many, some still to be found", func(m *Meter) {
 			m.begin("files", 0)
 			for range 30 {
-				m.find()
-				reads(m.measure("f", 1000, &bulk{1000, 1000}, nil), 1, 100*time.Millisecond)
+				m.Find()
+				reads(m.Measure("f", 1000, &bulk{1000, 1000}, nil), 1, 100*time.Millisecond)
 				m.now.Close()
-				m.tell()
+				m.Tell()
 			}
 		}},
-		{"many, all found, a long one", func(m *meter) {
+		{"many, all found, a long one", func(m *Meter) {
 			m.begin("files", 0)
 			for range 1234 {
-				m.find()
-				m.tell()
+				m.Find()
+				m.Tell()
 			}
 			for range 7 {
-				m.find()
+				m.Find()
 			}
-			m.foundAll()
-			reads(m.measure("disk.img", 60*mib, &bulk{60 * mib, mib}, nil), 32, 100*time.Millisecond)
+			m.FoundAll()
+			reads(m.Measure("disk.img", 60*mib, &bulk{60 * mib, mib}, nil), 32, 100*time.Millisecond)
 		}},
-		{"many, a stream among them", func(m *meter) {
+		{"many, a stream among them", func(m *Meter) {
 			m.begin("files", 0)
-			m.find()
-			m.find()
-			m.foundAll()
-			reads(m.measure("-", -1, &bulk{60 * mib, mib}, nil), 32, 100*time.Millisecond)
+			m.Find()
+			m.Find()
+			m.FoundAll()
+			reads(m.Measure("-", -1, &bulk{60 * mib, mib}, nil), 32, 100*time.Millisecond)
 		}},
-		{"a control character in a name", func(m *meter) {
+		{"a control character in a name", func(m *Meter) {
 			m.begin("files", 1)
-			reads(m.measure("a\x1b[2J\n", -1, &bulk{1 << 40, mib}, nil), 5, time.Second)
+			reads(m.Measure("a\x1b[2J\n", -1, &bulk{1 << 40, mib}, nil), 5, time.Second)
 		}},
 	}
 	for _, width := range []int{80, 40} {
@@ -210,7 +211,7 @@ func TestProgressStates(t *testing.T) {
 		for _, test := range tests {
 			t.Run(test.name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					var m meter
+					var m Meter
 					test.do(&m)
 					text := m.text(width - 1)
 					if columnsOf(text) >= width {
@@ -220,7 +221,7 @@ func TestProgressStates(t *testing.T) {
 				})
 			})
 		}
-		golden(t, filepath.Join("testdata", "screens", fmt.Sprintf("progress-%d.golden", width)), got.String())
+		terminaltest.Golden(t, filepath.Join("testdata", "screens", fmt.Sprintf("progress-%d.golden", width)), got.String())
 	}
 }
 
@@ -240,9 +241,9 @@ func reads(r io.Reader, n int, pause time.Duration) {
 // each chunk, and time left goes down.
 func TestProgressOfSlowSteps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var m meter
+		var m Meter
 		m.begin("files", 1)
-		s := m.measure("f", 30*mib, &bulk{30 * mib, mib}, nil)
+		s := m.Measure("f", 30*mib, &bulk{30 * mib, mib}, nil)
 		go sends(s, 8*time.Second) // 128 KiB/s
 		for end := time.Now().Add(5 * time.Minute); time.Now().Before(end); time.Sleep(progressEvery) {
 			text := m.text(80)
@@ -259,9 +260,9 @@ func TestProgressOfSlowSteps(t *testing.T) {
 // TestProgressStall: the rate sinks when nothing moves.
 func TestProgressStall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var m meter
+		var m Meter
 		m.begin("files", 1)
-		s := m.measure("f", 1000*mib, &bulk{1000 * mib, mib}, nil)
+		s := m.Measure("f", 1000*mib, &bulk{1000 * mib, mib}, nil)
 		before := 1e18
 		for i := range 60 {
 			if i < 20 {
@@ -292,9 +293,9 @@ func TestResultsAboveProgress(t *testing.T) {
 				screen.Reflows = reflows
 				end := con.progress("files", 0)
 				for range 100 {
-					con.meter.find()
+					con.Meter.Find()
 				}
-				source := con.meter.measure("a rather long name of a file 一二三四五六七八九十.tar.gz", 1<<40, &bulk{1 << 40, mib}, nil)
+				source := con.Meter.Measure("a rather long name of a file 一二三四五六七八九十.tar.gz", 1<<40, &bulk{1 << 40, mib}, nil)
 				time.Sleep(progressEvery / 4) // so that nothing happens at the same time
 				reads(source, 60, 100*time.Millisecond)
 				var want []string
@@ -315,11 +316,11 @@ func TestResultsAboveProgress(t *testing.T) {
 						printed.Add(1)
 						if j == 2 {
 							want[len(want)-1] = "labnet: " + line
-							con.note("%s", line)
+							con.Note("%s", line)
 						} else {
-							con.result(object{}, "%s", line)
+							con.Result(Object{}, "%s", line)
 						}
-						con.meter.tell()
+						con.Meter.Tell()
 						reads(source, 3, 100*time.Millisecond)
 					}
 					screen.AfterWrite(nil)

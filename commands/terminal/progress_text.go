@@ -1,4 +1,4 @@
-package commands
+package terminal
 
 import (
 	"fmt"
@@ -25,7 +25,7 @@ type part struct {
 }
 
 // text is what to tell now, in at most columns; "" if there is nothing.
-func (m *meter) text(columns int) string {
+func (m *Meter) text(columns int) string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now, s := time.Now(), m.now
@@ -41,22 +41,22 @@ func (m *meter) text(columns int) string {
 }
 
 // one tells of the only thing there is.
-func (m *meter) one(s *metered, now time.Time) []part {
+func (m *Meter) one(s *metered, now time.Time) []part {
 	name := part{escape.Name(s.name), 0, true}
 	at, rate := s.resumed+s.sent, part{text: m.perSecond(now), rank: 2}
 	switch {
 	case s.closed:
-		return []part{name, {text: amount(at), rank: 1}, {text: "waiting for the server"}}
+		return []part{name, {text: Amount(at), rank: 1}, {text: "waiting for the server"}}
 	case s.read < s.resumed:
-		return []part{name, {text: amount(s.read) + " of " + amount(s.resumed) + " compared"}}
+		return []part{name, {text: Amount(s.read) + " of " + Amount(s.resumed) + " compared"}}
 	case s.size < 0:
-		return []part{name, {text: amount(at)}, rate}
+		return []part{name, {text: Amount(at)}, rate}
 	}
-	return append([]part{name, {text: amount(at) + " of " + amount(s.size)}, rate}, m.left(s, now, 1)...)
+	return append([]part{name, {text: Amount(at) + " of " + Amount(s.size)}, rate}, m.left(s, now, 1)...)
 }
 
 // waiting tells of a server that is to be tried again.
-func (m *meter) waiting(now time.Time) []part {
+func (m *Meter) waiting(now time.Time) []part {
 	parts := []part{{m.why, 0, true}}
 	if pause := m.next.Sub(now); pause > 0 {
 		return append(parts,
@@ -67,10 +67,10 @@ func (m *meter) waiting(now time.Time) []part {
 }
 
 // many tells of many things, and of one of them if that takes long.
-func (m *meter) many(now time.Time) []part {
+func (m *Meter) many(now time.Time) []part {
 	parts := []part{
-		{text: fmt.Sprintf("%s of %s%s %s", grouped(m.done), grouped(m.found), m.more(), m.things)},
-		{text: amount(m.sent) + " sent", rank: 1},
+		{text: fmt.Sprintf("%s of %s%s %s", Grouped(m.done), Grouped(m.found), m.more(), m.things)},
+		{text: Amount(m.sent) + " sent", rank: 1},
 		{text: m.perSecond(now), rank: 2},
 	}
 	s := m.now
@@ -82,7 +82,7 @@ func (m *meter) many(now time.Time) []part {
 	case s.read < s.resumed:
 		return append(parts, part{text: "being compared", rank: 4})
 	case s.size < 0:
-		return append(parts, part{text: amount(at), rank: 4})
+		return append(parts, part{text: Amount(at), rank: 4})
 	default:
 		return append(append(parts, part{text: fmt.Sprintf("%d%%", 100*at/max(s.size, 1)), rank: 4}), m.left(s, now, 5)...)
 	}
@@ -90,13 +90,13 @@ func (m *meter) many(now time.Time) []part {
 
 // left tells how long the rest of a thing of known size takes, and where it
 // began, in parts of a rank and of higher ones.
-func (m *meter) left(s *metered, now time.Time, rank int) (parts []part) {
+func (m *Meter) left(s *metered, now time.Time, rank int) (parts []part) {
 	if rate := m.rate.perSecond(now); rate > 0 {
 		seconds := math.Ceil(float64(s.size-s.resumed-s.sent) / rate)
 		parts = append(parts, part{text: clock(seconds) + " left", rank: rank})
 	}
 	if s.resumed > 0 {
-		parts = append(parts, part{text: "resumed at " + amount(s.resumed), rank: rank + 2})
+		parts = append(parts, part{text: "resumed at " + Amount(s.resumed), rank: rank + 2})
 	}
 	return parts
 }
@@ -104,7 +104,7 @@ func (m *meter) left(s *metered, now time.Time, rank int) (parts []part) {
 // stopped tells how far work has come that a signal stops, so many things of it being
 // saved, and what follows from that; "" if there is nothing to tell. In the lab dialect
 // nobody knows what the server keeps.
-func (m *meter) stopped(saved int, lab bool) string {
+func (m *Meter) stopped(saved int, lab bool) string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	const again, unknown = "; run it again to continue", "; the course's protocol does not tell what the server keeps"
@@ -113,7 +113,7 @@ func (m *meter) stopped(saved int, lab bool) string {
 	case !m.active || m.found <= saved && m.all:
 		return ""
 	case m.found > 1:
-		text := fmt.Sprintf("stopped: %s of %s%s %s ", grouped(saved), grouped(m.found), m.more(), m.things)
+		text := fmt.Sprintf("stopped: %s of %s%s %s ", Grouped(saved), Grouped(m.found), m.more(), m.things)
 		switch {
 		case lab:
 			return text + "sent" + unknown
@@ -127,9 +127,9 @@ func (m *meter) stopped(saved int, lab bool) string {
 	name, at := escape.Name(s.name)+": ", s.resumed+s.sent
 	switch {
 	case lab:
-		return name + "stopped at " + amount(at) + unknown
+		return name + "stopped at " + Amount(at) + unknown
 	case s.from != nil && at > 0:
-		return name + "stopped at " + amount(at) + again
+		return name + "stopped at " + Amount(at) + again
 	case s.from == nil && (s.ended || s.size >= 0 && s.read >= s.size):
 		return name + "stopped before the server said that it was saved; it may have been kept"
 	}
@@ -137,7 +137,7 @@ func (m *meter) stopped(saved int, lab bool) string {
 }
 
 // more is behind a number that is not known yet.
-func (m *meter) more() string {
+func (m *Meter) more() string {
 	if m.all {
 		return ""
 	}
@@ -145,11 +145,11 @@ func (m *meter) more() string {
 }
 
 // perSecond tells the rate.
-func (m *meter) perSecond(now time.Time) string {
-	return amount(int64(m.rate.perSecond(now))) + "/s"
+func (m *Meter) perSecond(now time.Time) string {
+	return Amount(int64(m.rate.perSecond(now))) + "/s"
 }
 
-func amount(n int64) string { return humanize.IBytes(uint64(n)) }
+func Amount(n int64) string { return humanize.IBytes(uint64(n)) }
 
 // clock writes a number of seconds as 0:42, 1:02:03 or 3 days.
 func clock(seconds float64) string {

@@ -1,4 +1,4 @@
-package commands
+package terminal
 
 import (
 	"bufio"
@@ -11,10 +11,10 @@ import (
 	"github.com/labnet/labnet/commands/interrupt"
 )
 
-// A lineReader reads standard input line by line, and asks for each line if a
+// A LineReader reads standard input line by line, and asks for each line if a
 // person types them.
-type lineReader struct {
-	con    *console
+type LineReader struct {
+	con    *Console
 	editor editor // nil if nobody types, or the system's own must do
 	ask    chan string
 	line   chan entered
@@ -35,11 +35,11 @@ type editor interface {
 	stop()                      // leaves the terminal as it was
 }
 
-// lines begins to read standard input by lines, without their ends. Of a line
+// Lines begins to read standard input by lines, without their ends. Of a line
 // over maxLine bytes the rest is dropped. Where a person types, Tab completes by
 // complete unless it is nil. The caller must stop it.
-func (c *console) lines(complete completer) *lineReader {
-	l := &lineReader{c, newEditor(c, complete), make(chan string), make(chan entered, 1)}
+func (c *Console) Lines(complete Completer) *LineReader {
+	l := &LineReader{c, newEditor(c, complete), make(chan string), make(chan entered, 1)}
 	read := l.plainly()
 	if l.editor != nil {
 		read = l.editor.read
@@ -54,23 +54,23 @@ func (c *console) lines(complete completer) *lineReader {
 
 // plainly returns how to read lines as they come, from a file, a pipe, or a
 // terminal that edits by itself.
-func (l *lineReader) plainly() func(string) entered {
-	var in io.Reader = l.con.in
-	if !l.con.interactive() {
-		in = l.con.interrupts.TextStream(l.con.in)
+func (l *LineReader) plainly() func(string) entered {
+	var in io.Reader = l.con.In
+	if !l.con.Interactive() {
+		in = l.con.Interrupts.TextStream(l.con.In)
 	}
 	r := bufio.NewReader(in)
 	return func(prompt string) entered {
-		l.con.prompt(prompt)
-		line, err := readLine(r)
+		l.con.Prompt(prompt)
+		line, err := ReadLine(r)
 		return entered{line, err}
 	}
 }
 
-// next asks for the next line. Its error is io.EOF at the end of the input, an
+// Next asks for the next line. Its error is io.EOF at the end of the input, an
 // interruption if a signal came, and the cause if ctx ended. After an error there
 // is no next.
-func (l *lineReader) next(ctx context.Context, prompt string) (string, error) {
+func (l *LineReader) Next(ctx context.Context, prompt string) (string, error) {
 	var signals <-chan os.Signal
 	if l.editor != nil {
 		signals = l.editor.start()
@@ -84,7 +84,7 @@ func (l *lineReader) next(ctx context.Context, prompt string) (string, error) {
 				return "", context.Cause(ctx)
 			}
 			if t.err != nil {
-				l.con.prompt("\n") // the terminal shows nothing for Ctrl-D
+				l.con.Prompt("\n") // the terminal shows nothing for Ctrl-D
 			}
 			return t.line, t.err
 		case s := <-signals:
@@ -97,36 +97,36 @@ func (l *lineReader) next(ctx context.Context, prompt string) (string, error) {
 	}
 }
 
-// stop ends the reading. After an interruption a read is left behind: none of a
+// Stop ends the reading. After an interruption a read is left behind: none of a
 // terminal can be interrupted.
-func (l *lineReader) stop() { close(l.ask) }
+func (l *LineReader) Stop() { close(l.ask) }
 
-// end sums up after the last line: what says which things were not done. But for
+// End sums up after the last line: what says which things were not done. But for
 // an interruption, it makes no difference why there are no more lines.
-func (t *tally) end(err error, what string) error {
+func (t *Tally) End(err error, what string) error {
 	if why, ok := errors.AsType[interrupt.Error](err); ok {
 		return why
 	}
-	return t.err(what)
+	return t.Err(what)
 }
 
-// prompt shows text to a person. Nobody is asked who does not type.
-func (c *console) prompt(text string) {
-	if c.interactive() {
-		fmt.Fprint(c.err, text)
+// Prompt shows text to a person. Nobody is asked who does not type.
+func (c *Console) Prompt(text string) {
+	if c.Interactive() {
+		fmt.Fprint(c.Err, text)
 	}
 }
 
-const maxLine = 64 << 10
+const MaxLine = 64 << 10
 
-func readLine(r *bufio.Reader) (string, error) {
+func ReadLine(r *bufio.Reader) (string, error) {
 	var line []byte
 	for {
 		part, partial, err := r.ReadLine()
 		if err != nil {
 			return "", err
 		}
-		line = append(line, part[:min(len(part), maxLine-len(line))]...)
+		line = append(line, part[:min(len(part), MaxLine-len(line))]...)
 		if !partial {
 			return string(line), nil
 		}

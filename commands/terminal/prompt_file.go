@@ -1,4 +1,4 @@
-package commands
+package terminal
 
 import (
 	"fmt"
@@ -15,18 +15,18 @@ import (
 	"github.com/labnet/labnet/commands/escape"
 )
 
-// A completer looks at what was typed and returns what it can only mean so far,
+// A Completer looks at what was typed and returns what it can only mean so far,
 // or else, if there are several ways on, a text that lists them on a terminal of
 // so many columns.
-type completer func(typed string, columns int) (completed, choices string)
+type Completer func(typed string, columns int) (completed, choices string)
 
 // maxChoices is how many names are listed.
 const maxChoices = 100
 
-// fileNames returns the files that a line names: one or several, as in a shell,
+// FileNames returns the files that a line names: one or several, as in a shell,
 // with quotes, "~" and patterns. That is also what terminals insert for a file
 // that is dragged onto them. What exists as it is typed needs no quotes.
-func fileNames(line string) []string {
+func FileNames(line string) []string {
 	bare := strings.TrimSpace(line)
 	words := splitWords(line, runtime.GOOS == "windows")
 	switch {
@@ -177,10 +177,10 @@ func hides(name, pattern string) bool {
 	return false
 }
 
-// completeFile completes the last word as the name of a file or folder, with the
+// CompleteFile completes the last word as the name of a file or folder, with the
 // quotes that it needs. All that was typed can be one name, too. It leaves out
 // names that do not show as they are, and hidden ones until their dot is typed.
-func completeFile(typed string, columns int) (completed, choices string) {
+func CompleteFile(typed string, columns int) (completed, choices string) {
 	words := splitWords(typed, runtime.GOOS == "windows")
 	w := word{start: len(typed)}
 	if n := len(words); n > 0 && words[n-1].start+len(words[n-1].raw) == len(typed) {

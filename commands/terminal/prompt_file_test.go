@@ -1,4 +1,4 @@
-package commands
+package terminal
 
 import (
 	"fmt"
@@ -107,7 +107,7 @@ func TestFileNames(t *testing.T) {
 		}...)
 	}
 	for _, test := range tests {
-		if diff := cmp.Diff(test.want, fileNames(test.line)); diff != "" {
+		if diff := cmp.Diff(test.want, FileNames(test.line)); diff != "" {
 			t.Errorf("%q (-want +got):\n%s", test.line, diff)
 		}
 	}
@@ -171,13 +171,13 @@ func TestCompleteFile(t *testing.T) {
 		{"Caf\u00e9", "Cafe\u0301 ", ""}, // the other spelling
 	}
 	for _, test := range tests {
-		completed, choices := completeFile(test.typed, 80)
+		completed, choices := CompleteFile(test.typed, 80)
 		if completed != test.completed || choices != test.choices {
 			t.Errorf("%q: got %q, %q, want %q, %q", test.typed, completed, choices, test.completed, test.choices)
 		}
 	}
 	for _, typed := range []string{"", "other "} {
-		if completed, choices := completeFile(typed, 80); completed != typed || strings.Contains(choices, ".hidden") || !strings.Contains(choices, "other") {
+		if completed, choices := CompleteFile(typed, 80); completed != typed || strings.Contains(choices, ".hidden") || !strings.Contains(choices, "other") {
 			t.Errorf("%q: %q, %q", typed, completed, choices)
 		}
 	}
@@ -188,10 +188,10 @@ func TestCompleteFile(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if completed, choices := completeFile("file0", 80); completed != "file0" || strings.Contains(choices, "more") {
+	if completed, choices := CompleteFile("file0", 80); completed != "file0" || strings.Contains(choices, "more") {
 		t.Errorf("as many as are listed: %q, %q", completed, choices)
 	}
-	if completed, choices := completeFile("file", 80); completed != "file" || !strings.HasSuffix(choices, "\nand 3 more\n") {
+	if completed, choices := CompleteFile("file", 80); completed != "file" || !strings.HasSuffix(choices, "\nand 3 more\n") {
 		t.Errorf("many: %q, %q", completed, choices)
 	}
 }

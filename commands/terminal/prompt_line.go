@@ -1,6 +1,6 @@
 //go:build unix
 
-package commands
+package terminal
 
 import (
 	"bufio"
@@ -25,7 +25,7 @@ type lineEditor struct {
 	in       *bufio.Reader // of one byte: what comes after the line is the next program's
 	out      io.Writer
 	size     func() (columns, rows int) // no columns while the terminal is another's
-	complete completer
+	complete Completer
 	suspend  func(key byte) bool // reports whether it took the key
 
 	mu      sync.Mutex // read changes a line while others show it
@@ -196,7 +196,7 @@ func (e *lineEditor) press(key string) {
 }
 
 func (e *lineEditor) insert(text string) {
-	if len(e.line)+len(text) > maxLine {
+	if len(e.line)+len(text) > MaxLine {
 		io.WriteString(e.out, "\a")
 		return
 	}

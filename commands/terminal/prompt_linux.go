@@ -1,4 +1,4 @@
-package commands
+package terminal
 
 import "golang.org/x/sys/unix"
 

@@ -1,6 +1,6 @@
 //go:build unix
 
-package commands
+package terminal
 
 import (
 	"bufio"
@@ -17,7 +17,7 @@ import (
 
 // A terminalEditor is the editor where the terminal itself can only erase.
 type terminalEditor struct {
-	con     *console
+	con     *Console
 	fd      int
 	line    *lineEditor
 	columns func() int
@@ -30,24 +30,24 @@ type terminalEditor struct {
 
 // newEditor returns an editor, or nil if the console is not on a terminal that
 // moves its cursor when told.
-func newEditor(c *console, complete completer) editor {
-	if !c.interactive() {
+func newEditor(c *Console, complete Completer) editor {
+	if !c.Interactive() {
 		return nil
 	}
-	columns := lineTerminal(c.err)
+	columns := lineTerminal(c.Err)
 	if columns == nil {
 		return nil
 	}
 	e := &terminalEditor{
 		con:     c,
-		fd:      int(c.in.Fd()),
+		fd:      int(c.In.Fd()),
 		columns: columns,
 		signals: make(chan os.Signal, 8),
 		resumed: make(chan struct{}, 1),
 	}
 	e.line = &lineEditor{
-		in:       bufio.NewReader(keys{c.in}),
-		out:      c.err,
+		in:       bufio.NewReader(keys{c.In}),
+		out:      c.Err,
 		size:     e.size,
 		complete: complete,
 		suspend:  e.suspend,

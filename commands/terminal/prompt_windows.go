@@ -1,5 +1,5 @@
-package commands
+package terminal
 
 // newEditor returns nil: the console of Windows edits lines, and recalls them,
 // by itself.
-func newEditor(*console, completer) editor { return nil }
+func newEditor(*Console, Completer) editor { return nil }

@@ -1,23 +1,23 @@
-package commands
+package terminal
 
 import (
 	"bytes"
 	"os"
 )
 
-// A tty tells whether this process has a controlling terminal. It holds open
+// A TTY tells whether this process has a controlling terminal. It holds open
 // what the kernel says of the process, which can be read in a sandbox too, but not
 // the terminal itself: whatever waits for the end of that would wait for ever.
-type tty struct{ stat *os.File }
+type TTY struct{ stat *os.File }
 
-func openTTY() tty {
+func OpenTTY() TTY {
 	stat, _ := os.Open("/proc/self/stat")
-	return tty{stat}
+	return TTY{stat}
 }
 
-// attached reports whether the process has one. Where /proc is not mounted, it does
+// Attached reports whether the process has one. Where /proc is not mounted, it does
 // not.
-func (t tty) attached() bool {
+func (t TTY) Attached() bool {
 	var b [1024]byte
 	n, _ := t.stat.ReadAt(b[:], 0)
 	name := bytes.LastIndexByte(b[:n], ')') // which may hold anything

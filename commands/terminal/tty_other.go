@@ -1,16 +1,16 @@
 //go:build !linux
 
-package commands
+package terminal
 
 import "os"
 
-// A tty tells whether this process has a controlling terminal.
-type tty struct{}
+// A TTY tells whether this process has a controlling terminal.
+type TTY struct{}
 
-func openTTY() tty { return tty{} }
+func OpenTTY() TTY { return TTY{} }
 
-// attached reports whether the process has one. Windows has no such file.
-func (tty) attached() bool {
+// Attached reports whether the process has one. Windows has no such file.
+func (TTY) Attached() bool {
 	f, err := os.Open("/dev/tty")
 	if err != nil {
 		return false

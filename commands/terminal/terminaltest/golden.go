@@ -1,4 +1,4 @@
-package commands
+package terminaltest
 
 import (
 	"flag"
@@ -7,12 +7,12 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var Update = flag.Bool("update", false, "write the golden files anew")
 
 // golden compares with a file, or writes it anew.
-func golden(t *testing.T, file, got string) {
+func Golden(t *testing.T, file, got string) {
 	t.Helper()
-	if *update {
+	if *Update {
 		if err := os.WriteFile(file, []byte(got), 0o666); err != nil {
 			t.Fatal(err)
 		}

@@ -1,4 +1,6 @@
-package commands
+// Package terminaltest shows tests what a person would see: it emulates a screen, and holds
+// what was seen in golden files.
+package terminaltest
 
 import (
 	"fmt"
