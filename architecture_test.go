@@ -39,8 +39,10 @@ var mayImport = map[string][]string{
 	"commands/interrupt":             {"commands/problem"},
 	"commands/terminal":              {"commands/escape", "commands/interrupt", "commands/problem", "commands/size", "wire"},
 	"commands/terminal/terminaltest": {},
-	"commands/certs":                 {"commands/problem", "commands/reload", "commands/secret", "wire"},
-	"commands/access":                {"commands/problem", "commands/reload", "commands/size", "wire", "storage"},
+	"commands/certs":                 {"commands/atomicfile", "commands/problem", "commands/reload", "commands/secret", "wire"},
+	"commands/access":                {"commands/atomicfile", "commands/problem", "commands/reload", "commands/size", "wire", "storage"},
+	"commands/invite":                {"commands/atomicfile", "commands/escape", "commands/problem", "commands/secret", "wire"},
+	"commands/atomicfile":            {"storage"},
 
 	"wire":                {},
 	"storage":             {},

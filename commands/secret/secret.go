@@ -23,10 +23,19 @@ func Read(file, what string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if mode := fi.Mode().Perm(); mode&0o077 != 0 && runtime.GOOS != "windows" {
-		return nil, &ExposedError{file, what, mode}
+	if err := Check(file, what, fi); err != nil {
+		return nil, err
 	}
 	return io.ReadAll(io.LimitReader(f, 64<<10))
+}
+
+// Check fails with an *ExposedError if others may read a file, which info describes.
+// Windows has access lists, which it does not look at.
+func Check(file, what string, info fs.FileInfo) error {
+	if mode := info.Mode().Perm(); mode&0o077 != 0 && runtime.GOOS != "windows" {
+		return &ExposedError{file, what, mode}
+	}
+	return nil
 }
 
 // An ExposedError is one that others than the owner of its file may read.
