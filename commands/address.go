@@ -77,17 +77,17 @@ func splitAddress(text, what string) (host, port string, err error) {
 			if hint != "" && (scheme == "tls" || scheme == "https") {
 				hint += " with --tls"
 			}
-			return wrong("labnet does not speak "+scheme, didYouMean(hint))
+			return wrong("labnet does not speak "+scheme, problem.DidYouMean(hint))
 		}
 	}
 	if _, host, found := strings.Cut(s, "@"); found {
-		return wrong("an address does not contain a user name", didYouMean(host))
+		return wrong("an address does not contain a user name", problem.DidYouMean(host))
 	}
 	if host, _, found := strings.Cut(s, "/"); found && host != "" {
-		return wrong("an address does not contain a path", didYouMean(host))
+		return wrong("an address does not contain a path", problem.DidYouMean(host))
 	}
 	if words := strings.Fields(s); len(words) == 2 && isNumber(words[1]) { // as for nc
-		return wrong("not an address", didYouMean(net.JoinHostPort(words[0], words[1])))
+		return wrong("not an address", problem.DidYouMean(net.JoinHostPort(words[0], words[1])))
 	}
 	switch {
 	case s == "" || s == ":":
@@ -107,7 +107,7 @@ func splitAddress(text, what string) (host, port string, err error) {
 		whole, part := isIPv6(s), isIPv6(s[:i]) && isNumber(s[i+1:])
 		switch {
 		case whole && part && len(s)-i > 4: // 1000 and more is rather a port
-			return wrong("unclear where the port begins", didYouMean("["+s[:i]+"]:"+s[i+1:], "["+s+"]:"+defaultPort))
+			return wrong("unclear where the port begins", problem.DidYouMean("["+s[:i]+"]:"+s[i+1:], "["+s+"]:"+defaultPort))
 		case whole:
 			host = s
 		case part:

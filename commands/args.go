@@ -250,7 +250,7 @@ func wrongValue(what, value string, f cli.Flag) error {
 		}
 		return problem.Usage("%s: %q is not a whole number", what, value)
 	case *timeFlag:
-		return problem.UsageHint(fmt.Errorf("%s: %q is not a time such as 30s or 2h", what, value), didYouMean(likelySpan(value)))
+		return problem.UsageHint(fmt.Errorf("%s: %q is not a time such as 30s or 2h", what, value), problem.DidYouMean(likelySpan(value)))
 	case *cli.BoolFlag:
 		return problem.Usage("%s: %q is not true or false", what, value)
 	}

@@ -71,9 +71,9 @@ func blobArgument(c *cli.Context) error {
 		length = c.String("size") + length
 	}
 	if _, err := size.Parse(length); err == nil {
-		bad.Hint = didYouMean("--size " + length)
+		bad.Hint = problem.DidYouMean("--size " + length)
 	} else if addr, likely := likelyServer(args[0]); likely {
-		bad.Hint = didYouMean("--addr " + addr)
+		bad.Hint = problem.DidYouMean("--addr " + addr)
 	}
 	return bad
 }

@@ -37,7 +37,7 @@ func completionCommand() *cli.Command {
 			const hint = "put 'source <(labnet completion bash)' into ~/.bashrc; 'labnet help completion' shows it for each shell"
 			err := problem.Usage("choose a shell: bash, zsh or fish").(*problem.UsageError)
 			if err.Hint = hint; c.Args().Len() == 1 {
-				err.Hint = cmp.Or(didYouMean(nearest(typed, names)), hint)
+				err.Hint = cmp.Or(problem.DidYouMean(nearest(typed, names)), hint)
 			}
 			return err
 		},

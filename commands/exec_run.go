@@ -10,8 +10,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/labnet/labnet/commands/terminal"
 	"github.com/rs/zerolog"
+
+	"github.com/labnet/labnet/commands/terminal"
 )
 
 const (

@@ -8,8 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/labnet/labnet/commands/terminal"
 	"github.com/rs/zerolog"
+
+	"github.com/labnet/labnet/commands/terminal"
 )
 
 func TestSplitCommand(t *testing.T) {

@@ -11,9 +11,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/urfave/cli/v2"
+
 	"github.com/labnet/labnet/commands/terminal"
 	"github.com/labnet/labnet/commands/terminal/terminaltest"
-	"github.com/urfave/cli/v2"
 )
 
 // TestManual: packaging/labnet.1 tells of the commands and flags that there are.

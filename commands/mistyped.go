@@ -14,14 +14,6 @@ import (
 	"github.com/labnet/labnet/commands/problem"
 )
 
-// didYouMean is a hint at what may have been meant, or "" without any.
-func didYouMean(words ...string) string {
-	if len(words) == 0 || words[0] == "" {
-		return ""
-	}
-	return "did you mean " + strings.Join(words, " or ") + "?"
-}
-
 // nearest returns which of some words may have been meant by one that is none of
 // them, or "".
 func nearest(typed string, words []string) string {
@@ -98,7 +90,7 @@ func choose(what, typed string, words []string) (string, error) {
 	if other := otherWords[fold(typed)]; meant == "" && slices.Contains(words, other) {
 		meant = other
 	}
-	return "", problem.UsageHint(fmt.Errorf("%s: %q is not %s", what, typed, oneOf(words)), didYouMean(meant))
+	return "", problem.UsageHint(fmt.Errorf("%s: %q is not %s", what, typed, oneOf(words)), problem.DidYouMean(meant))
 }
 
 // oneOf lists words of which one is to be chosen.
@@ -195,7 +187,7 @@ func meantCommand(words ...string) string {
 	if !strings.Contains(line, "'") {
 		line = "'" + line + "'"
 	}
-	return didYouMean(line)
+	return problem.DidYouMean(line)
 }
 
 // shellWords is how words are written for a shell.
@@ -251,21 +243,21 @@ func flagHint(app *cli.App, flags []cli.Flag, long []string, name string) string
 	}
 	for _, address := range []string{"addr", "listen"} {
 		if slices.Contains(long, address) && (name == "port" || name == "p") {
-			return didYouMean("--" + address + " HOST:PORT")
+			return problem.DidYouMean("--" + address + " HOST:PORT")
 		}
 	}
 	if word, no := strings.CutPrefix(name, "no-"); no {
 		if _, on := flagNamed(flags, word).(*cli.BoolFlag); on {
-			return didYouMean("--" + word + "=false")
+			return problem.DidYouMean("--" + word + "=false")
 		}
 	}
 	for _, other := range otherFlags[name] {
 		if slices.Contains(long, other) {
-			return didYouMean("--" + other)
+			return problem.DidYouMean("--" + other)
 		}
 	}
 	if meant := nearest(name, long); meant != "" {
-		return didYouMean("--" + meant)
+		return problem.DidYouMean("--" + meant)
 	}
 	return ofOneCommand(app, name)
 }

@@ -68,7 +68,7 @@ func secondServer(args []string) error {
 	bad := &problem.UsageError{Err: fmt.Errorf("ping takes one server, but %q and %q were given", args[0], args[1])}
 	if len(args) == 2 && isNumber(args[1]) {
 		if host, _, err := splitAddress(args[0], ""); err == nil { // as for nc
-			bad.Hint = didYouMean(net.JoinHostPort(host, args[1]))
+			bad.Hint = problem.DidYouMean(net.JoinHostPort(host, args[1]))
 		}
 	}
 	return bad

@@ -2,11 +2,12 @@ package commands
 
 import (
 	"bytes"
-	"github.com/labnet/labnet/commands/terminal"
 	"math/rand/v2"
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/labnet/labnet/commands/terminal"
 )
 
 func TestPingSummary(t *testing.T) {

@@ -8,6 +8,3 @@ func localUser() string { return os.Getenv("USERDOMAIN") + `\` + os.Getenv("USER
 // ownerOfHome has no numbers for users here: there is no sudo either that keeps
 // the home of another user.
 func ownerOfHome(string) int { return -1 }
-
-// allocated is not told by what os.Stat returns here.
-func allocated(info os.FileInfo) int64 { return info.Size() }

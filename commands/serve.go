@@ -102,11 +102,11 @@ func serveArgument(arg string) error {
 	_, likely := likelyServer(arg)
 	switch {
 	case arg == "help":
-		bad.Hint = didYouMean("'labnet help serve'")
+		bad.Hint = problem.DidYouMean("'labnet help serve'")
 	case likely || isNumber(arg) || strings.HasPrefix(arg, ":"):
-		bad.Hint = didYouMean("--listen " + shellWords([]string{arg}))
+		bad.Hint = problem.DidYouMean("--listen " + shellWords([]string{arg}))
 	default:
-		bad.Hint = didYouMean("--store " + shellWords([]string{arg}))
+		bad.Hint = problem.DidYouMean("--store " + shellWords([]string{arg}))
 	}
 	return bad
 }

@@ -20,6 +20,27 @@ import (
 	"github.com/labnet/labnet/wire"
 )
 
+// tlsConfig returns how to encrypt to the server host. It must have the key with the
+// fingerprint pin or, if that is "", a certificate that this system trusts.
+func tlsConfig(host, pin string) (*tls.Config, error) {
+	config := &tls.Config{
+		ServerName: host,
+		// For when the connection is made again. It is not kept for other
+		// processes: a file of secrets would save them no round trip.
+		ClientSessionCache: tls.NewLRUClientSessionCache(1),
+	}
+	if pin == "" {
+		return config, nil
+	}
+	want, err := parseFingerprint(pin)
+	if err != nil {
+		return nil, err
+	}
+	config.InsecureSkipVerify = true // of names, dates and issuers: the key alone decides
+	config.VerifyConnection = func(state tls.ConnectionState) error { return checkPin(want, state.PeerCertificates[0]) }
+	return config, nil
+}
+
 // checkPin compares the key of a server with the one that it must have. That
 // the server has the other half of it, the handshake proves.
 func checkPin(want []byte, cert *x509.Certificate) error {

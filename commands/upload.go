@@ -39,7 +39,7 @@ func uploadCommand(con *terminal.Console) *cli.Command {
 			&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "on a terminal, list every file of a folder"},
 		)...),
 		Action: stoppable(con, func(c *cli.Context) error {
-			client, err := clientOptionsOf(c, con, wire.Lab6, wire.LabExtra)
+			connection, err := clientOptionsOf(c, con, wire.Lab6, wire.LabExtra)
 			if err != nil {
 				return err
 			}
@@ -59,7 +59,7 @@ func uploadCommand(con *terminal.Console) *cli.Command {
 			if o.retrier, err = retrierOf(c); err != nil {
 				return err
 			}
-			if client.bandwidth, err = bandwidthOf(c); err != nil {
+			if connection.bandwidth, err = bandwidthOf(c); err != nil {
 				return err
 			}
 			digest, err := chosen(c, "digest")
@@ -67,7 +67,7 @@ func uploadCommand(con *terminal.Console) *cli.Command {
 				return err
 			}
 			o.digest, _ = wire.DigestByName(digest)
-			u := &uploader{con: con, session: session{clientOptions: client}, uploadOptions: o}
+			u := &uploader{con: con, session: session{clientOptions: connection}, uploadOptions: o}
 			defer u.close()
 			if c.Bool(fromCommandFlag) {
 				return u.uploadOutput(c.Context, args)
@@ -127,7 +127,7 @@ func checkNotServer(files []string) error {
 	}
 	for _, file := range []string{files[len(files)-1], files[0]} {
 		if addr, likely := likelyServer(file); likely && !isFile(file) {
-			return problem.UsageHint(fmt.Errorf("%s: no such file; it looks like a server's address", escape.Name(file)), didYouMean("-a "+shellWords([]string{addr})))
+			return problem.UsageHint(fmt.Errorf("%s: no such file; it looks like a server's address", escape.Name(file)), problem.DidYouMean("-a "+shellWords([]string{addr})))
 		}
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"strings"
 	"syscall"
 
 	"github.com/labnet/labnet/commands/escape"
@@ -164,4 +165,12 @@ func Reason(err error) string {
 func IsTimeout(err error) bool {
 	timeout, ok := errors.AsType[net.Error](err)
 	return errors.Is(err, os.ErrDeadlineExceeded) || ok && timeout.Timeout()
+}
+
+// DidYouMean is a hint at what may have been meant, or "" without any.
+func DidYouMean(words ...string) string {
+	if len(words) == 0 || words[0] == "" {
+		return ""
+	}
+	return "did you mean " + strings.Join(words, " or ") + "?"
 }
