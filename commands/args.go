@@ -12,6 +12,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/labnet/labnet/commands/address"
 	"github.com/labnet/labnet/commands/problem"
 )
 
@@ -245,7 +246,7 @@ func asTyped(flags []cli.Flag, ordered []string, name string) string {
 func wrongValue(what, value string, f cli.Flag) error {
 	switch f.(type) {
 	case *cli.IntFlag:
-		if isNumber(strings.TrimLeft(value, "+-")) {
+		if address.IsNumber(strings.TrimLeft(value, "+-")) {
 			return problem.Usage("%s: %s is too large", what, value)
 		}
 		return problem.Usage("%s: %q is not a whole number", what, value)

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/labnet/labnet/commands/client"
 	"github.com/labnet/labnet/storage/storagetest"
 )
 
@@ -30,33 +31,33 @@ func (c countedConn) Write(p []byte) (int, error) {
 func TestLimitRate(t *testing.T) {
 	const rate = 2000
 	large := filepath.Join(t.TempDir(), "large")
-	must(t, os.WriteFile(large, make([]byte, 3<<20), 0o666))
+	Must(t, os.WriteFile(large, make([]byte, 3<<20), 0o666))
 	small := smallFiles(t, 500)
 	for name, send := range map[string]func(ctx context.Context, u *uploader) error{
 		"a large file": func(ctx context.Context, u *uploader) error { return u.uploadAll(ctx, []string{large}) },
 		"small files":  func(ctx context.Context, u *uploader) error { return u.uploadAll(ctx, []string{small}) },
 		"blobs": func(ctx context.Context, u *uploader) error {
-			return (&blobber{u.con, u.session, u.retrier, 10000}).sendAll(ctx, 10)
+			return (&blobber{u.con, u.Session, u.Retrier, 10000}).sendAll(ctx, 10)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				m := &machine{store: keeper{storagetest.NewMemory()}}
 				m.up()
-				u, _, told := retrying(m, retrier{})
+				u, _, told := retrying(m, client.Retrier{})
 				var written atomic.Int64
-				u.transport = func(ctx context.Context) (net.Conn, error) {
+				u.Transport = func(ctx context.Context) (net.Conn, error) {
 					c, err := m.dial(ctx)
 					return countedConn{c, &written}, err
 				}
-				u.bandwidth, u.timeout = &bandwidth{rate: rate}, 5*time.Second
+				u.Bandwidth, u.Timeout = &client.Bandwidth{Rate: rate}, 5*time.Second
 				begun := time.Now()
 				err := send(t.Context(), u)
 				took := time.Since(begun).Seconds()
 				if least := float64(written.Load()) / rate; err != nil || took < least-0.2 || took > least+0.2 {
 					t.Errorf("%v: %d bytes took %.1f s\n%s", err, written.Load(), took, told)
 				}
-				u.close()
+				u.Close()
 				m.crash()
 				m.serving.Wait()
 			})

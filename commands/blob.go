@@ -12,6 +12,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/labnet/labnet/commands/address"
+	"github.com/labnet/labnet/commands/client"
 	"github.com/labnet/labnet/commands/escape"
 	"github.com/labnet/labnet/commands/problem"
 	"github.com/labnet/labnet/commands/size"
@@ -39,7 +41,7 @@ func blobCommand(con *terminal.Console) *cli.Command {
 			if err != nil {
 				return err
 			}
-			if o.bandwidth, err = bandwidthOf(c); err != nil {
+			if o.Bandwidth, err = bandwidthOf(c); err != nil {
 				return err
 			}
 			length, err := size.Parse(c.String("size"))
@@ -52,8 +54,8 @@ func blobCommand(con *terminal.Console) *cli.Command {
 			case c.Args().Present():
 				return blobArgument(c)
 			}
-			b := &blobber{con, session{clientOptions: o}, r, length}
-			defer b.close()
+			b := &blobber{con, client.Session{Options: o}, r, length}
+			defer b.Close()
 			if con.Interactive() && !c.IsSet("size") && !c.IsSet("count") {
 				return b.ask(c.Context)
 			}
@@ -72,7 +74,7 @@ func blobArgument(c *cli.Context) error {
 	}
 	if _, err := size.Parse(length); err == nil {
 		bad.Hint = problem.DidYouMean("--size " + length)
-	} else if addr, likely := likelyServer(args[0]); likely {
+	} else if addr, likely := address.Likely(args[0]); likely {
 		bad.Hint = problem.DidYouMean("--addr " + addr)
 	}
 	return bad
@@ -81,8 +83,8 @@ func blobArgument(c *cli.Context) error {
 // A blobber sends blobs of one size.
 type blobber struct {
 	con *terminal.Console
-	session
-	retrier
+	client.Session
+	client.Retrier
 	length int64
 }
 
@@ -106,11 +108,11 @@ func (b *blobber) ask(ctx context.Context) error {
 			if text == "" {
 				continue
 			}
-			s := &speaker{b.con, &b.session, b.retrier}
+			s := &speaker{b.con, &b.Session, b.Retrier}
 			o, err = s.say(ctx, text)
 		case "2":
-			end := b.con.Work(ctx, "blobs", 1, b.lab != 0)
-			o, err = b.send(ctx, b.patience())
+			end := b.con.Work(ctx, "blobs", 1, b.Lab != 0)
+			o, err = b.send(ctx, b.Patience())
 			end()
 		case "":
 			continue
@@ -136,14 +138,14 @@ func (b *blobber) sendAll(ctx context.Context, count int) error {
 
 // sendEach sends so many blobs. It returns an error if no other can be sent either.
 func (b *blobber) sendEach(ctx context.Context, t *terminal.Tally, count int) error {
-	defer b.con.Work(ctx, "blobs", count, b.lab != 0)()
-	patience := b.patience()
+	defer b.con.Work(ctx, "blobs", count, b.Lab != 0)()
+	patience := b.Patience()
 	for range count {
 		o, err := b.send(ctx, patience)
 		if err := t.Count(ctx, b.con, o, err); err != nil {
 			return err
 		}
-		if isServerGone(err) && b.hasReached() {
+		if client.IsServerGone(err) && b.HasReached() {
 			return err // it was waited for long enough
 		}
 		b.con.Meter.Tell()
@@ -152,12 +154,12 @@ func (b *blobber) sendEach(ctx context.Context, t *terminal.Tally, count int) er
 }
 
 // send sends one blob of random bytes, and returns its outcome or why there is none.
-func (b *blobber) send(ctx context.Context, p *patience) (terminal.Object, error) {
-	done := terminal.Object{Op: "blob", Addr: b.addr, Size: &b.length}
+func (b *blobber) send(ctx context.Context, p *client.Patience) (terminal.Object, error) {
+	done := terminal.Object{Op: "blob", Addr: b.Addr, Size: &b.length}
 	start := time.Now()
-	if b.lab != 0 {
+	if b.Lab != 0 {
 		err := b.sendBytes(func(bytes io.Reader) error {
-			return b.labDo(ctx, func(c *wire.LabClient) error { return c.Blob(ctx, bytes, b.length) })
+			return b.LabDo(ctx, func(c *wire.LabClient) error { return c.Blob(ctx, bytes, b.length) })
 		})
 		if err == nil {
 			done.Unconfirmed = true
@@ -166,16 +168,16 @@ func (b *blobber) send(ctx context.Context, p *patience) (terminal.Object, error
 		return done, err
 	}
 	var saved wire.Saved
-	tries := &tries{session: &b.session, con: b.con, thing: "blob", patience: p}
-	err := tries.do(ctx, func() error {
+	tries := &client.Tries{Session: &b.Session, Con: b.con, Thing: "blob", Patience: p}
+	err := tries.Do(ctx, func() error {
 		return b.sendBytes(func(bytes io.Reader) error {
-			return b.do(ctx, func(c *wire.Client) (err error) {
+			return b.Do(ctx, func(c *wire.Client) (err error) {
 				saved, err = c.Blob(ctx, bytes, b.length)
 				return err
 			})
 		})
 	})
-	done.AnswerLost = tries.unanswered
+	done.AnswerLost = tries.Unanswered
 	if err == nil {
 		done.Name, done.CRC64NVME = saved.Name, saved.Hex()
 		b.con.Sent(done, saved.Name, "crc64nvme:"+saved.Hex(), "", time.Since(start))

@@ -10,6 +10,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/labnet/labnet/commands/address"
+	"github.com/labnet/labnet/commands/client"
 	"github.com/labnet/labnet/commands/escape"
 	"github.com/labnet/labnet/commands/problem"
 	"github.com/labnet/labnet/commands/secret"
@@ -32,26 +34,26 @@ func clientFlags(own ...cli.Flag) []cli.Flag {
 
 // clientOptionsOf reads the flags that all clients have, and sets con by them.
 // The tasks of the course that the command belongs to are given.
-func clientOptionsOf(c *cli.Context, con *terminal.Console, tasks ...wire.Lab) (clientOptions, error) {
+func clientOptionsOf(c *cli.Context, con *terminal.Console, tasks ...wire.Lab) (client.Options, error) {
 	return clientOptionsFor(c, con, c.String("addr"), "--addr", tasks...)
 }
 
 // clientOptionsFor is clientOptionsOf for a server that the user names in what.
-func clientOptionsFor(c *cli.Context, con *terminal.Console, server, what string, tasks ...wire.Lab) (clientOptions, error) {
-	o := clientOptions{timeout: c.Duration("timeout")}
+func clientOptionsFor(c *cli.Context, con *terminal.Console, server, what string, tasks ...wire.Lab) (client.Options, error) {
+	o := client.Options{Timeout: c.Duration("timeout")}
 	con.JSON, con.Quiet = c.Bool("json"), c.Bool("quiet")
-	if o.timeout <= 0 {
+	if o.Timeout <= 0 {
 		return o, problem.Usage("--timeout must be more than zero")
 	}
-	addr, host, err := serverAddress(server, what)
+	addr, host, err := address.Server(server, what)
 	if err != nil {
 		return o, err
 	}
-	o.addr = addr
-	if o.tls, err = clientTLSOf(c, host); err != nil {
+	o.Addr = addr
+	if o.TLS, err = clientTLSOf(c, host); err != nil {
 		return o, err
 	}
-	if o.token, err = clientTokenOf(c, o.tls != nil); err != nil {
+	if o.Token, err = clientTokenOf(c, o.TLS != nil); err != nil {
 		return o, err
 	}
 	if !c.IsSet("lab") {
@@ -64,7 +66,7 @@ func clientOptionsFor(c *cli.Context, con *terminal.Console, server, what string
 	var words []string
 	for _, t := range tasks {
 		if task == t {
-			o.lab = task
+			o.Lab = task
 			return o, nil
 		}
 		words = append(words, t.String())
@@ -82,14 +84,14 @@ func parseLab(c *cli.Context) (wire.Lab, error) {
 
 func retryFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.DurationFlag{Name: "retry-for", Value: defaultRetryFor, Usage: "retry for at most `TIME` without progress"},
+		&cli.DurationFlag{Name: "retry-for", Value: client.DefaultRetryFor, Usage: "retry for at most `TIME` without progress"},
 		&cli.IntFlag{Name: "retries", DefaultText: "no limit", Usage: "retry at most `N` times in a row"},
 	}
 }
 
-func retrierOf(c *cli.Context) (retrier, error) {
+func retrierOf(c *cli.Context) (client.Retrier, error) {
 	capped := c.IsSet("retries")
-	r := retrier{c.Duration("retry-for"), c.Int("retries"), capped, capped || c.IsSet("retry-for")}
+	r := client.Retrier{Limit: c.Duration("retry-for"), Max: c.Int("retries"), Capped: capped, Always: capped || c.IsSet("retry-for")}
 	switch {
 	case c.Duration("retry-for") < 0:
 		return r, problem.Usage("--retry-for must not be negative")
@@ -104,12 +106,12 @@ func limitRateFlag() cli.Flag {
 }
 
 // bandwidthOf reads the flag; nil is no limit.
-func bandwidthOf(c *cli.Context) (*bandwidth, error) {
+func bandwidthOf(c *cli.Context) (*client.Bandwidth, error) {
 	if !c.IsSet("limit-rate") {
 		return nil, nil
 	}
 	rate, err := sizeOf(c, "limit-rate")
-	return &bandwidth{rate: rate}, err
+	return &client.Bandwidth{Rate: rate}, err
 }
 
 func clientTLSFlags() []cli.Flag {
@@ -129,7 +131,7 @@ func clientTLSOf(c *cli.Context, host string) (*tls.Config, error) {
 	if c.IsSet("lab") {
 		return nil, problem.Usage("the course's tasks have no TLS: --lab cannot be used with --tls or --pin")
 	}
-	config, err := tlsConfig(host, pin)
+	config, err := client.TLSConfig(host, pin)
 	if err != nil {
 		return nil, problem.UsageHint(fmt.Errorf("--pin: %w", err), "the server logs its fingerprint when it starts")
 	}
@@ -138,14 +140,14 @@ func clientTLSOf(c *cli.Context, host string) (*tls.Config, error) {
 
 func clientTokenFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "token-file", EnvVars: []string{"LABNET_TOKEN_FILE"}, Usage: "show the server the token in `FILE`, or that in $" + TokenEnv},
+		&cli.StringFlag{Name: "token-file", EnvVars: []string{"LABNET_TOKEN_FILE"}, Usage: "show the server the token in `FILE`, or that in $" + client.TokenEnv},
 	}
 }
 
 // clientTokenOf returns the token that a client shows, or "" if it has none.
 func clientTokenOf(c *cli.Context, encrypted bool) (string, error) {
-	file, token := c.String("token-file"), os.Getenv(TokenEnv)
-	source := TokenEnv
+	file, token := c.String("token-file"), os.Getenv(client.TokenEnv)
+	source := client.TokenEnv
 	if file != "" {
 		source = sourceOf(c, "token-file")
 	}

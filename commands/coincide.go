@@ -8,13 +8,14 @@ import (
 	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
 
+	"github.com/labnet/labnet/commands/client"
 	"github.com/labnet/labnet/commands/problem"
 	"github.com/labnet/labnet/storage"
 	"github.com/labnet/labnet/wire"
 )
 
 // errCoincides is about the course's protocol, whose servers overwrite.
-var errCoincides = problem.New("another file was just sent under that name, and might be overwritten", string(wire.CodeExists), renameHint)
+var errCoincides = problem.New("another file was just sent under that name, and might be overwritten", string(wire.CodeExists), client.RenameHint)
 
 // A coincidence is what a run knows of the names that it has announced: which are
 // the same, and which are to some servers, so that none of its files takes the

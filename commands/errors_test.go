@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/labnet/labnet/commands/client"
 	"github.com/labnet/labnet/commands/problem"
 	"github.com/labnet/labnet/commands/sandbox"
 	"github.com/labnet/labnet/commands/terminal/terminaltest"
@@ -275,11 +276,11 @@ var mistakes = []struct {
 		{args: []string{"upload", "one", "two"}, prepare: files("one", "two")},
 		typed("ping -c 2 -i 1ms"),
 		typed("blob -n 2 -s 1"),
-		{args: []string{"say", "-a", "no.such.host:9000", "hi"}, err: &unreachable{"no.such.host:9000", noHost}},
-		{args: []string{"say", "-a", "some.host:9000", "hi"}, err: &unreachable{"some.host:9000", &net.DNSError{Err: "server misbehaving", IsTemporary: true}}},
-		{args: []string{"say", "hi"}, err: &unreachable{"192.0.2.7:9000", os.ErrDeadlineExceeded}},
-		{args: []string{"say", "hi"}, err: &unreachable{"192.0.2.7:9000", &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.EHOSTUNREACH)}}},
-		{args: []string{"say", "hi"}, err: &unreachable{"192.0.2.7:9000", &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ENETUNREACH)}}},
+		{args: []string{"say", "-a", "no.such.host:9000", "hi"}, err: &client.UnreachableError{Addr: "no.such.host:9000", Err: noHost}},
+		{args: []string{"say", "-a", "some.host:9000", "hi"}, err: &client.UnreachableError{Addr: "some.host:9000", Err: &net.DNSError{Err: "server misbehaving", IsTemporary: true}}},
+		{args: []string{"say", "hi"}, err: &client.UnreachableError{Addr: "192.0.2.7:9000", Err: os.ErrDeadlineExceeded}},
+		{args: []string{"say", "hi"}, err: &client.UnreachableError{Addr: "192.0.2.7:9000", Err: &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.EHOSTUNREACH)}}},
+		{args: []string{"say", "hi"}, err: &client.UnreachableError{Addr: "192.0.2.7:9000", Err: &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ENETUNREACH)}}},
 	}},
 	{"a server that goes away, or is none", []mistake{
 		at(answer(""), "say", "hi"),
@@ -289,7 +290,7 @@ var mistakes = []struct {
 		{args: []string{"upload", "--retries", "0", "one", "two"}, prepare: files("one", "two"), server: answer("")},
 		{args: []string{"upload", "--name", "stream", "-"}, stdin: "x", server: answer(reply("OK", "upload", "1", "offset", "0"))},
 		at(silent, "say", "--timeout", "1s", "hi"),
-		{args: []string{"ping", "-c", "1"}, err: &lost{"192.0.2.7:9000", os.ErrDeadlineExceeded}},
+		{args: []string{"ping", "-c", "1"}, err: &client.LostError{Addr: "192.0.2.7:9000", Err: os.ErrDeadlineExceeded}},
 		at(answer("HTTP/1.1 400 Bad Request\r\n\r\n"), "say", "hi"),
 		at(answer("SSH-2.0-OpenSSH_9.6\r\n"), "say", "hi"),
 		at(answer("Message: hi"), "say", "hi"),

@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/labnet/labnet/commands/client"
 	"github.com/labnet/labnet/commands/terminal"
 	"github.com/labnet/labnet/storage"
 	"github.com/labnet/labnet/wire"
@@ -20,9 +21,9 @@ func Keeper(s storage.Store) wire.Store { return keeper{s} }
 func Upload(ctx context.Context, connect func(context.Context) (net.Conn, error), token string, args ...string) error {
 	u := &uploader{
 		con:           &terminal.Console{In: os.Stdin, Out: io.Discard, Err: io.Discard},
-		session:       session{clientOptions: clientOptions{transport: connect, token: token, timeout: 30 * time.Second}},
+		Session:       client.Session{Options: client.Options{Transport: connect, Token: token, Timeout: 30 * time.Second}},
 		uploadOptions: uploadOptions{digest: wire.Digests()[0]},
 	}
-	defer u.close()
+	defer u.Close()
 	return u.uploadAll(ctx, args)
 }

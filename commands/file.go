@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/text/unicode/norm"
 
+	"github.com/labnet/labnet/commands/client"
 	"github.com/labnet/labnet/commands/escape"
 	"github.com/labnet/labnet/commands/problem"
 	"github.com/labnet/labnet/commands/terminal"
@@ -26,7 +27,7 @@ var (
 	// errChanged means that a file was written to while it was sent.
 	errChanged = problem.New("changed while it was read", "changed", "send it again when nothing writes to it")
 	// errBadName means that no server can be told the name.
-	errBadName = problem.New("its name cannot be sent", string(wire.CodeName), renameHint)
+	errBadName = problem.New("its name cannot be sent", string(wire.CodeName), client.RenameHint)
 	// errNoStreams is about the protocol of the course.
 	errNoStreams = problem.New("the course's protocol has no files of unknown size", "unsupported", "")
 	errNoFolders = problem.New("the course's protocol has no empty folders", "unsupported", "")
@@ -87,7 +88,7 @@ func (u *uploader) prepare(it *item) {
 				a.Holes = holes(it.info)
 			}
 			if a.Size >= minResumable {
-				a.ID = uploadID(it.file, it.name, it.info)
+				a.ID = client.UploadID(it.file, it.name, it.info)
 			}
 			if !u.noTimes {
 				a.ModTime = it.info.ModTime()
@@ -277,7 +278,7 @@ func (u *uploader) object(it *item) terminal.Object {
 	if it.folder {
 		op = "folder"
 	}
-	return terminal.Object{Op: op, Addr: u.addr}.AboutFile(it.file)
+	return terminal.Object{Op: op, Addr: u.Addr}.AboutFile(it.file)
 }
 
 // labSend sends one item in the lab dialect, and notes its outcome. Its error
@@ -312,7 +313,7 @@ func (u *uploader) labUpload(ctx context.Context, it *item, names *coincidence) 
 	r := u.con.Meter.Measure(it.label(), a.Size, it.source(), nil)
 	defer r.Close()
 	it.start = time.Now()
-	err := u.labDo(ctx, func(c *wire.LabClient) error { return c.Upload(ctx, a.Name, r, a.Size) })
+	err := u.LabDo(ctx, func(c *wire.LabClient) error { return c.Upload(ctx, a.Name, r, a.Size) })
 	if err != nil {
 		return err
 	}

@@ -88,7 +88,7 @@ func (u *uploader) folder(at, inside, name string, above []fs.FileInfo, modes []
 	if err != nil && !yield(&item{file: at, err: err}) {
 		return false
 	}
-	if dir.InUse(at, entries) && u.local() {
+	if dir.InUse(at, entries) && u.Local() {
 		return yield(&item{file: at, note: "the store of a running server, skipped", hint: "to send it to another server, stop its own first"})
 	}
 	empty := err == nil

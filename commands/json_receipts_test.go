@@ -67,13 +67,13 @@ func TestReceiptsStall(t *testing.T) {
 func TestReceiptsLost(t *testing.T) {
 	folder := t.TempDir()
 	file := filepath.Join(t.TempDir(), "report.pdf")
-	must(t, os.WriteFile(file, []byte("a report"), 0o666))
+	Must(t, os.WriteFile(file, []byte("a report"), 0o666))
 	var out bytes.Buffer
 	var full atomic.Bool
 	full.Store(true)
 	for _, want := range []int{problem.ExitServer, 0} {
 		d, err := dir.Open(folder, dir.Options{})
-		must(t, err)
+		Must(t, err)
 		con := &terminal.Console{JSON: true, Out: writerFunc(func(p []byte) (int, error) {
 			if full.Swap(false) {
 				return 0, errors.New("full")

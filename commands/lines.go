@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 
+	"github.com/labnet/labnet/commands/client"
 	"github.com/labnet/labnet/commands/escape"
 	"github.com/labnet/labnet/commands/terminal"
 	"github.com/labnet/labnet/wire"
@@ -54,7 +55,7 @@ func (s *speaker) sayLines(ctx context.Context) error {
 }
 
 func (l *lineSender) sendAll(ctx context.Context) error {
-	patience := l.patience()
+	patience := l.Patience()
 	for {
 		more, err := l.try(ctx)
 		if err != nil {
@@ -64,12 +65,12 @@ func (l *lineSender) sendAll(ctx context.Context) error {
 			return l.tally.Err("messages not sent")
 		}
 		if l.progress {
-			patience.helped()
+			patience.Helped()
 		}
 		if len(l.failed) == 0 {
 			continue // the connection ended while nothing was under way
 		}
-		again, err := patience.wait(ctx, l.con, "", l.failed[0].failure)
+		again, err := patience.Wait(ctx, l.con, "", l.failed[0].failure)
 		if err == nil && !again {
 			err = l.giveUp(ctx, patience)
 		}
@@ -182,19 +183,19 @@ func (l *lineSender) ask(ctx context.Context, m *message) bool {
 		return true
 	}
 	if l.client == nil {
-		if l.client, m.failure = l.connect(ctx); m.failure != nil {
+		if l.client, m.failure = l.Connect(ctx); m.failure != nil {
 			return false
 		}
 		l.warn(m)
 	}
 	if err := l.client.Err(); err != nil {
-		m.failure = l.classify(ctx, err)
+		m.failure = l.Classify(ctx, err)
 		return false
 	}
 	var err error
 	if m.question, err = l.client.Ask(ctx, m.text); err != nil {
-		m.failure = l.classify(ctx, err)
-		m.unanswered = m.unanswered || isUnanswered(m.failure)
+		m.failure = l.Classify(ctx, err)
+		m.unanswered = m.unanswered || client.IsUnanswered(m.failure)
 	}
 	return true
 }
@@ -210,7 +211,7 @@ func (l *lineSender) warn(first *message) {
 		}
 	}
 	if n > 0 {
-		sendingAgain(l.con, n, "message")
+		client.NoteSendingAgain(l.con, n, "message")
 	}
 }
 
@@ -220,7 +221,7 @@ func (l *lineSender) tell(ctx context.Context, m *message) {
 	if err == nil {
 		var reply string
 		reply, err = m.question.Answer(ctx)
-		if err = l.classify(ctx, err); err == nil {
+		if err = l.Classify(ctx, err); err == nil {
 			l.progress = true
 			done := l.outcome(m)
 			done.Reply = &reply
@@ -228,17 +229,17 @@ func (l *lineSender) tell(ctx context.Context, m *message) {
 			l.tally.Count(ctx, l.con, done, nil)
 			return
 		}
-		m.unanswered = m.unanswered || isUnanswered(err)
+		m.unanswered = m.unanswered || client.IsUnanswered(err)
 	}
 	switch {
 	case ctx.Err() != nil:
-	case m.err == nil && passes(err, l.always || l.hasReached()):
+	case m.err == nil && client.Passes(err, l.Always || l.HasReached()):
 		m.failure = err
 		l.failed = append(l.failed, m)
 		l.end()
 	case l.err != nil: // it is lost with others
 		l.con.Failure(l.outcome(m), err)
-	case isServerGone(err):
+	case client.IsServerGone(err):
 		l.con.Failure(l.outcome(m), err)
 		l.err = err
 		l.end()
@@ -265,24 +266,24 @@ func (l *lineSender) outcome(m *message) terminal.Object {
 
 // giveUp gives up the messages that the server refused: each has been tried as often.
 // Without a server it gives up all, and returns why.
-func (l *lineSender) giveUp(ctx context.Context, patience *patience) error {
+func (l *lineSender) giveUp(ctx context.Context, patience *client.Patience) error {
 	first := l.again[0].failure
-	if isServerGone(first) {
+	if client.IsServerGone(first) {
 		var lost error
 		for _, m := range l.again {
-			err := patience.spent(cmp.Or(m.failure, first), false)
+			err := patience.Spent(cmp.Or(m.failure, first), false)
 			if m.unanswered {
-				err = &unanswered{err}
+				err = &client.UnansweredError{Err: err}
 			}
 			l.con.Failure(l.outcome(m), err)
 			lost = cmp.Or(lost, err)
 		}
 		return lost
 	}
-	for len(l.again) > 0 && l.again[0].failure != nil && !isServerGone(l.again[0].failure) {
+	for len(l.again) > 0 && l.again[0].failure != nil && !client.IsServerGone(l.again[0].failure) {
 		m := l.again[0]
 		l.again = l.again[1:]
-		if err := l.tally.Count(ctx, l.con, l.outcome(m), patience.spent(m.failure, false)); err != nil {
+		if err := l.tally.Count(ctx, l.con, l.outcome(m), patience.Spent(m.failure, false)); err != nil {
 			return err
 		}
 	}

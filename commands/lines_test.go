@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/labnet/labnet/commands/client"
 	"github.com/labnet/labnet/commands/problem"
 	"github.com/labnet/labnet/storage/storagetest"
 )
@@ -20,7 +21,7 @@ func talk(t *testing.T, json bool, test func(m *machine, lines chan<- string)) (
 		u, printed, said := retrying(m, defaults)
 		u.con.JSON = json
 		lines := make(chan string, maxAsked)
-		l := &lineSender{speaker: &speaker{u.con, &u.session, u.retrier}, lines: lines}
+		l := &lineSender{speaker: &speaker{u.con, &u.Session, u.Retrier}, lines: lines}
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
@@ -29,7 +30,7 @@ func talk(t *testing.T, json bool, test func(m *machine, lines chan<- string)) (
 		test(m, lines)
 		close(lines)
 		<-ended
-		u.close()
+		u.Close()
 		if m.isUp() {
 			m.crash()
 		}
@@ -73,7 +74,7 @@ func TestLinesGiveUp(t *testing.T) {
 		m.crash()
 		synctest.Wait()
 		lines <- "two"
-		time.Sleep(defaultRetryFor)
+		time.Sleep(client.DefaultRetryFor)
 		lines <- "three"
 	})
 	if out != "Message: one\n" || err == nil || err.Error() != "connect nas:9000: connection refused; gave up after 5m" {
@@ -120,11 +121,11 @@ func TestSingleThingsOutlastRestart(t *testing.T) {
 		m := &machine{store: keeper{storagetest.NewMemory()}}
 		m.up()
 		u, out, told := retrying(m, defaults)
-		s := &speaker{u.con, &u.session, u.retrier}
-		must(t, s.sayOne(t.Context(), "one"))
+		s := &speaker{u.con, &u.Session, u.Retrier}
+		Must(t, s.sayOne(t.Context(), "one"))
 		for _, send := range []func() error{
 			func() error { return s.sayOne(t.Context(), "two") },
-			func() error { return (&blobber{u.con, *s.session, u.retrier, 1000}).sendAll(t.Context(), 1) },
+			func() error { return (&blobber{u.con, *s.Session, u.Retrier, 1000}).sendAll(t.Context(), 1) },
 		} {
 			m.crash()
 			time.AfterFunc(4*time.Minute, m.up)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/labnet/labnet/commands/client"
 	"github.com/labnet/labnet/commands/terminal"
 	"github.com/labnet/labnet/commands/terminal/terminaltest"
 )
@@ -111,7 +112,7 @@ func manual(app *cli.App, date string) string {
 			entry(bold(f.env), f.long+": "+f.says)
 		}
 	}
-	entry(bold(TokenEnv), "the token to show the server; a file of it takes precedence")
+	entry(bold(client.TokenEnv), "the token to show the server; a file of it takes precedence")
 	paragraph("serve reads a variable for each of its flags: \x01LABNET_\x02 and the flag's name in capitals, with _ for \x01-\x02, such as \x01LABNET_ON_CONFLICT\x02 for \x01--on-conflict\x02. " + irregular(app.Command("serve")) + " It also reads:")
 	entry(bold("NO_COLOR"), "if not empty, the log has no colours")
 	section("FILES")

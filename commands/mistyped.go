@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/labnet/labnet/commands/address"
 	"github.com/labnet/labnet/commands/escape"
 	"github.com/labnet/labnet/commands/problem"
 )
@@ -148,10 +149,10 @@ func unknownCommand(app *cli.App, words []string) error {
 	} else if isFile(typed) {
 		hint = meantCommand(uploadOf(words)...)
 	} else if cmd, rest := commandFirst(app, words[1:]); cmd != nil {
-		if _, _, err := serverAddress(typed, ""); err == nil {
+		if _, _, err := address.Server(typed, ""); err == nil {
 			hint = meantCommand(slices.Concat([]string{cmd.Name, "-a", typed}, rest)...)
 		}
-	} else if addr, likely := likelyServer(typed); likely && len(words) == 1 {
+	} else if addr, likely := address.Likely(typed); likely && len(words) == 1 {
 		hint = meantCommand("ping", addr)
 	}
 	return problem.UsageHint(fmt.Errorf("unknown command %q", typed), hint)
@@ -175,7 +176,7 @@ func isFile(name string) bool {
 // server.
 func uploadOf(files []string) []string {
 	last := len(files) - 1
-	if addr, likely := likelyServer(files[last]); likely && !isFile(files[last]) {
+	if addr, likely := address.Likely(files[last]); likely && !isFile(files[last]) {
 		return slices.Concat([]string{"upload", "-a", addr}, files[:last])
 	}
 	return slices.Concat([]string{"upload"}, files)

@@ -13,6 +13,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/labnet/labnet/commands/address"
+	"github.com/labnet/labnet/commands/client"
 	"github.com/labnet/labnet/commands/escape"
 	"github.com/labnet/labnet/commands/interrupt"
 	"github.com/labnet/labnet/commands/problem"
@@ -22,7 +24,7 @@ import (
 
 // pingOptions are the flags of ping.
 type pingOptions struct {
-	clientOptions
+	client.Options
 	count    int // 0: one for each line of standard input
 	interval time.Duration
 }
@@ -49,7 +51,7 @@ func pingCommand(con *terminal.Console) *cli.Command {
 				server, what = c.Args().First(), "server"
 			}
 			var err error
-			o.clientOptions, err = clientOptionsFor(c, con, server, what, wire.Lab1, wire.Lab2)
+			o.Options, err = clientOptionsFor(c, con, server, what, wire.Lab1, wire.Lab2)
 			switch {
 			case err != nil:
 				return err
@@ -66,8 +68,8 @@ func pingCommand(con *terminal.Console) *cli.Command {
 // secondServer is the error about several servers to ping.
 func secondServer(args []string) error {
 	bad := &problem.UsageError{Err: fmt.Errorf("ping takes one server, but %q and %q were given", args[0], args[1])}
-	if len(args) == 2 && isNumber(args[1]) {
-		if host, _, err := splitAddress(args[0], ""); err == nil { // as for nc
+	if len(args) == 2 && address.IsNumber(args[1]) {
+		if host, _, err := address.Split(args[0], ""); err == nil { // as for nc
 			bad.Hint = problem.DidYouMean(net.JoinHostPort(host, args[1]))
 		}
 	}
@@ -82,12 +84,12 @@ func ping(ctx context.Context, con *terminal.Console, o pingOptions) error {
 	sent := 0
 	once := func() {
 		sent++
-		took, err := pingOnce(ctx, o.clientOptions)
+		took, err := pingOnce(ctx, o.Options)
 		if ctx.Err() != nil {
 			sent--
 			return
 		}
-		p := terminal.Object{Op: "ping", Addr: o.addr, Seq: sent}
+		p := terminal.Object{Op: "ping", Addr: o.Addr, Seq: sent}
 		if err != nil {
 			lastErr = err
 			con.Failure(p, err)
@@ -96,14 +98,14 @@ func ping(ctx context.Context, con *terminal.Console, o pingOptions) error {
 		}
 		times = append(times, took)
 		p.Seconds = new(inSeconds(took))
-		con.Result(p, "reply from %s: seq=%d time=%.2f ms", o.addr, sent, took)
+		con.Result(p, "reply from %s: seq=%d time=%.2f ms", o.Addr, sent, took)
 	}
 	if o.count > 0 {
 		for i := 0; i < o.count && sleep(ctx, i, o.interval); i++ {
 			once()
 		}
 	} else {
-		con.Prompt("press Enter to ping " + o.addr + ", Ctrl-D to end\n")
+		con.Prompt("press Enter to ping " + o.Addr + ", Ctrl-D to end\n")
 		lines := con.Lines(nil)
 		defer lines.Stop()
 		for stop == nil {
@@ -149,14 +151,14 @@ func sleep(ctx context.Context, i int, d time.Duration) bool {
 
 // pingOnce returns how long a ping took, in ms, from the first packet to the
 // server program's answer.
-func pingOnce(ctx context.Context, o clientOptions) (float64, error) {
+func pingOnce(ctx context.Context, o client.Options) (float64, error) {
 	start := time.Now()
-	conn, err := o.dial(ctx)
+	conn, err := o.Dial(ctx)
 	if err != nil {
 		return 0, err
 	}
-	err = wire.PingAs(ctx, conn, o.token, o.timeout)
-	return float64(time.Since(start).Microseconds()) / 1000, o.classify(ctx, err)
+	err = wire.PingAs(ctx, conn, o.Token, o.Timeout)
+	return float64(time.Since(start).Microseconds()) / 1000, o.Classify(ctx, err)
 }
 
 // summarize prints what all pings make together, of which times are the

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"time"
 
+	"github.com/labnet/labnet/commands/client"
 	"github.com/labnet/labnet/wire"
 )
 
@@ -51,8 +52,8 @@ type pipeline struct {
 // sendEach sends items, in more than one try if need be. It returns an error
 // only if no other can be sent either.
 func (u *uploader) sendEach(ctx context.Context, items iter.Seq[*item]) error {
-	defer u.con.Work(ctx, "files", 0, u.lab != 0)()
-	if u.lab != 0 {
+	defer u.con.Work(ctx, "files", 0, u.Lab != 0)()
+	if u.Lab != 0 {
 		var names coincidence
 		for it := range items {
 			u.con.Meter.Find()
@@ -66,7 +67,7 @@ func (u *uploader) sendEach(ctx context.Context, items iter.Seq[*item]) error {
 	preparing, stop := context.WithCancel(ctx)
 	defer stop()
 	p := &pipeline{uploader: u, queue: u.prepareAll(preparing, items)}
-	patience := u.patience()
+	patience := u.Patience()
 	abandoned := false // the last item, because the server was lost
 	for {
 		err := p.try(ctx)
@@ -74,15 +75,15 @@ func (u *uploader) sendEach(ctx context.Context, items iter.Seq[*item]) error {
 			return err
 		}
 		if p.progress {
-			patience.helped()
+			patience.Helped()
 			abandoned = false
 		}
 		first := p.again[0]
-		again, err := patience.wait(ctx, u.con, first.label(), first.failure)
+		again, err := patience.Wait(ctx, u.con, first.label(), first.failure)
 		if err == nil && !again {
-			gone := isServerGone(first.failure)
-			if gone && (abandoned || !p.hasReached()) {
-				return p.giveUpAll(first, patience.spent(first.failure, p.hasReached()))
+			gone := client.IsServerGone(first.failure)
+			if gone && (abandoned || !p.HasReached()) {
+				return p.giveUpAll(first, patience.Spent(first.failure, p.HasReached()))
 			}
 			abandoned = gone
 			err = p.giveUp(ctx, patience)
@@ -95,12 +96,12 @@ func (u *uploader) sendEach(ctx context.Context, items iter.Seq[*item]) error {
 
 // giveUp gives up the first of the items to be tried again, and those behind it
 // that the server refused: each has been tried as often.
-func (p *pipeline) giveUp(ctx context.Context, patience *patience) error {
+func (p *pipeline) giveUp(ctx context.Context, patience *client.Patience) error {
 	for {
 		it := p.again[0]
 		p.again = p.again[1:]
 		p.con.Meter.Tell()
-		if err := p.count(ctx, it, patience.spent(it.failure, it.stream == nil && p.hasReached())); err != nil {
+		if err := p.count(ctx, it, patience.Spent(it.failure, it.stream == nil && p.HasReached())); err != nil {
 			return err
 		}
 		if len(p.again) == 0 || p.again[0].failure == nil || endsTry(p.again[0].failure) {
@@ -232,7 +233,7 @@ func (p *pipeline) try(ctx context.Context) error {
 	for _, it := range p.announced { // when the connection was lost
 		switch {
 		case it.transfer != nil:
-			it.failure = p.classify(ctx, it.transfer.Unsent(p.client.Err()))
+			it.failure = p.Classify(ctx, it.transfer.Unsent(p.client.Err()))
 		case it.err == nil:
 			it.failure = p.lost(ctx)
 		}
@@ -254,7 +255,7 @@ func (p *pipeline) lost(ctx context.Context) error {
 		return p.trouble
 	}
 	if err := p.client.Err(); err != nil {
-		return p.classify(ctx, err)
+		return p.Classify(ctx, err)
 	}
 	return nil
 }
@@ -338,7 +339,7 @@ func (p *pipeline) announce(ctx context.Context, it *item) {
 		return
 	}
 	if p.client == nil {
-		if p.client, p.trouble = p.connect(ctx); p.trouble != nil {
+		if p.client, p.trouble = p.Connect(ctx); p.trouble != nil {
 			return
 		}
 	}
@@ -394,7 +395,7 @@ func (p *pipeline) tell(ctx context.Context, it *item) {
 			p.con.Flush()
 		}
 		saved, err = it.transfer.Saved(ctx)
-		err = p.classify(ctx, err)
+		err = p.Classify(ctx, err)
 	}
 	switch {
 	case ctx.Err() != nil:
@@ -411,7 +412,7 @@ func (p *pipeline) tell(ctx context.Context, it *item) {
 		p.failed = append(p.failed, it)
 		return
 	}
-	if err != nil && it.stream == nil && isServerGone(err) && !p.hasReached() {
+	if err != nil && it.stream == nil && client.IsServerGone(err) && !p.HasReached() {
 		if p.err == nil {
 			p.err = p.giveUpAll(it, err)
 		}
@@ -423,5 +424,5 @@ func (p *pipeline) tell(ctx context.Context, it *item) {
 
 // mayPass reports whether an item may succeed on another try.
 func (p *pipeline) mayPass(it *item, err error) bool {
-	return it.err == nil && !(it.stream != nil && it.stream.begun) && passes(err, p.always || p.hasReached())
+	return it.err == nil && !(it.stream != nil && it.stream.begun) && client.Passes(err, p.Always || p.HasReached())
 }

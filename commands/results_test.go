@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/labnet/labnet/commands/client"
 	"github.com/labnet/labnet/commands/terminal"
 	"github.com/labnet/labnet/commands/terminal/terminaltest"
 	"github.com/labnet/labnet/storage/dir"
@@ -46,10 +47,10 @@ func TestResultsComeAtOnce(t *testing.T) {
 	defer srv.Close()
 	u := &uploader{
 		con:           &terminal.Console{In: os.Stdin, Out: &out, Err: t.Output()},
-		session:       session{clientOptions: clientOptions{addr: l.Addr().String(), timeout: time.Minute}},
+		Session:       client.Session{Options: client.Options{Addr: l.Addr().String(), Timeout: time.Minute}},
 		uploadOptions: uploadOptions{digest: wire.Digests()[0]},
 	}
-	defer u.close()
+	defer u.Close()
 	if err := u.uploadAll(t.Context(), []string{dir}); err != nil {
 		t.Error(err)
 	}
@@ -138,10 +139,10 @@ func TestProgressCounts(t *testing.T) {
 	con := terminal.New(os.Stdin, screen, screen)
 	u := &uploader{
 		con:           con,
-		session:       session{clientOptions: clientOptions{addr: l.Addr().String(), timeout: time.Minute}},
+		Session:       client.Session{Options: client.Options{Addr: l.Addr().String(), Timeout: time.Minute}},
 		uploadOptions: uploadOptions{digest: wire.Digests()[0]},
 	}
-	defer u.close()
+	defer u.Close()
 	if err := u.uploadAll(t.Context(), []string{"few", "missing", "many", "folder"}); err == nil {
 		t.Error("no error")
 	}

@@ -17,6 +17,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/labnet/labnet/commands/client"
 	"github.com/labnet/labnet/commands/terminal"
 	"github.com/labnet/labnet/storage/storagetest"
 	"github.com/labnet/labnet/wire"
@@ -136,27 +137,27 @@ type piped struct{ net.Conn }
 func (piped) RemoteAddr() net.Addr { return &net.TCPAddr{} }
 
 // retrying returns an uploader to a machine, and what it prints.
-func retrying(m *machine, r retrier) (*uploader, *bytes.Buffer, *bytes.Buffer) {
+func retrying(m *machine, r client.Retrier) (*uploader, *bytes.Buffer, *bytes.Buffer) {
 	var out, told bytes.Buffer
 	return &uploader{
 		con:           terminal.New(os.Stdin, &out, &told),
-		session:       session{clientOptions: clientOptions{addr: "nas:9000", transport: m.dial, timeout: time.Minute}},
-		uploadOptions: uploadOptions{digest: wire.Digests()[0], retrier: r},
+		Session:       client.Session{Options: client.Options{Addr: "nas:9000", Transport: m.dial, Timeout: time.Minute}},
+		uploadOptions: uploadOptions{digest: wire.Digests()[0], Retrier: r},
 	}, &out, &told
 }
 
 // smallFiles makes a folder of so many files.
 func smallFiles(t *testing.T, n int) string {
 	dir := filepath.Join(t.TempDir(), "d")
-	must(t, os.Mkdir(dir, 0o777))
+	Must(t, os.Mkdir(dir, 0o777))
 	for i := range n {
-		must(t, os.WriteFile(filepath.Join(dir, fmt.Sprintf("%03d", i)), []byte("contents"), 0o666))
+		Must(t, os.WriteFile(filepath.Join(dir, fmt.Sprintf("%03d", i)), []byte("contents"), 0o666))
 	}
 	return dir
 }
 
 // defaults is how upload tries again without flags.
-var defaults = retrier{limit: defaultRetryFor}
+var defaults = client.Retrier{Limit: client.DefaultRetryFor}
 
 // TestRetriesOutlastReboot: without flags an upload waits for a server that reboots
 // in the middle, and says so a few times, or not at all with --quiet.
@@ -187,7 +188,7 @@ func TestRetriesOutlastReboot(t *testing.T) {
 			if err := u.uploadAll(t.Context(), []string{dir}); err != nil {
 				t.Errorf("%v\n%s", err, told)
 			}
-			u.close()
+			u.Close()
 			m.crash()
 			m.serving.Wait()
 			if n := len(store.Files()); n != files {
@@ -219,22 +220,22 @@ func TestRetriesOutlastReboot(t *testing.T) {
 // TestRetriesEnd: a server that stays away is given up in time, once for all files.
 func TestRetriesEnd(t *testing.T) {
 	for _, test := range []struct {
-		retrier
+		client.Retrier
 		after, until time.Duration
 		tries        int // 0: any number
 		says         string
 	}{
 		{defaults, 5 * time.Minute, 5*time.Minute + time.Second, 0, "; gave up after 5m"},
-		{retrier{limit: time.Hour}, time.Hour, time.Hour + time.Second, 0, "; gave up after 1h"},
-		{retrier{limit: time.Hour, max: 3, capped: true}, 0, 2 * time.Second, 4, "; gave up after "},
-		{retrier{limit: time.Hour, max: 0, capped: true}, 0, time.Second, 1, ""},
+		{client.Retrier{Limit: time.Hour}, time.Hour, time.Hour + time.Second, 0, "; gave up after 1h"},
+		{client.Retrier{Limit: time.Hour, Max: 3, Capped: true}, 0, 2 * time.Second, 4, "; gave up after "},
+		{client.Retrier{Limit: time.Hour, Max: 0, Capped: true}, 0, time.Second, 1, ""},
 	} {
 		dir := smallFiles(t, 20)
 		synctest.Test(t, func(t *testing.T) {
 			m := &machine{store: keeper{storagetest.NewMemory()}}
 			m.up()
-			u, _, told := retrying(m, test.retrier)
-			must(t, u.sendAll(t.Context(), u.items([]string{filepath.Join(dir, "000")}))) // it was reached
+			u, _, told := retrying(m, test.Retrier)
+			Must(t, u.sendAll(t.Context(), u.items([]string{filepath.Join(dir, "000")}))) // it was reached
 			m.mu.Lock()
 			m.dialled = 0
 			m.mu.Unlock()
@@ -242,7 +243,7 @@ func TestRetriesEnd(t *testing.T) {
 			begun := time.Now()
 			err := u.uploadAll(t.Context(), []string{dir})
 			took := time.Since(begun)
-			if _, gone := errors.AsType[*unreachable](err); !gone && test.tries != 1 {
+			if _, gone := errors.AsType[*client.UnreachableError](err); !gone && test.tries != 1 {
 				t.Errorf("%v", err)
 			}
 			if took < test.after || took > test.until {
@@ -256,7 +257,7 @@ func TestRetriesEnd(t *testing.T) {
 			if text := told.String(); !strings.Contains(text, test.says) || !strings.HasSuffix(text, "labnet: hint: run it again to continue\n") {
 				t.Errorf("told at the end:\n%s", text)
 			}
-			u.close()
+			u.Close()
 			m.serving.Wait()
 		})
 	}
@@ -274,8 +275,8 @@ func TestServerThatSaysNothing(t *testing.T) {
 			u, _, told := retrying(m, defaults)
 			want := time.Duration(0)
 			if before {
-				want = defaultRetryFor
-				must(t, u.sendAll(t.Context(), u.items([]string{filepath.Join(dir, "000")})))
+				want = client.DefaultRetryFor
+				Must(t, u.sendAll(t.Context(), u.items([]string{filepath.Join(dir, "000")})))
 				m.crash()
 				m.mu.Lock()
 				m.down = false
@@ -287,13 +288,13 @@ func TestServerThatSaysNothing(t *testing.T) {
 			}
 			begun := time.Now()
 			err := u.uploadAll(t.Context(), []string{dir})
-			if took := time.Since(begun); !isServerGone(err) || took != want {
+			if took := time.Since(begun); !client.IsServerGone(err) || took != want {
 				t.Errorf("%v after %s, want %s\n%s", err, took, want, told)
 			}
 			if n := strings.Count(told.String(), "error: "); n > 1 {
 				t.Errorf("%d errors:\n%s", n, told)
 			}
-			u.close()
+			u.Close()
 			m.server.Close()
 			m.serving.Wait()
 		})
@@ -318,13 +319,13 @@ func TestRefusedFilesGiveUpTogether(t *testing.T) {
 		u, _, told := retrying(m, defaults)
 		begun := time.Now()
 		err := u.uploadAll(t.Context(), []string{dir})
-		if took := time.Since(begun); err == nil || took != defaultRetryFor {
+		if took := time.Since(begun); err == nil || took != client.DefaultRetryFor {
 			t.Errorf("%v after %s", err, took)
 		}
 		if n := strings.Count(told.String(), "labnet: error: "); n != files {
 			t.Errorf("%d errors:\n%s", n, told)
 		}
-		u.close()
+		u.Close()
 		m.crash()
 		m.serving.Wait()
 	})
@@ -336,12 +337,12 @@ func TestManyOutages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var told bytes.Buffer
 		con := &terminal.Console{In: os.Stdin, Out: &told, Err: &told}
-		p := defaults.patience()
+		p := defaults.Patience()
 		for begun := time.Now(); time.Since(begun) < time.Hour; time.Sleep(time.Second) {
-			if again, err := p.wait(t.Context(), con, "f", &lost{"nas:9000", wire.ErrNoAnswer}); !again || err != nil {
+			if again, err := p.Wait(t.Context(), con, "f", &client.LostError{Addr: "nas:9000", Err: wire.ErrNoAnswer}); !again || err != nil {
 				t.Fatal(again, err)
 			}
-			p.helped()
+			p.Helped()
 		}
 		if n := strings.Count(told.String(), "\n"); n < 55 || n > 60 {
 			t.Errorf("told %d times in an hour", n)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/labnet/labnet/commands/client"
 	"github.com/labnet/labnet/commands/escape"
 	"github.com/labnet/labnet/commands/problem"
 	"github.com/labnet/labnet/commands/terminal"
@@ -54,10 +55,10 @@ func sayCommand(con *terminal.Console) *cli.Command {
 			if err != nil {
 				return err
 			}
-			s := &speaker{con, &session{clientOptions: o}, r}
-			defer s.close()
+			s := &speaker{con, &client.Session{Options: o}, r}
+			defer s.Close()
 			switch args := c.Args().Slice(); {
-			case len(args) == 1 && args[0] == "-" && (con.Interactive() || o.lab != 0):
+			case len(args) == 1 && args[0] == "-" && (con.Interactive() || o.Lab != 0):
 				return s.converse(c.Context, "")
 			case len(args) == 1 && args[0] == "-":
 				return s.sayLines(c.Context)
@@ -75,13 +76,13 @@ func sayCommand(con *terminal.Console) *cli.Command {
 // A speaker says texts.
 type speaker struct {
 	con *terminal.Console
-	*session
-	retrier
+	*client.Session
+	client.Retrier
 }
 
 // said is the outcome of one text.
 func (s *speaker) said(text string) terminal.Object {
-	o := terminal.Object{Op: "say", Addr: s.addr}
+	o := terminal.Object{Op: "say", Addr: s.Addr}
 	if len(text) > wire.MaxString { // it was not sent
 		o.Size = new(int64(len(text)))
 		text = wire.TruncateText(text, wire.MaxString)
@@ -139,18 +140,18 @@ func (s *speaker) say(ctx context.Context, text string) (terminal.Object, error)
 	if err := checkText(text); err != nil {
 		return done, err
 	}
-	if s.lab != 0 {
+	if s.Lab != 0 {
 		return done, s.labSay(ctx, text, done)
 	}
 	var reply string
-	tries := &tries{session: s.session, con: s.con, thing: "message", patience: s.patience()}
-	err := tries.do(ctx, func() error {
-		return s.do(ctx, func(c *wire.Client) (err error) {
+	tries := &client.Tries{Session: s.Session, Con: s.con, Thing: "message", Patience: s.Patience()}
+	err := tries.Do(ctx, func() error {
+		return s.Do(ctx, func(c *wire.Client) (err error) {
 			reply, err = c.Say(ctx, text)
 			return err
 		})
 	})
-	done.AnswerLost = tries.unanswered
+	done.AnswerLost = tries.Unanswered
 	if err == nil {
 		done.Reply = &reply
 		s.con.Result(done, "%s", escape.Text(reply))
@@ -160,19 +161,19 @@ func (s *speaker) say(ctx context.Context, text string) (terminal.Object, error)
 
 func (s *speaker) labSay(ctx context.Context, text string, done terminal.Object) error {
 	var reply string
-	err := s.labDo(ctx, func(c *wire.LabClient) (err error) {
+	err := s.LabDo(ctx, func(c *wire.LabClient) (err error) {
 		reply, err = c.Say(ctx, text)
 		return err
 	})
 	switch {
 	case err != nil:
 		return err
-	case s.lab == wire.Lab3:
+	case s.Lab == wire.Lab3:
 		done.Reply = &reply
 		s.con.Result(done, "%s", escape.Text(reply))
 	default:
 		done.Unconfirmed = true
-		s.con.Result(done, "sent; task %s has no answer", s.lab)
+		s.con.Result(done, "sent; task %s has no answer", s.Lab)
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/labnet/labnet/commands/client"
 	"github.com/labnet/labnet/commands/terminal"
 	"github.com/labnet/labnet/commands/terminal/terminaltest"
 	"github.com/labnet/labnet/storage/storagetest"
@@ -43,8 +44,8 @@ func (s scene) command() string {
 func sized(size int, names ...string) func(*testing.T, *machine) {
 	return func(t *testing.T, _ *machine) {
 		for _, name := range names {
-			must(t, os.MkdirAll(filepath.Dir(name), 0o755))
-			must(t, os.WriteFile(name, bytes.Repeat([]byte("x"), size), 0o644))
+			Must(t, os.MkdirAll(filepath.Dir(name), 0o755))
+			Must(t, os.WriteFile(name, bytes.Repeat([]byte("x"), size), 0o644))
 		}
 	}
 }
@@ -70,8 +71,8 @@ func manyNames(format string, n int) (names []string) {
 func sentBefore(args ...string) func(*testing.T, *machine) {
 	return func(t *testing.T, m *machine) {
 		u, _, _ := retrying(m, defaults)
-		defer u.close()
-		must(t, u.uploadAll(t.Context(), args))
+		defer u.Close()
+		Must(t, u.uploadAll(t.Context(), args))
 	}
 }
 
@@ -80,23 +81,23 @@ func sentBefore(args ...string) func(*testing.T, *machine) {
 func halfSent(file, name string) func(*testing.T, *machine) {
 	return func(t *testing.T, m *machine) {
 		info, err := os.Stat(file)
-		must(t, err)
+		Must(t, err)
 		contents, err := os.ReadFile(file)
-		must(t, err)
-		partial, err := m.store.Create(t.Context(), wire.Announcement{Name: name, ID: uploadID(file, name, info), Size: info.Size(), Digest: wire.Digests()[0]})
-		must(t, err)
+		Must(t, err)
+		partial, err := m.store.Create(t.Context(), wire.Announcement{Name: name, ID: client.UploadID(file, name, info), Size: info.Size(), Digest: wire.Digests()[0]})
+		Must(t, err)
 		_, err = partial.ReadFrom(bytes.NewReader(contents[:len(contents)/2]))
-		must(t, err)
-		must(t, partial.Suspend())
+		Must(t, err)
+		Must(t, partial.Suspend())
 	}
 }
 
 func linked(target, name string) func(*testing.T, *machine) {
-	return func(t *testing.T, _ *machine) { must(t, os.Symlink(target, name)) }
+	return func(t *testing.T, _ *machine) { Must(t, os.Symlink(target, name)) }
 }
 
 func folderAt(name string) func(*testing.T, *machine) {
-	return func(t *testing.T, _ *machine) { must(t, os.MkdirAll(name, 0o755)) }
+	return func(t *testing.T, _ *machine) { Must(t, os.MkdirAll(name, 0o755)) }
 }
 
 // turnsAway has the server refuse all files for a reason.
@@ -143,7 +144,7 @@ var scenes = []scene{
 	{about: "a folder of which many files fail", args: []string{"d"},
 		prepare: both(sized(10, manyNames("d/%d", 3)...), func(t *testing.T, _ *machine) {
 			for i := range 25 {
-				must(t, os.Symlink("nowhere", fmt.Sprintf("d/n%02d", i)))
+				Must(t, os.Symlink("nowhere", fmt.Sprintf("d/n%02d", i)))
 			}
 		}, linked("../d", "d/round")),
 		set: func(u *uploader) { u.follow = true }},
@@ -153,15 +154,17 @@ var scenes = []scene{
 	{about: "a server that was never there", args: []string{"d"}, prepare: both(sized(10, "d/a", "d/b"), down)},
 	{about: "the same with --quiet", args: []string{"d"}, prepare: both(sized(10, "d/a", "d/b"), down), set: func(u *uploader) { u.con.Quiet = true }},
 	{about: "a server that was never there, with --retry-for 1h", args: []string{"d"}, prepare: both(sized(10, "d/a", "d/b"), down),
-		set: func(u *uploader) { u.retrier = retrier{limit: time.Hour, always: true} }},
+		set: func(u *uploader) { u.Retrier = client.Retrier{Limit: time.Hour, Always: true} }},
 	{about: "a server that reboots", args: []string{"d"}, prepare: both(sized(10, manyNames("d/%02d", 20)...), downAt("d/11", 3*time.Minute))},
 	{about: "the same with --quiet", args: []string{"d"}, prepare: both(sized(10, manyNames("d/%02d", 20)...), downAt("d/11", 3*time.Minute)),
 		set: func(u *uploader) { u.con.Quiet = true }},
 	{about: "a server that goes away for good", args: []string{"d"}, prepare: both(sized(10, manyNames("d/%02d", 20)...), downAt("d/11", time.Hour))},
 	{about: "a server that is busy", args: []string{"a", "b"},
 		prepare: both(sized(10, "a", "b"), turnsAway(&wire.Error{Code: wire.CodeTooMany, Text: "too many uploads of this address"})),
-		set:     func(u *uploader) { u.retrier = retrier{limit: time.Minute, max: 1234, capped: true, always: true} }},
-	{about: "a program of the course", args: []string{"a", "d"}, prepare: both(sized(1000, "a", "d/b", "d/c"), answersOK), set: func(u *uploader) { u.lab = wire.Lab6 }},
+		set: func(u *uploader) {
+			u.Retrier = client.Retrier{Limit: time.Minute, Max: 1234, Capped: true, Always: true}
+		}},
+	{about: "a program of the course", args: []string{"a", "d"}, prepare: both(sized(1000, "a", "d/b", "d/c"), answersOK), set: func(u *uploader) { u.Lab = wire.Lab6 }},
 	{about: "a blob", blobs: 1},
 	{about: "blobs", blobs: 3},
 	{about: "blobs that are refused", blobs: 3, prepare: turnsAway(fileTooLarge)},
@@ -284,10 +287,10 @@ func (s scene) play(t *testing.T, width int) (seen string) {
 			}
 			send := func() error { return u.uploadAll(t.Context(), s.args) }
 			if s.blobs > 0 {
-				send = func() error { return (&blobber{con, u.session, u.retrier, 1000}).sendAll(t.Context(), s.blobs) }
+				send = func() error { return (&blobber{con, u.Session, u.Retrier, 1000}).sendAll(t.Context(), s.blobs) }
 			}
 			code := con.End(send())
-			u.close()
+			u.Close()
 			time.Sleep(2 * time.Hour) // until it is up again
 			if m.isUp() {
 				m.crash()

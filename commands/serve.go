@@ -16,6 +16,7 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/urfave/cli/v2"
 
+	"github.com/labnet/labnet/commands/address"
 	"github.com/labnet/labnet/commands/escape"
 	"github.com/labnet/labnet/commands/interrupt"
 	"github.com/labnet/labnet/commands/problem"
@@ -99,11 +100,11 @@ func serveCommand(con *terminal.Console) *cli.Command {
 // would be made where none was meant.
 func serveArgument(arg string) error {
 	bad := &problem.UsageError{Err: fmt.Errorf("serve takes no arguments, but %q was given", arg)}
-	_, likely := likelyServer(arg)
+	_, likely := address.Likely(arg)
 	switch {
 	case arg == "help":
 		bad.Hint = problem.DidYouMean("'labnet help serve'")
-	case likely || isNumber(arg) || strings.HasPrefix(arg, ":"):
+	case likely || address.IsNumber(arg) || strings.HasPrefix(arg, ":"):
 		bad.Hint = problem.DidYouMean("--listen " + shellWords([]string{arg}))
 	default:
 		bad.Hint = problem.DidYouMean("--store " + shellWords([]string{arg}))
@@ -142,7 +143,7 @@ func serveOptionsOf(c *cli.Context) (o serveOptions, err error) {
 		drain:    c.Duration("drain"),
 		open:     c.Bool("no-sandbox"),
 	}
-	if o.listen, err = listenAddress(c.String("listen")); err != nil {
+	if o.listen, err = address.Listen(c.String("listen")); err != nil {
 		return o, err
 	}
 	o.keep.Foreign = []string{identityName}

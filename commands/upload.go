@@ -10,6 +10,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/labnet/labnet/commands/address"
+	"github.com/labnet/labnet/commands/client"
 	"github.com/labnet/labnet/commands/escape"
 	"github.com/labnet/labnet/commands/problem"
 	"github.com/labnet/labnet/commands/terminal"
@@ -56,10 +58,10 @@ func uploadCommand(con *terminal.Console) *cli.Command {
 			if o.exclude, err = readExclusion(c.StringSlice("exclude-from"), c.StringSlice("exclude")); err != nil {
 				return err
 			}
-			if o.retrier, err = retrierOf(c); err != nil {
+			if o.Retrier, err = retrierOf(c); err != nil {
 				return err
 			}
-			if connection.bandwidth, err = bandwidthOf(c); err != nil {
+			if connection.Bandwidth, err = bandwidthOf(c); err != nil {
 				return err
 			}
 			digest, err := chosen(c, "digest")
@@ -67,8 +69,8 @@ func uploadCommand(con *terminal.Console) *cli.Command {
 				return err
 			}
 			o.digest, _ = wire.DigestByName(digest)
-			u := &uploader{con: con, session: session{clientOptions: connection}, uploadOptions: o}
-			defer u.close()
+			u := &uploader{con: con, Session: client.Session{Options: connection}, uploadOptions: o}
+			defer u.Close()
 			if c.Bool(fromCommandFlag) {
 				return u.uploadOutput(c.Context, args)
 			}
@@ -126,7 +128,7 @@ func checkNotServer(files []string) error {
 		return nil
 	}
 	for _, file := range []string{files[len(files)-1], files[0]} {
-		if addr, likely := likelyServer(file); likely && !isFile(file) {
+		if addr, likely := address.Likely(file); likely && !isFile(file) {
 			return problem.UsageHint(fmt.Errorf("%s: no such file; it looks like a server's address", escape.Name(file)), problem.DidYouMean("-a "+shellWords([]string{addr})))
 		}
 	}

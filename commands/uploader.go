@@ -7,6 +7,7 @@ import (
 	"path"
 	"slices"
 
+	"github.com/labnet/labnet/commands/client"
 	"github.com/labnet/labnet/commands/problem"
 	"github.com/labnet/labnet/commands/terminal"
 	"github.com/labnet/labnet/wire"
@@ -22,13 +23,13 @@ type uploadOptions struct {
 	noTimes bool
 	noPerms bool
 	verbose bool
-	retrier
+	client.Retrier
 }
 
 // An uploader uploads files over one session.
 type uploader struct {
 	con *terminal.Console
-	session
+	client.Session
 	uploadOptions
 	tally terminal.Tally
 
@@ -51,7 +52,7 @@ func (u *uploader) uploadOutput(ctx context.Context, argv []string) error {
 		return problem.UsageHint(errors.New("--from-command: no command given"), usage)
 	case u.name == "":
 		return problem.UsageHint(errors.New("--from-command needs --name"), usage)
-	case u.lab != 0:
+	case u.Lab != 0:
 		return problem.Usage("--from-command does not go with --lab: the course's protocol has no files of unknown size")
 	}
 	s, err := fromCommand(argv, u.con.Interrupts)

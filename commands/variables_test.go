@@ -13,6 +13,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/labnet/labnet/commands/client"
 	"github.com/labnet/labnet/commands/problem"
 	"github.com/labnet/labnet/commands/terminal"
 	"github.com/labnet/labnet/storage/dir"
@@ -78,7 +79,7 @@ func (v variable) badValues(t *testing.T, name string) []string {
 func runSeen(t *testing.T, args ...string) (code int, told string) {
 	t.Helper()
 	stdin, err := os.Open(os.DevNull)
-	must(t, err)
+	Must(t, err)
 	defer stdin.Close()
 	var seen bytes.Buffer
 	con := terminal.New(stdin, &seen, &seen)
@@ -156,7 +157,7 @@ func TestWhichFlagsHaveVariables(t *testing.T) {
 // TestDocumentedFlags: the table in docs/upload.md has the flags of all clients, and their variables.
 func TestDocumentedFlags(t *testing.T) {
 	text, err := os.ReadFile("../docs/upload.md")
-	must(t, err)
+	Must(t, err)
 	_, table, _ := strings.Cut(string(text), "## All clients")
 	_, table, _ = strings.Cut(table, "|---|")
 	table, _, _ = strings.Cut(table, "\n\n")
@@ -199,7 +200,7 @@ func TestVariablesApart(t *testing.T) {
 	})
 	t.Run("serve", func(t *testing.T) {
 		set(t, func(v variable) bool { return !ofServe(v) })
-		t.Setenv(TokenEnv, "\x01")
+		t.Setenv(client.TokenEnv, "\x01")
 		if code, told := runSeen(t, "serve", "--store", "file"); code != problem.ExitFailed || !strings.Contains(told, "store file: not a directory") {
 			t.Errorf("exit %d, %s", code, told)
 		}
@@ -218,7 +219,7 @@ func fullFacts() terminal.Object {
 // TestVariablesDocumented: what is told of variables is of such as there are.
 func TestVariablesDocumented(t *testing.T) {
 	known := slices.Collect(maps.Keys(variables(t)))
-	known = append(known, TokenEnv)
+	known = append(known, client.TokenEnv)
 	for _, fact := range facts(fullFacts()) {
 		name, _, _ := strings.Cut(fact, "=")
 		known = append(known, name)
@@ -226,7 +227,7 @@ func TestVariablesDocumented(t *testing.T) {
 	var documents []string
 	for _, pattern := range []string{"../*.md", "../docs/*.md", "../packaging/*.md", "../packaging/*.1", "../packaging/*.yaml", "../packaging/Containerfile", "../packaging/systemd/*", "../examples/*/*"} {
 		found, err := filepath.Glob(filepath.FromSlash(pattern))
-		must(t, err)
+		Must(t, err)
 		documents = append(documents, found...)
 	}
 	for _, file := range documents {
@@ -240,7 +241,7 @@ func TestVariablesDocumented(t *testing.T) {
 			}
 		}
 	}
-	text := string(func() []byte { b, err := os.ReadFile("../packaging/labnet.1"); must(t, err); return b }())
+	text := string(func() []byte { b, err := os.ReadFile("../packaging/labnet.1"); Must(t, err); return b }())
 	_, text, _ = strings.Cut(text, ".SH ENVIRONMENT")
 	for name, v := range variables(t) {
 		if !slices.Contains(v.commands, "serve") && !strings.Contains(text, name+`\fR`) {

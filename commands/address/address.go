@@ -1,4 +1,5 @@
-package commands
+// Package address reads the addresses of servers as people give them.
+package address
 
 import (
 	"fmt"
@@ -16,11 +17,11 @@ const (
 	defaultPort = "9000"
 )
 
-// serverAddress returns the address of a server that a user names in what, such as
+// Server returns the address of a server that a user names in what, such as
 // "--addr": a host name or an IP address, alone or with a port, or a port of this
 // machine.
-func serverAddress(text, what string) (addr, host string, err error) {
-	host, port, err := splitAddress(text, what)
+func Server(text, what string) (addr, host string, err error) {
+	host, port, err := Split(text, what)
 	if err != nil {
 		return "", "", err
 	}
@@ -33,10 +34,10 @@ func serverAddress(text, what string) (addr, host string, err error) {
 	return net.JoinHostPort(host, port), host, nil
 }
 
-// listenAddress returns the address to listen at that a user gives for --listen. A
+// Listen returns the address to listen at that a user gives for --listen. A
 // port alone is one of the loopback address; ":9000" and "*:9000" are of all.
-func listenAddress(text string) (string, error) {
-	host, port, err := splitAddress(text, "--listen")
+func Listen(text string) (string, error) {
+	host, port, err := Split(text, "--listen")
 	if err != nil {
 		return "", err
 	}
@@ -46,7 +47,7 @@ func listenAddress(text string) (string, error) {
 	switch {
 	case host == "*":
 		host = ""
-	case host == "" && isNumber(strings.TrimSpace(text)):
+	case host == "" && IsNumber(strings.TrimSpace(text)):
 		host = defaultHost
 	}
 	return net.JoinHostPort(host, port), nil
@@ -63,9 +64,9 @@ func addressHint(what string) string {
 	return "for example nas, nas:9000, 192.0.2.7:9000 or [2001:db8::7]:9000"
 }
 
-// splitAddress splits an address that a user gives in what. The host may be "",
+// Split splits an address that a user gives in what. The host may be "",
 // and is an IPv6 address without brackets if it is one.
-func splitAddress(text, what string) (host, port string, err error) {
+func Split(text, what string) (host, port string, err error) {
 	wrong := func(why, hint string) (string, string, error) {
 		return "", "", problem.UsageHint(fmt.Errorf("%s %q: %s", what, text, why), hint)
 	}
@@ -86,13 +87,13 @@ func splitAddress(text, what string) (host, port string, err error) {
 	if host, _, found := strings.Cut(s, "/"); found && host != "" {
 		return wrong("an address does not contain a path", problem.DidYouMean(host))
 	}
-	if words := strings.Fields(s); len(words) == 2 && isNumber(words[1]) { // as for nc
+	if words := strings.Fields(s); len(words) == 2 && IsNumber(words[1]) { // as for nc
 		return wrong("not an address", problem.DidYouMean(net.JoinHostPort(words[0], words[1])))
 	}
 	switch {
 	case s == "" || s == ":":
 		return wrong("not an address", addressHint(what))
-	case isNumber(s):
+	case IsNumber(s):
 		port = s
 	case s[0] == '[':
 		var rest string
@@ -104,7 +105,7 @@ func splitAddress(text, what string) (host, port string, err error) {
 		port = strings.TrimPrefix(rest, ":")
 	case strings.Count(s, ":") > 1:
 		i := strings.LastIndex(s, ":")
-		whole, part := isIPv6(s), isIPv6(s[:i]) && isNumber(s[i+1:])
+		whole, part := isIPv6(s), isIPv6(s[:i]) && IsNumber(s[i+1:])
 		switch {
 		case whole && part && len(s)-i > 4: // 1000 and more is rather a port
 			return wrong("unclear where the port begins", problem.DidYouMean("["+s[:i]+"]:"+s[i+1:], "["+s+"]:"+defaultPort))
@@ -132,13 +133,13 @@ func isIPv6(s string) bool {
 	return err == nil && ip.Is6() && !strings.Contains(ip.Zone(), ":")
 }
 
-func isNumber(s string) bool {
+func IsNumber(s string) bool {
 	return s != "" && strings.Trim(s, "0123456789") == ""
 }
 
-// likelyServer returns the address in an argument that can hardly be anything else,
+// Likely returns the address in an argument that can hardly be anything else,
 // such as host:9000 or, as for scp, user@host:folder.
-func likelyServer(s string) (addr string, ok bool) {
+func Likely(s string) (addr string, ok bool) {
 	if scheme, rest, found := strings.Cut(s, "://"); found && scheme != "file" {
 		addr, _, _ = strings.Cut(rest, "/")
 		return addr, addr != ""
@@ -154,7 +155,7 @@ func likelyServer(s string) (addr string, ok bool) {
 	if ip, err := netip.ParseAddr(host); !found || !isHostName(host) && (err != nil || !ip.Is4()) {
 		return "", false
 	}
-	if isNumber(rest) {
+	if IsNumber(rest) {
 		return s, true
 	}
 	return host, !strings.Contains(rest, ":") && !strings.HasPrefix(rest, "//")

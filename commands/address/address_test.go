@@ -1,4 +1,4 @@
-package commands
+package address
 
 import (
 	"testing"
@@ -65,11 +65,11 @@ func TestAddresses(t *testing.T) {
 		{`C:\inbox`, "", ""},
 	}
 	for _, test := range tests {
-		server, host, err := serverAddress(test.given, "--addr")
+		server, host, err := Server(test.given, "--addr")
 		if server != test.server || (err == nil) != (server != "") || err == nil && host == "" {
 			t.Errorf("server %q: got %q, %q, %v, want %q", test.given, server, host, err, test.server)
 		}
-		listen, err := listenAddress(test.given)
+		listen, err := Listen(test.given)
 		if listen != test.listen || (err == nil) != (listen != "") {
 			t.Errorf("listen %q: got %q, %v, want %q", test.given, listen, err, test.listen)
 		}
@@ -87,7 +87,7 @@ func TestLikelyServer(t *testing.T) {
 		"-": "", "": "", "a b:9000": "", "file:///tmp/x": "", "alice@example.com": "", ":9000": "", "9000": "",
 	}
 	for given, want := range tests {
-		if got, likely := likelyServer(given); got != want && likely || likely != (want != "") {
+		if got, likely := Likely(given); got != want && likely || likely != (want != "") {
 			t.Errorf("%q: got %q, %t, want %q", given, got, likely, want)
 		}
 	}

@@ -1,4 +1,4 @@
-package commands
+package client
 
 import (
 	"context"
@@ -12,18 +12,18 @@ import (
 	"github.com/labnet/labnet/wire"
 )
 
-// A retrier says for how long, and how often, to try again what failed by
+// A Retrier says for how long, and how often, to try again what failed by
 // itself and may succeed later.
-type retrier struct {
-	limit  time.Duration // in a row without progress
-	max    int           // likewise; applies only if capped
-	capped bool
-	always bool // also if the server was never reached
+type Retrier struct {
+	Limit  time.Duration // in a row without progress
+	Max    int           // likewise; applies only if capped
+	Capped bool
+	Always bool // also if the server was never reached
 }
 
 const (
-	// defaultRetryFor outlasts a reboot, and a server that drains.
-	defaultRetryFor = 5 * time.Minute
+	// DefaultRetryFor outlasts a reboot, and a server that drains.
+	DefaultRetryFor = 5 * time.Minute
 
 	// Full jitter: a random time up to a bound that doubles, so that many
 	// clients of a server that comes back do not come back together.
@@ -44,58 +44,58 @@ func backoff(n int) time.Duration {
 	return rand.N(bound)
 }
 
-// passes reports whether what failed with err may succeed later. reached is what
-// session.hasReached says.
-func passes(err error, reached bool) bool {
+// Passes reports whether what failed with err may succeed later. reached is what
+// Session.HasReached says.
+func Passes(err error, reached bool) bool {
 	if refused, ok := errors.AsType[*wire.Error](err); ok {
 		return refused.Code.Retryable()
 	}
-	if e, ok := errors.AsType[*insecure](err); ok {
+	if e, ok := errors.AsType[*insecureError](err); ok {
 		return reached && e.passes()
 	}
-	return reached && isServerGone(err)
+	return reached && IsServerGone(err)
 }
 
-// isServerGone reports whether there was no server, or no longer, rather than one
+// IsServerGone reports whether there was no server, or no longer, rather than one
 // that refused.
-func isServerGone(err error) bool {
-	if _, ok := errors.AsType[*unreachable](err); ok {
+func IsServerGone(err error) bool {
+	if _, ok := errors.AsType[*UnreachableError](err); ok {
 		return true
 	}
-	_, ok := errors.AsType[*lost](err)
+	_, ok := errors.AsType[*LostError](err)
 	return ok
 }
 
-// A patience is what remains of a retrier's limits, for all that is sent in a run:
+// A Patience is what remains of a retrier's limits, for all that is sent in a run:
 // it is full again whenever something succeeds.
-type patience struct {
-	retrier
+type Patience struct {
+	Retrier
 	since   time.Time // of the first failure in a row
 	tries   int       // in a row
 	nextSay time.Time // not before then
 	silence time.Duration
 }
 
-func (r retrier) patience() *patience { return &patience{retrier: r} }
+func (r Retrier) Patience() *Patience { return &Patience{Retrier: r} }
 
-// helped notes that a try was of use.
-func (p *patience) helped() { p.tries = 0 }
+// Helped notes that a try was of use.
+func (p *Patience) Helped() { p.tries = 0 }
 
-// wait waits before another try after one of item failed with err, or reports that
+// Wait waits before another try after one of item failed with err, or reports that
 // there is to be none. item, which may be "", is named where err is about it.
-func (p *patience) wait(ctx context.Context, con *terminal.Console, item string, err error) (again bool, _ error) {
+func (p *Patience) Wait(ctx context.Context, con *terminal.Console, item string, err error) (again bool, _ error) {
 	now := time.Now()
 	if p.tries == 0 {
 		p.since = now
 	}
-	remaining := p.limit - now.Sub(p.since)
-	if remaining <= 0 || p.capped && p.tries >= p.max {
+	remaining := p.Limit - now.Sub(p.since)
+	if remaining <= 0 || p.Capped && p.tries >= p.Max {
 		return false, nil
 	}
 	p.tries++
 	pause := min(backoff(p.tries), remaining)
 	what := problem.Of(err).Message
-	if item != "" && !isServerGone(err) {
+	if item != "" && !IsServerGone(err) {
 		what = escape.Name(item) + ": " + what
 	}
 	p.say(con, now, what, remaining)
@@ -109,7 +109,7 @@ func (p *patience) wait(ctx context.Context, con *terminal.Console, item string,
 }
 
 // say tells of a retry, unless others were told of a short time ago.
-func (p *patience) say(con *terminal.Console, now time.Time, what string, remaining time.Duration) {
+func (p *Patience) say(con *terminal.Console, now time.Time, what string, remaining time.Duration) {
 	if p.tries == 1 {
 		p.silence = firstSilence
 	}
@@ -124,74 +124,74 @@ func (p *patience) say(con *terminal.Console, now time.Time, what string, remain
 			remaining = remaining.Round(time.Minute)
 		}
 		con.Note("%s; still trying, for up to %s more", what, terminal.About(remaining))
-	case p.capped:
-		con.Note("%s; trying again, up to %s within %s", what, terminal.NumberOf(p.max, "time"), terminal.About(remaining))
+	case p.Capped:
+		con.Note("%s; trying again, up to %s within %s", what, terminal.NumberOf(p.Max, "time"), terminal.About(remaining))
 	default:
 		con.Note("%s; trying again for up to %s", what, terminal.About(remaining))
 	}
 }
 
-// spent is err once there is to be no other try. resumes says whether another run
+// Spent is err once there is to be no other try. resumes says whether another run
 // goes on where this one stopped.
-func (p *patience) spent(err error, resumes bool) error {
-	e := &gaveUp{err: err, resumes: resumes}
+func (p *Patience) Spent(err error, resumes bool) error {
+	e := &gaveUpError{err: err, resumes: resumes}
 	if p.tries > 0 {
 		e.after = time.Since(p.since)
 	}
 	return e
 }
 
-// tries send one thing that is not resumed, a text or a blob, over a session.
-type tries struct {
-	*session
-	con      *terminal.Console
-	thing    string // what it is called
-	patience *patience
+// Tries send one thing that is not resumed, a text or a blob, over a session.
+type Tries struct {
+	*Session
+	Con      *terminal.Console
+	Thing    string // what it is called
+	Patience *Patience
 
-	// unanswered means that the connection of a try was lost before the answer, so
+	// Unanswered means that the connection of a try was lost before the answer, so
 	// that the server may have received it.
-	unanswered bool
+	Unanswered bool
 	warned     bool
 }
 
-// do calls send until that succeeds or there is to be no other try.
-func (t *tries) do(ctx context.Context, send func() error) error {
+// Do calls send until that succeeds or there is to be no other try.
+func (t *Tries) Do(ctx context.Context, send func() error) error {
 	for {
 		err := send()
 		if err == nil {
-			t.patience.helped()
+			t.Patience.Helped()
 			return nil
 		}
-		t.unanswered = t.unanswered || isUnanswered(err)
-		if ctx.Err() == nil && passes(err, t.patience.always || t.hasReached()) {
-			again, stopped := t.patience.wait(ctx, t.con, "", err)
+		t.Unanswered = t.Unanswered || IsUnanswered(err)
+		if ctx.Err() == nil && Passes(err, t.Patience.Always || t.HasReached()) {
+			again, stopped := t.Patience.Wait(ctx, t.Con, "", err)
 			if stopped != nil {
 				return stopped
 			}
 			if again {
-				if t.unanswered && !t.warned {
+				if t.Unanswered && !t.warned {
 					t.warned = true
-					sendingAgain(t.con, 1, t.thing)
+					NoteSendingAgain(t.Con, 1, t.Thing)
 				}
 				continue
 			}
-			err = t.patience.spent(err, false)
+			err = t.Patience.Spent(err, false)
 		}
-		if t.unanswered {
-			err = &unanswered{err}
+		if t.Unanswered {
+			err = &UnansweredError{err}
 		}
 		return err
 	}
 }
 
-// isUnanswered reports whether the server may have received what failed with err.
-func isUnanswered(err error) bool {
-	_, is := errors.AsType[*lost](err)
+// IsUnanswered reports whether the server may have received what failed with err.
+func IsUnanswered(err error) bool {
+	_, is := errors.AsType[*LostError](err)
 	return is
 }
 
-// sendingAgain tells that the server may get things twice.
-func sendingAgain(con *terminal.Console, n int, thing string) {
+// NoteSendingAgain tells that the server may get things twice.
+func NoteSendingAgain(con *terminal.Console, n int, thing string) {
 	what := "it"
 	if n != 1 {
 		what = "them"
@@ -199,26 +199,26 @@ func sendingAgain(con *terminal.Console, n int, thing string) {
 	con.Note("sending %s again; the server may have received %s already", terminal.NumberOf(n, thing), what)
 }
 
-// An unanswered error is about what was sent, perhaps, and not answered.
-type unanswered struct{ err error }
+// An UnansweredError is about what was sent, perhaps, and not answered.
+type UnansweredError struct{ Err error }
 
-func (e *unanswered) Error() string { return problem.Of(e.err).Message }
-func (e *unanswered) Unwrap() error { return e.err }
+func (e *UnansweredError) Error() string { return problem.Of(e.Err).Message }
+func (e *UnansweredError) Unwrap() error { return e.Err }
 
-func (e *unanswered) Describe() problem.Description {
-	d := problem.Of(e.err)
+func (e *UnansweredError) Describe() problem.Description {
+	d := problem.Of(e.Err)
 	d.Message += "; the server may have received it all the same"
 	return d
 }
 
-// A gaveUp error might have passed, but did not in time.
-type gaveUp struct {
+// A gaveUpError is one that might have passed, but did not in time.
+type gaveUpError struct {
 	err     error
 	after   time.Duration // 0 if it was not waited for
 	resumes bool
 }
 
-func (e *gaveUp) Error() string {
+func (e *gaveUpError) Error() string {
 	text := problem.Of(e.err).Message
 	if e.after > 0 {
 		text += "; gave up after " + terminal.About(e.after)
@@ -226,12 +226,12 @@ func (e *gaveUp) Error() string {
 	return text
 }
 
-func (e *gaveUp) Unwrap() error { return e.err }
+func (e *gaveUpError) Unwrap() error { return e.err }
 
-func (e *gaveUp) Describe() problem.Description {
+func (e *gaveUpError) Describe() problem.Description {
 	d := problem.Of(e.err)
 	d.Message = e.Error()
-	if e.resumes && (isServerGone(e.err) || d.Hint == laterHint) {
+	if e.resumes && (IsServerGone(e.err) || d.Hint == laterHint) {
 		d.Hint = "run it again to continue"
 	}
 	return d

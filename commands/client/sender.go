@@ -1,4 +1,4 @@
-package commands
+package client
 
 import (
 	"crypto/rand"
@@ -14,10 +14,10 @@ import (
 	"sync"
 )
 
-// uploadID tells a file from others, from those of other senders, and from its
+// UploadID tells a file from others, from those of other senders, and from its
 // own earlier contents. It need not be certain: what the server has of it is
 // compared before it is continued.
-func uploadID(file, name string, info fs.FileInfo) string {
+func UploadID(file, name string, info fs.FileInfo) string {
 	return idOf(sender(), place(file), name, info)
 }
 

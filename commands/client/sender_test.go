@@ -1,4 +1,4 @@
-package commands
+package client
 
 import (
 	"os"
@@ -18,24 +18,24 @@ func TestUploadID(t *testing.T) {
 	must(t, os.WriteFile(filepath.Join("a", "f"), []byte("x"), 0o666))
 	info, err := os.Stat(filepath.Join("a", "f"))
 	must(t, err)
-	id := uploadID(filepath.Join("a", "f"), "f", info)
+	id := UploadID(filepath.Join("a", "f"), "f", info)
 	names := []string{filepath.Join(dir, "a", "f"), filepath.Join("a", "b", "..", "f")}
 	if os.Symlink("a", "link") == nil {
 		names = append(names, filepath.Join("link", "f"))
 	}
 	for _, name := range names {
-		if got := uploadID(name, "f", info); got != id {
+		if got := UploadID(name, "f", info); got != id {
 			t.Errorf("%s has another ID", name)
 		}
 	}
 	t.Chdir("a")
-	if got := uploadID("f", "f", info); got != id {
+	if got := UploadID("f", "f", info); got != id {
 		t.Error("from another folder it has another ID")
 	}
-	if got := uploadID(filepath.Join("b", "f"), "f", info); got == id {
+	if got := UploadID(filepath.Join("b", "f"), "f", info); got == id {
 		t.Error("another file of the same name, size and time has the same ID")
 	}
-	if got := uploadID("f", "g", info); got == id {
+	if got := UploadID("f", "g", info); got == id {
 		t.Error("under another name it has the same ID")
 	}
 	if idOf("one", dir, "f", info) == idOf("two", dir, "f", info) {
@@ -44,7 +44,7 @@ func TestUploadID(t *testing.T) {
 	must(t, os.Chtimes("f", time.Time{}, info.ModTime().Add(time.Second)))
 	later, err := os.Stat("f")
 	must(t, err)
-	if got := uploadID("f", "f", later); got == id {
+	if got := UploadID("f", "f", later); got == id {
 		t.Error("after a change it has the same ID")
 	}
 }

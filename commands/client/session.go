@@ -1,4 +1,6 @@
-package commands
+// Package client is a conversation with a server: TLS, token, bandwidth, and how often and for
+// how long to try again. It tells errors of the connection from those of the server.
+package client
 
 import (
 	"context"
@@ -19,42 +21,42 @@ import (
 // the arguments of a program.
 const TokenEnv = "LABNET_TOKEN"
 
-// clientOptions are the flags that all clients have.
-type clientOptions struct {
-	addr      string
-	timeout   time.Duration
-	lab       wire.Lab    // 0: this protocol
-	tls       *tls.Config // nil: in the clear
-	token     string      // ""; if not, tls is not nil
-	bandwidth *bandwidth  // nil: no limit
-	// transport connects to addr; nil does so by TCP.
-	transport func(context.Context) (net.Conn, error)
+// Options are the flags that all clients have.
+type Options struct {
+	Addr      string
+	Timeout   time.Duration
+	Lab       wire.Lab    // 0: this protocol
+	TLS       *tls.Config // nil: in the clear
+	Token     string      // ""; if not, tls is not nil
+	Bandwidth *Bandwidth  // nil: no limit
+	// Transport connects to addr; nil does so by TCP.
+	Transport func(context.Context) (net.Conn, error)
 }
 
-// dial connects to the server, and encrypts if that was asked for.
-func (o clientOptions) dial(ctx context.Context) (net.Conn, error) {
-	transport := o.transport
+// Dial connects to the server, and encrypts if that was asked for.
+func (o Options) Dial(ctx context.Context) (net.Conn, error) {
+	transport := o.Transport
 	if transport == nil {
-		d := net.Dialer{Timeout: o.timeout}
-		transport = func(ctx context.Context) (net.Conn, error) { return d.DialContext(ctx, "tcp", o.addr) }
+		d := net.Dialer{Timeout: o.Timeout}
+		transport = func(ctx context.Context) (net.Conn, error) { return d.DialContext(ctx, "tcp", o.Addr) }
 	}
 	conn, err := transport(ctx)
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
 	if err != nil {
-		return nil, &unreachable{o.addr, err}
+		return nil, &UnreachableError{o.Addr, err}
 	}
-	conn = o.bandwidth.limit(conn)
-	if o.tls != nil {
+	conn = o.Bandwidth.limit(conn)
+	if o.TLS != nil {
 		return o.encrypt(ctx, conn)
 	}
 	return conn, nil
 }
 
-// local reports whether the server is on this machine, as far as its address tells.
-func (o clientOptions) local() bool {
-	host, _, err := net.SplitHostPort(o.addr)
+// Local reports whether the server is on this machine, as far as its address tells.
+func (o Options) Local() bool {
+	host, _, err := net.SplitHostPort(o.Addr)
 	if err != nil {
 		return false
 	}
@@ -71,30 +73,30 @@ func (o clientOptions) local() bool {
 	})
 }
 
-// A session is a conversation with a server. It connects when there is
-// something to say, and anew after the connection was lost.
-type session struct {
-	clientOptions
+// A Session is a conversation with a server. It connects when there is
+// something to say, and again after the connection was lost.
+type Session struct {
+	Options
 	client    *wire.Client
 	labClient *wire.LabClient
 	reached   bool // a server that said something, or proved its identity
 }
 
-// connect returns a client that can be used.
-func (s *session) connect(ctx context.Context) (*wire.Client, error) {
+// Connect returns a client that can be used.
+func (s *Session) Connect(ctx context.Context) (*wire.Client, error) {
 	if s.client != nil && s.client.Err() != nil {
-		s.reached = s.hasReached()
-		s.close()
+		s.reached = s.HasReached()
+		s.Close()
 	}
 	if s.client == nil {
-		conn, err := s.dial(ctx)
+		conn, err := s.Dial(ctx)
 		if err != nil {
 			return nil, err
 		}
-		s.client = wire.NewClient(conn, s.timeout)
-		s.reached = s.reached || s.tls != nil
-		if s.token != "" {
-			if err := s.client.Authenticate(s.token); err != nil {
+		s.client = wire.NewClient(conn, s.Timeout)
+		s.reached = s.reached || s.TLS != nil
+		if s.Token != "" {
+			if err := s.client.Authenticate(s.Token); err != nil {
 				return nil, err
 			}
 		}
@@ -102,39 +104,39 @@ func (s *session) connect(ctx context.Context) (*wire.Client, error) {
 	return s.client, nil
 }
 
-// hasReached reports whether there is, or was in this run, a server: what accepts
+// HasReached reports whether there is, or was in this run, a server: what accepts
 // connections and never says a word may be a forwarder in front of none.
-func (s *session) hasReached() bool {
+func (s *Session) HasReached() bool {
 	return s.reached || s.client != nil && s.client.Heard()
 }
 
-// do holds one conversation.
-func (s *session) do(ctx context.Context, talk func(*wire.Client) error) error {
-	client, err := s.connect(ctx)
+// Do holds one conversation.
+func (s *Session) Do(ctx context.Context, talk func(*wire.Client) error) error {
+	client, err := s.Connect(ctx)
 	if err != nil {
 		return err
 	}
-	return s.classify(ctx, talk(client))
+	return s.Classify(ctx, talk(client))
 }
 
-// labDo holds one conversation in the lab dialect. But for the task that is
-// about it, no connection has two.
-func (s *session) labDo(ctx context.Context, talk func(*wire.LabClient) error) error {
+// LabDo holds one conversation in the lab dialect. Only in the task that
+// is about it does a connection have two.
+func (s *Session) LabDo(ctx context.Context, talk func(*wire.LabClient) error) error {
 	if s.labClient == nil {
-		conn, err := s.dial(ctx)
+		conn, err := s.Dial(ctx)
 		if err != nil {
 			return err
 		}
-		s.labClient = wire.NewLabClient(conn, s.lab, s.timeout)
+		s.labClient = wire.NewLabClient(conn, s.Lab, s.Timeout)
 	}
 	err := talk(s.labClient)
-	if err != nil || s.lab != wire.LabExtra {
-		err = errors.Join(err, s.close())
+	if err != nil || s.Lab != wire.LabExtra {
+		err = errors.Join(err, s.Close())
 	}
-	return s.classify(ctx, err)
+	return s.Classify(ctx, err)
 }
 
-func (s *session) close() (err error) {
+func (s *Session) Close() (err error) {
 	if s.client != nil {
 		err = s.client.Close()
 	}
@@ -145,8 +147,8 @@ func (s *session) close() (err error) {
 	return err
 }
 
-// classify marks the errors of the connection as such.
-func (o clientOptions) classify(ctx context.Context, err error) error {
+// Classify marks the errors of the connection as such.
+func (o Options) Classify(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -155,7 +157,7 @@ func (o clientOptions) classify(ctx context.Context, err error) error {
 	}
 	if refused, ok := errors.AsType[*wire.Error](err); ok {
 		if refused.Code == wire.CodeTLSRequired {
-			return &insecure{o.addr, refused} // like everything else that one would send
+			return &insecureError{o.Addr, refused} // like everything else that one would send
 		}
 		return &refusedError{refused}
 	}
@@ -163,66 +165,66 @@ func (o clientOptions) classify(ctx context.Context, err error) error {
 		return source.Err
 	}
 	if other, ok := errors.AsType[*wire.ForeignError](err); ok {
-		return &foreign{o.addr, other}
+		return &foreignError{o.Addr, other}
 	}
 	if errors.Is(err, wire.ErrKept) {
-		return &damaged{err}
+		return &damagedError{err}
 	}
-	return &lost{o.addr, err}
+	return &LostError{o.Addr, err}
 }
 
-// An unreachable server could not be connected to.
-type unreachable struct {
-	addr string
-	err  error
+// An UnreachableError means that a server could not be connected to.
+type UnreachableError struct {
+	Addr string
+	Err  error
 }
 
-func (e *unreachable) Error() string {
-	if problem.IsTimeout(e.err) {
-		return "connect " + e.addr + ": no answer"
+func (e *UnreachableError) Error() string {
+	if problem.IsTimeout(e.Err) {
+		return "connect " + e.Addr + ": no answer"
 	}
-	return "connect " + e.addr + ": " + problem.Reason(e.err)
+	return "connect " + e.Addr + ": " + problem.Reason(e.Err)
 }
 
-func (e *unreachable) Describe() problem.Description {
+func (e *UnreachableError) Describe() problem.Description {
 	d := problem.Description{EndsRun: true, Code: problem.ExitServer, Kind: "unreachable", Hint: "check the address, or name another with --addr or LABNET_ADDR"}
 	switch {
-	case errors.Is(e.err, syscall.ECONNREFUSED):
+	case errors.Is(e.Err, syscall.ECONNREFUSED):
 		d.Hint = "start one with 'labnet serve', or name another with --addr or LABNET_ADDR"
-	case problem.IsTimeout(e.err):
+	case problem.IsTimeout(e.Err):
 		d.Hint = "check the address, and whether a firewall is in the way; --timeout sets how long to wait"
 	}
 	return d
 }
 
-// A lost server went away, or stopped answering, in the middle.
-type lost struct {
-	addr string
-	err  error
+// A LostError means that a server went away, or stopped answering, in the middle.
+type LostError struct {
+	Addr string
+	Err  error
 }
 
-func (e *lost) Error() string { return "lost " + e.addr + ": " + problem.Reason(e.err) }
-func (e *lost) Unwrap() error { return e.err }
+func (e *LostError) Error() string { return "lost " + e.Addr + ": " + problem.Reason(e.Err) }
+func (e *LostError) Unwrap() error { return e.Err }
 
-func (e *lost) Describe() problem.Description {
+func (e *LostError) Describe() problem.Description {
 	d := problem.Description{Code: problem.ExitServer, Kind: "lost", Hint: "check that the server is still running; its log may say why the connection ended"}
-	if problem.IsTimeout(e.err) || errors.Is(e, wire.ErrSilent) {
+	if problem.IsTimeout(e.Err) || errors.Is(e, wire.ErrSilent) {
 		d.Hint = "check that the server is still running; --timeout sets how long to wait for it"
 	}
 	return d
 }
 
-// A foreign server is one that does not speak this protocol.
-type foreign struct {
+// A foreignError is about a server that does not speak this protocol.
+type foreignError struct {
 	addr string
 	err  *wire.ForeignError
 }
 
-func (e *foreign) Error() string {
+func (e *foreignError) Error() string {
 	return fmt.Sprintf("%s is not a labnet server: it answered %q", e.addr, e.err.Got)
 }
 
-func (e *foreign) Describe() problem.Description {
+func (e *foreignError) Describe() problem.Description {
 	d := problem.Description{Kind: "foreign", Hint: "check the address and the port"}
 	if e.err.IsLab() {
 		d.Hint = "it looks like a program of the course: choose its task with --lab"
@@ -230,13 +232,13 @@ func (e *foreign) Describe() problem.Description {
 	return d
 }
 
-// A damaged file is one that the server kept otherwise than it was sent.
-type damaged struct{ err error }
+// A damagedError is about a file that the server kept otherwise than it was sent.
+type damagedError struct{ err error }
 
-func (e *damaged) Error() string { return e.err.Error() }
-func (e *damaged) Unwrap() error { return e.err }
+func (e *damagedError) Error() string { return e.err.Error() }
+func (e *damagedError) Unwrap() error { return e.err }
 
-func (e *damaged) Describe() problem.Description {
+func (e *damagedError) Describe() problem.Description {
 	return problem.Description{Kind: "damaged", Hint: "the stored file is damaged; send it again under another name with --name"}
 }
 
@@ -260,7 +262,7 @@ func (e *refusedError) hint() string {
 	case wire.CodeQuota:
 		return "remove files at the server, or raise max-bytes in its tokens file"
 	case wire.CodeName:
-		return renameHint
+		return RenameHint
 	case wire.CodeNoSpace:
 		return "free some space at the server"
 	case wire.CodeReadOnly:
@@ -288,4 +290,4 @@ func (e *refusedError) hint() string {
 
 const laterHint = "the same may succeed later"
 
-const renameHint = "rename it, or send it under another name with --name"
+const RenameHint = "rename it, or send it under another name with --name"

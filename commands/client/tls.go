@@ -1,4 +1,4 @@
-package commands
+package client
 
 import (
 	"context"
@@ -20,9 +20,9 @@ import (
 	"github.com/labnet/labnet/wire"
 )
 
-// tlsConfig returns how to encrypt to the server host. It must have the key with the
+// TLSConfig returns how to encrypt to the server host. It must have the key with the
 // fingerprint pin or, if that is "", a certificate that this system trusts.
-func tlsConfig(host, pin string) (*tls.Config, error) {
+func TLSConfig(host, pin string) (*tls.Config, error) {
 	config := &tls.Config{
 		ServerName: host,
 		// For when the connection is made again. It is not kept for other
@@ -82,29 +82,29 @@ func parseFingerprint(s string) ([]byte, error) {
 	return nil, fmt.Errorf("%q is not a fingerprint: 64 hexadecimal digits", s)
 }
 
-// An insecure connection is one that is not encrypted as one of the two sides
+// An insecureError is about a connection that is not encrypted as one of the two sides
 // wants it.
-type insecure struct {
+type insecureError struct {
 	addr string
 	err  error
 }
 
-func (e *insecure) Error() string { return "TLS with " + e.addr + ": " + e.reason() }
-func (e *insecure) Unwrap() error { return e.err }
+func (e *insecureError) Error() string { return "TLS with " + e.addr + ": " + e.reason() }
+func (e *insecureError) Unwrap() error { return e.err }
 
 // passes reports whether the network failed, rather than one of the two sides.
-func (e *insecure) passes() bool {
+func (e *insecureError) passes() bool {
 	var errno syscall.Errno
 	return errors.As(e.err, &errno) || errors.Is(e.err, io.ErrUnexpectedEOF) || errors.Is(e.err, context.DeadlineExceeded)
 }
 
 // isPlain reports whether the server answered with something else than TLS.
-func (e *insecure) isPlain() bool {
+func (e *insecureError) isPlain() bool {
 	_, ok := errors.AsType[tls.RecordHeaderError](e.err)
 	return ok
 }
 
-func (e *insecure) reason() string {
+func (e *insecureError) reason() string {
 	refused, _ := errors.AsType[*wire.Error](e.err)
 	switch {
 	case refused != nil:
@@ -117,7 +117,7 @@ func (e *insecure) reason() string {
 	return problem.Reason(e.err)
 }
 
-func (e *insecure) Describe() problem.Description {
+func (e *insecureError) Describe() problem.Description {
 	d := problem.Description{EndsRun: true, Code: problem.ExitServer, Kind: "insecure", Hint: e.hint()}
 	if refused, ok := errors.AsType[*wire.Error](e.err); ok {
 		d.Kind = string(refused.Code)
@@ -126,7 +126,7 @@ func (e *insecure) Describe() problem.Description {
 }
 
 // hint says what to do, and never to go without.
-func (e *insecure) hint() string {
+func (e *insecureError) hint() string {
 	var hostname x509.HostnameError
 	var unknown x509.UnknownAuthorityError
 	switch {
@@ -147,13 +147,13 @@ func (e *insecure) hint() string {
 }
 
 // encrypt begins TLS on a new connection to the server.
-func (o clientOptions) encrypt(ctx context.Context, conn net.Conn) (net.Conn, error) {
-	encrypted, err := wire.Encrypt(ctx, conn, o.tls, o.timeout)
+func (o Options) encrypt(ctx context.Context, conn net.Conn) (net.Conn, error) {
+	encrypted, err := wire.Encrypt(ctx, conn, o.TLS, o.Timeout)
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
 	if err != nil {
-		return nil, &insecure{o.addr, err}
+		return nil, &insecureError{o.Addr, err}
 	}
 	return encrypted, nil
 }

@@ -2,7 +2,6 @@ package terminal
 
 import (
 	"fmt"
-	"github.com/labnet/labnet/commands/terminal/terminaltest"
 	"io"
 	"os"
 	"path/filepath"
@@ -12,6 +11,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/labnet/labnet/commands/terminal/terminaltest"
 )
 
 // onScreen returns a console both of whose outputs are a screen.
