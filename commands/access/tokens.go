@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"runtime"
 	"slices"
 	"strings"
@@ -30,14 +31,18 @@ var rights = []string{"say", "blob", "upload"}
 
 // A user is who has a token, as a line of a tokens file tells:
 //
-//	NAME SHA256HEX [say,blob,upload] [max-bytes=SIZE] [dir=FOLDER]
+//	NAME SHA256HEX [say,blob,upload] [max-bytes=SIZE] [dir=FOLDER] [until=TIME]
 type user struct {
 	name     string
 	hash     [sha256.Size]byte // of the token
 	rights   []string          // by default all
 	maxBytes int64             // that may be in dir; 0 for any number
 	dir      string            // in which all that the user sends is kept; "" is the store itself
+	until    time.Time         // when the token ends; zero is never
 }
+
+// expired reports whether the token has ended.
+func (u *user) expired() bool { return !u.until.IsZero() && !time.Now().Before(u.until) }
 
 // users are those of a tokens file.
 type users struct {
@@ -77,7 +82,7 @@ func (e *lineError) Describe() problem.Description {
 	return problem.Description{Kind: "failed", Hint: tokensHint}
 }
 
-const tokensHint = "a line is NAME SHA256HEX [say,blob,upload] [max-bytes=SIZE] [dir=FOLDER]; printf %s TOKEN | sha256sum prints SHA256HEX"
+const tokensHint = "a line is NAME SHA256HEX [say,blob,upload] [max-bytes=SIZE] [dir=FOLDER] [until=TIME]; printf %s TOKEN | sha256sum prints SHA256HEX"
 
 var (
 	errNoUsers   = problem.New("it lists no users", "failed", tokensHint)
@@ -96,13 +101,11 @@ func readUsers(file string) (*users, error) {
 	}
 	defer f.Close()
 	fi, err := f.Stat()
-	switch {
-	case err != nil:
+	if err == nil {
+		err = checkTokens(fi)
+	}
+	if err != nil {
 		return nil, err
-	case !fi.Mode().IsRegular():
-		return nil, errNotTokens
-	case fi.Mode().Perm()&0o022 != 0 && runtime.GOOS != "windows":
-		return nil, errWritable
 	}
 	text, err := io.ReadAll(io.LimitReader(f, maxTokens+1))
 	if err != nil {
@@ -119,19 +122,35 @@ func readUsers(file string) (*users, error) {
 	return all, nil
 }
 
+// checkTokens checks what a tokens file is before it is read.
+func checkTokens(fi fs.FileInfo) error {
+	switch {
+	case !fi.Mode().IsRegular():
+		return errNotTokens
+	case fi.Mode().Perm()&0o022 != 0 && runtime.GOOS != "windows":
+		return errWritable
+	}
+	return nil
+}
+
+// nobody is a line of its own in a file that lists no users on purpose. Any other file
+// without users is taken for an accident.
+const nobody = "nobody"
+
 // parseUsers reads what is in a tokens file. It fails with errNoUsers or a
 // *lineError.
 func parseUsers(text []byte) (*users, error) {
 	all := &users{byName: map[string]*user{}}
 	lines := map[[sha256.Size]byte]int{}
-	n := 0
+	n, none := 0, 0
 	for line := range bytes.Lines(text) {
 		n++
-		words := strings.Fields(string(line))
-		if comment := slices.IndexFunc(words, func(w string) bool { return w[0] == '#' }); comment >= 0 {
-			words = words[:comment]
-		}
+		words := wordsOf(line)
 		if len(words) == 0 {
+			continue
+		}
+		if len(words) == 1 && words[0] == nobody {
+			none = n
 			continue
 		}
 		u, err := parseUser(words)
@@ -148,10 +167,22 @@ func parseUsers(text []byte) (*users, error) {
 		all.byName[u.name] = &u
 		all.list = append(all.list, u)
 	}
-	if len(all.list) == 0 {
+	switch {
+	case len(all.list) == 0 && none == 0:
 		return nil, errNoUsers
+	case len(all.list) > 0 && none > 0:
+		return nil, &lineError{none, errors.New("nobody may send, but there are users")}
 	}
 	return all, nil
+}
+
+// wordsOf returns the words of a line, without a comment.
+func wordsOf(line []byte) []string {
+	words := strings.Fields(string(line))
+	if comment := slices.IndexFunc(words, func(w string) bool { return w[0] == '#' }); comment >= 0 {
+		words = words[:comment]
+	}
+	return words
 }
 
 // parseUser reads the words of a line.
@@ -210,10 +241,29 @@ func (u *user) set(word string) error {
 	case key == "dir" && u.dir == "":
 		u.dir = value
 		return storage.Portable.Check(value)
+	case key == "until" && u.until.IsZero():
+		until, err := ParseUntil(value)
+		if err != nil {
+			return fmt.Errorf("until: %w", err)
+		}
+		u.until = until
 	default:
-		return fmt.Errorf("%q is not [say,blob,upload] [max-bytes=SIZE] [dir=FOLDER], each once", word)
+		return fmt.Errorf("%q is not [say,blob,upload] [max-bytes=SIZE] [dir=FOLDER] [until=TIME], each once", word)
 	}
 	return nil
+}
+
+// ParseUntil reads when a token ends: a time as in RFC 3339, or a day, of which it is
+// the end in UTC.
+func ParseUntil(text string) (time.Time, error) {
+	if day, err := time.Parse(time.DateOnly, text); err == nil {
+		return day.AddDate(0, 0, 1), nil
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil || at.Unix() <= 0 || at.Year() > 9999 {
+		return at, fmt.Errorf("%q is not a day such as 2026-12-31 or a time such as 2026-12-31T18:00:00Z", text)
+	}
+	return at.UTC(), nil
 }
 
 func isUserName(name string) bool {

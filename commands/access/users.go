@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -24,12 +25,13 @@ type Doorkeeper struct {
 	partialTTL time.Duration                  // how long the store keeps interrupted uploads
 
 	mu     sync.Mutex
-	quotas map[string]*quota // by folder
+	quotas map[string]*quota        // by folder
+	seen   map[string]*atomic.Int64 // when users last did something, in Unix seconds, by name
 }
 
 // NewDoorkeeper reads a tokens file, and has w read it again when it changes.
 func NewDoorkeeper(w *reload.Watcher, file string, store storage.Store, serve func(storage.Store) wire.Store, partialTTL time.Duration, log zerolog.Logger) (*Doorkeeper, error) {
-	d := &Doorkeeper{store: store, serve: serve, partialTTL: partialTTL, quotas: map[string]*quota{}}
+	d := &Doorkeeper{store: store, serve: serve, partialTTL: partialTTL, quotas: map[string]*quota{}, seen: map[string]*atomic.Int64{}}
 	read := func() (*users, error) {
 		all, err := readUsers(file)
 		if err != nil {
@@ -60,10 +62,12 @@ func NewDoorkeeper(w *reload.Watcher, file string, store storage.Store, serve fu
 // is not accepted.
 func (d *Doorkeeper) Authenticate(token string) (wire.Identity, bool) {
 	u, ok := d.users.Latest().find(token)
-	if !ok {
+	if !ok || u.expired() {
 		return nil, false
 	}
-	return &identity{d, u.name, u.hash}, true
+	id := &identity{d, u.name, u.hash, d.seenOf(u.name)}
+	id.note()
+	return id, true
 }
 
 // An identity is a user on a connection, for as long as the token is in the file.
@@ -71,6 +75,7 @@ type identity struct {
 	*Doorkeeper
 	name string
 	hash [sha256.Size]byte
+	seen *atomic.Int64
 }
 
 func (id *identity) Name() string { return id.name }
@@ -78,10 +83,10 @@ func (id *identity) Name() string { return id.name }
 func (id *identity) Valid() bool { return id.user() != nil }
 
 // user returns what the tokens file says of the user, or nil if the token is not
-// in it any more.
+// in it any more or has ended.
 func (id *identity) user() *user {
 	u := id.users.Current().byName[id.name]
-	if u == nil || u.hash != id.hash {
+	if u == nil || u.hash != id.hash || u.expired() {
 		return nil
 	}
 	return u
@@ -93,6 +98,7 @@ func (id *identity) Permit(op string) (wire.Store, error) {
 	if u == nil || !slices.Contains(u.rights, op) {
 		return nil, &wire.Error{Code: wire.CodeForbidden, Text: "this token does not allow " + op}
 	}
+	id.note()
 	var kept storage.Store = confined{id.store, u.name, u.dir}
 	if u.maxBytes > 0 {
 		kept = limited{kept, id.quotaOf(u.dir), u.maxBytes}
