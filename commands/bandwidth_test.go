@@ -31,7 +31,7 @@ func (c countedConn) Write(p []byte) (int, error) {
 func TestLimitRate(t *testing.T) {
 	const rate = 2000
 	large := filepath.Join(t.TempDir(), "large")
-	Must(t, os.WriteFile(large, make([]byte, 3<<20), 0o666))
+	must(t, os.WriteFile(large, make([]byte, 3<<20), 0o666))
 	small := smallFiles(t, 500)
 	for name, send := range map[string]func(ctx context.Context, u *uploader) error{
 		"a large file": func(ctx context.Context, u *uploader) error { return u.uploadAll(ctx, []string{large}) },

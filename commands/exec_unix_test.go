@@ -154,7 +154,7 @@ func TestExecStops(t *testing.T) {
 		log.await(t, "not run")
 	}
 	open, err := os.OpenFile(gate, os.O_WRONLY, 0)
-	Must(t, err)
+	must(t, err)
 	io.WriteString(open, "end\nend\n")
 	e.finish(t.Context())
 	open.Close()
@@ -171,7 +171,7 @@ func TestExecKills(t *testing.T) {
 	e.grace = 10 * time.Millisecond
 	e.addEvent(wire.Event{Op: "ping"})
 	r, err := os.Open(held)
-	Must(t, err)
+	must(t, err)
 	defer r.Close()
 	b := bufio.NewReader(r)
 	if line, err := b.ReadString('\n'); line != "begun\n" {
@@ -189,6 +189,6 @@ func TestExecKills(t *testing.T) {
 
 func pipe(t *testing.T) string {
 	name := filepath.Join(t.TempDir(), "pipe")
-	Must(t, syscall.Mkfifo(name, 0o600))
+	must(t, syscall.Mkfifo(name, 0o600))
 	return name
 }

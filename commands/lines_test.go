@@ -122,7 +122,7 @@ func TestSingleThingsOutlastRestart(t *testing.T) {
 		m.up()
 		u, out, told := retrying(m, defaults)
 		s := &speaker{u.con, &u.Session, u.Retrier}
-		Must(t, s.sayOne(t.Context(), "one"))
+		must(t, s.sayOne(t.Context(), "one"))
 		for _, send := range []func() error{
 			func() error { return s.sayOne(t.Context(), "two") },
 			func() error { return (&blobber{u.con, *s.Session, u.Retrier, 1000}).sendAll(t.Context(), 1) },

@@ -149,9 +149,9 @@ func retrying(m *machine, r client.Retrier) (*uploader, *bytes.Buffer, *bytes.Bu
 // smallFiles makes a folder of so many files.
 func smallFiles(t *testing.T, n int) string {
 	dir := filepath.Join(t.TempDir(), "d")
-	Must(t, os.Mkdir(dir, 0o777))
+	must(t, os.Mkdir(dir, 0o777))
 	for i := range n {
-		Must(t, os.WriteFile(filepath.Join(dir, fmt.Sprintf("%03d", i)), []byte("contents"), 0o666))
+		must(t, os.WriteFile(filepath.Join(dir, fmt.Sprintf("%03d", i)), []byte("contents"), 0o666))
 	}
 	return dir
 }
@@ -235,7 +235,7 @@ func TestRetriesEnd(t *testing.T) {
 			m := &machine{store: keeper{storagetest.NewMemory()}}
 			m.up()
 			u, _, told := retrying(m, test.Retrier)
-			Must(t, u.sendAll(t.Context(), u.items([]string{filepath.Join(dir, "000")}))) // it was reached
+			must(t, u.sendAll(t.Context(), u.items([]string{filepath.Join(dir, "000")}))) // it was reached
 			m.mu.Lock()
 			m.dialled = 0
 			m.mu.Unlock()
@@ -276,7 +276,7 @@ func TestServerThatSaysNothing(t *testing.T) {
 			want := time.Duration(0)
 			if before {
 				want = client.DefaultRetryFor
-				Must(t, u.sendAll(t.Context(), u.items([]string{filepath.Join(dir, "000")})))
+				must(t, u.sendAll(t.Context(), u.items([]string{filepath.Join(dir, "000")})))
 				m.crash()
 				m.mu.Lock()
 				m.down = false

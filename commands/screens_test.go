@@ -44,8 +44,8 @@ func (s scene) command() string {
 func sized(size int, names ...string) func(*testing.T, *machine) {
 	return func(t *testing.T, _ *machine) {
 		for _, name := range names {
-			Must(t, os.MkdirAll(filepath.Dir(name), 0o755))
-			Must(t, os.WriteFile(name, bytes.Repeat([]byte("x"), size), 0o644))
+			must(t, os.MkdirAll(filepath.Dir(name), 0o755))
+			must(t, os.WriteFile(name, bytes.Repeat([]byte("x"), size), 0o644))
 		}
 	}
 }
@@ -72,7 +72,7 @@ func sentBefore(args ...string) func(*testing.T, *machine) {
 	return func(t *testing.T, m *machine) {
 		u, _, _ := retrying(m, defaults)
 		defer u.Close()
-		Must(t, u.uploadAll(t.Context(), args))
+		must(t, u.uploadAll(t.Context(), args))
 	}
 }
 
@@ -81,23 +81,23 @@ func sentBefore(args ...string) func(*testing.T, *machine) {
 func halfSent(file, name string) func(*testing.T, *machine) {
 	return func(t *testing.T, m *machine) {
 		info, err := os.Stat(file)
-		Must(t, err)
+		must(t, err)
 		contents, err := os.ReadFile(file)
-		Must(t, err)
+		must(t, err)
 		partial, err := m.store.Create(t.Context(), wire.Announcement{Name: name, ID: client.UploadID(file, name, info), Size: info.Size(), Digest: wire.Digests()[0]})
-		Must(t, err)
+		must(t, err)
 		_, err = partial.ReadFrom(bytes.NewReader(contents[:len(contents)/2]))
-		Must(t, err)
-		Must(t, partial.Suspend())
+		must(t, err)
+		must(t, partial.Suspend())
 	}
 }
 
 func linked(target, name string) func(*testing.T, *machine) {
-	return func(t *testing.T, _ *machine) { Must(t, os.Symlink(target, name)) }
+	return func(t *testing.T, _ *machine) { must(t, os.Symlink(target, name)) }
 }
 
 func folderAt(name string) func(*testing.T, *machine) {
-	return func(t *testing.T, _ *machine) { Must(t, os.MkdirAll(name, 0o755)) }
+	return func(t *testing.T, _ *machine) { must(t, os.MkdirAll(name, 0o755)) }
 }
 
 // turnsAway has the server refuse all files for a reason.
@@ -144,7 +144,7 @@ var scenes = []scene{
 	{about: "a folder of which many files fail", args: []string{"d"},
 		prepare: both(sized(10, manyNames("d/%d", 3)...), func(t *testing.T, _ *machine) {
 			for i := range 25 {
-				Must(t, os.Symlink("nowhere", fmt.Sprintf("d/n%02d", i)))
+				must(t, os.Symlink("nowhere", fmt.Sprintf("d/n%02d", i)))
 			}
 		}, linked("../d", "d/round")),
 		set: func(u *uploader) { u.follow = true }},
