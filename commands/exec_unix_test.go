@@ -154,7 +154,9 @@ func TestExecStops(t *testing.T) {
 		log.await(t, "not run")
 	}
 	open, err := os.OpenFile(gate, os.O_WRONLY, 0)
-	must(t, err)
+	if err := err; err != nil {
+		t.Fatal(err)
+	}
 	io.WriteString(open, "end\nend\n")
 	e.finish(t.Context())
 	open.Close()
@@ -171,7 +173,9 @@ func TestExecKills(t *testing.T) {
 	e.grace = 10 * time.Millisecond
 	e.addEvent(wire.Event{Op: "ping"})
 	r, err := os.Open(held)
-	must(t, err)
+	if err := err; err != nil {
+		t.Fatal(err)
+	}
 	defer r.Close()
 	b := bufio.NewReader(r)
 	if line, err := b.ReadString('\n'); line != "begun\n" {
@@ -189,6 +193,8 @@ func TestExecKills(t *testing.T) {
 
 func pipe(t *testing.T) string {
 	name := filepath.Join(t.TempDir(), "pipe")
-	must(t, syscall.Mkfifo(name, 0o600))
+	if err := syscall.Mkfifo(name, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	return name
 }
