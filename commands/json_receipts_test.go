@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/labnet/labnet/commands/hook"
 	"github.com/labnet/labnet/commands/problem"
 	"github.com/labnet/labnet/commands/terminal"
 	"github.com/labnet/labnet/storage/dir"
@@ -40,7 +41,7 @@ func TestReceiptsLost(t *testing.T) {
 			return out.Write(p)
 		})}
 		srv := &wire.Server{Store: keeper{d}}
-		written := tellReceipts(con, srv, nil)
+		written := hook.Tell(con, srv, nil)
 		l := silent(t)
 		served := make(chan error, 1)
 		go func() { served <- srv.Serve(l) }()
@@ -52,7 +53,7 @@ func TestReceiptsLost(t *testing.T) {
 			srv.Close()
 		}
 		<-served
-		if err := written.close(); (err != nil) != (want != 0) {
+		if err := written.Close(); (err != nil) != (want != 0) {
 			t.Errorf("receipts: %v", err)
 		}
 		d.Close()

@@ -13,8 +13,10 @@ import (
 	"testing"
 
 	"github.com/labnet/labnet/commands/client"
+	"github.com/labnet/labnet/commands/hook"
 	"github.com/labnet/labnet/commands/terminal"
 	"github.com/labnet/labnet/commands/terminal/terminaltest"
+	"github.com/labnet/labnet/commands/uploader"
 	"github.com/labnet/labnet/storage/dir"
 	"github.com/labnet/labnet/wire"
 )
@@ -74,7 +76,7 @@ func TestJSONOfServe(t *testing.T) {
 	con.Begin("serve", true)
 	t.Run("serve", func(t *testing.T) {
 		srv := &wire.Server{}
-		written := tellReceipts(con, srv, nil)
+		written := hook.Tell(con, srv, nil)
 		t.Cleanup(func() { // after the server's
 			for _, e := range []wire.Event{
 				{Op: "upload", Remote: "192.0.2.7:50000", User: "alice", Name: "a", Path: "-x/a", Size: new(int64), Resumed: 7},
@@ -82,7 +84,7 @@ func TestJSONOfServe(t *testing.T) {
 			} {
 				srv.Received(e)
 			}
-			must(t, written.close())
+			must(t, written.Close())
 		})
 		l := serveDir(t, srv, dir.Options{})
 		client := &terminal.Console{In: os.Stdin, Out: io.Discard, Err: io.Discard}
@@ -138,7 +140,7 @@ func uploadTree(t *testing.T) {
 // begun is a server that has the first half of a file from an earlier upload.
 func begun(name string) func(*testing.T) net.Listener {
 	return func(t *testing.T) net.Listener {
-		contents := bytes.Repeat([]byte("big"), minResumable)
+		contents := bytes.Repeat([]byte("big"), uploader.MinResumable)
 		must(t, os.WriteFile(name, contents, 0o666))
 		info, err := os.Stat(name)
 		must(t, err)

@@ -14,6 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/labnet/labnet/commands/client"
+	"github.com/labnet/labnet/commands/hook"
 	"github.com/labnet/labnet/commands/problem"
 	"github.com/labnet/labnet/commands/terminal"
 	"github.com/labnet/labnet/storage/dir"
@@ -188,7 +189,7 @@ func TestVariablesApart(t *testing.T) {
 	ofServe := func(v variable) bool { return slices.Contains(v.commands, "serve") }
 	t.Run("clients", func(t *testing.T) {
 		set(t, ofServe)
-		for _, fact := range facts(fullFacts()) {
+		for _, fact := range hook.Facts(fullFacts()) {
 			name, value, _ := strings.Cut(fact, "=")
 			t.Setenv(name, value)
 		}
@@ -220,7 +221,7 @@ func fullFacts() terminal.Object {
 func TestVariablesDocumented(t *testing.T) {
 	known := slices.Collect(maps.Keys(variables(t)))
 	known = append(known, client.TokenEnv)
-	for _, fact := range facts(fullFacts()) {
+	for _, fact := range hook.Facts(fullFacts()) {
 		name, _, _ := strings.Cut(fact, "=")
 		known = append(known, name)
 	}

@@ -1,4 +1,5 @@
-package commands
+// Package hook passes receipts on: to standard output, and to a command for each.
+package hook
 
 import (
 	"bytes"
@@ -19,27 +20,27 @@ import (
 )
 
 const (
-	defaultExecJobs    = 2
-	defaultExecTimeout = time.Hour
+	DefaultJobs    = 2         // commands at a time
+	DefaultTimeout = time.Hour // of one
 	// maxExecWaiting is how many bytes of receipts may wait for their command:
 	// those of some hundred thousand files. Of what comes then none is run.
 	maxExecWaiting = 32 << 20
 )
 
-// receiptOps are the kinds of receipts.
-var receiptOps = []string{"ping", "say", "blob", "upload", "folder"}
+// Ops are the kinds of receipts.
+var Ops = []string{"ping", "say", "blob", "upload", "folder"}
 
-// execOptions are the flags of serve that are about a command for each receipt.
-type execOptions struct {
-	argv    []string // none: no command
-	on      []string // the kinds of receipts that it is run for
-	jobs    int
-	timeout time.Duration
+// Options are the flags of serve that are about a command for each receipt.
+type Options struct {
+	Argv    []string // none: no command
+	On      []string // the kinds of receipts that it is run for
+	Jobs    int
+	Timeout time.Duration
 }
 
-// splitCommand splits a command into words, as a shell does that knows nothing
+// SplitCommand splits a command into words, as a shell does that knows nothing
 // but quotes. What only a shell could do is refused, lest somebody relies on it.
-func splitCommand(command string) ([]string, error) {
+func SplitCommand(command string) ([]string, error) {
 	const hint = `to use a shell, write --exec 'sh -c "…"'`
 	parser := shellwords.NewParser()
 	argv, err := parser.Parse(command)
@@ -66,10 +67,10 @@ func splitCommand(command string) ([]string, error) {
 	return argv, nil
 }
 
-// An executor runs a command for each receipt. Neither the receipts' senders nor
+// An Executor runs a command for each receipt. Neither the receipts' senders nor
 // the server ever wait for it. Its nil value runs nothing.
-type executor struct {
-	execOptions
+type Executor struct {
+	Options
 	log     zerolog.Logger
 	grace   time.Duration   // see execGrace
 	ctx     context.Context // ends the commands that run
@@ -84,15 +85,15 @@ type executor struct {
 	stopping bool
 }
 
-// startExec returns an executor whose owner must call finish.
-func startExec(o execOptions, log zerolog.Logger) *executor {
-	if len(o.argv) == 0 {
+// Start returns an executor whose owner must call Finish.
+func Start(o Options, log zerolog.Logger) *Executor {
+	if len(o.Argv) == 0 {
 		return nil
 	}
-	e := &executor{execOptions: o, log: log, grace: execGrace, reaper: startReaper()}
+	e := &Executor{Options: o, log: log, grace: execGrace, reaper: startReaper()}
 	e.changed.L = &e.mu
 	e.ctx, e.endAll = context.WithCancel(context.Background())
-	for range o.jobs {
+	for range o.Jobs {
 		e.workers.Go(func() {
 			for line := e.next(); line != nil; line = e.next() {
 				e.run(line)
@@ -103,8 +104,8 @@ func startExec(o execOptions, log zerolog.Logger) *executor {
 }
 
 // add has the command run for a receipt, and does not wait.
-func (e *executor) add(op string, line []byte) {
-	if e == nil || !slices.Contains(e.on, op) {
+func (e *Executor) add(op string, line []byte) {
+	if e == nil || !slices.Contains(e.On, op) {
 		return
 	}
 	e.mu.Lock()
@@ -122,7 +123,7 @@ func (e *executor) add(op string, line []byte) {
 }
 
 // next waits for a receipt. It returns nil once the executor stops.
-func (e *executor) next() []byte {
+func (e *Executor) next() []byte {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for len(e.waiting) == 0 && !e.stopping {
@@ -138,8 +139,8 @@ func (e *executor) next() []byte {
 	return line
 }
 
-// stop lets no more commands begin.
-func (e *executor) stop() {
+// Stop lets no more commands begin.
+func (e *Executor) Stop() {
 	if e == nil {
 		return
 	}
@@ -153,13 +154,13 @@ func (e *executor) stop() {
 	e.changed.Broadcast()
 }
 
-// finish stops, waits for the commands that run until ctx ends, and then ends
+// Finish stops, waits for the commands that run until ctx ends, and then ends
 // them.
-func (e *executor) finish(ctx context.Context) {
+func (e *Executor) Finish(ctx context.Context) {
 	if e == nil {
 		return
 	}
-	e.stop()
+	e.Stop()
 	defer e.reaper.close()
 	defer e.workers.Wait()
 	defer context.AfterFunc(ctx, e.endAll)()
@@ -168,7 +169,7 @@ func (e *executor) finish(ctx context.Context) {
 
 // notRun logs all there is to know of a receipt, so that its command can still
 // be run by other means.
-func (e *executor) notRun(line []byte, why string) {
+func (e *Executor) notRun(line []byte, why string) {
 	e.log.Error().Str("why", why).RawJSON("receipt", bytes.TrimSpace(line)).Msg("command not run")
 }
 

@@ -1,4 +1,4 @@
-package commands
+package hook
 
 import (
 	"bytes"
@@ -24,7 +24,7 @@ func TestSplitCommand(t *testing.T) {
 		`go 'it'\''s'`:                {"go", "it's"},
 		"go #x":                       {"go", "#x"},
 	} {
-		got, err := splitCommand(command)
+		got, err := SplitCommand(command)
 		if !slices.Equal(got, want) || (err == nil) != (want != nil) {
 			t.Errorf("%s: %q, %v, want %q", command, got, err, want)
 		}
@@ -90,7 +90,7 @@ func TestLoggedOutput(t *testing.T) {
 // and the log has the others.
 func TestExecBounded(t *testing.T) {
 	var log bytes.Buffer
-	e := &executor{execOptions: execOptions{on: []string{"upload"}}, log: zerolog.New(&log)}
+	e := &Executor{Options: Options{On: []string{"upload"}}, log: zerolog.New(&log)}
 	e.changed.L = &e.mu
 	line := terminal.Encode(terminal.Object{Op: "upload", Name: "a"})
 	e.size = maxExecWaiting - len(line)
@@ -103,7 +103,7 @@ func TestExecBounded(t *testing.T) {
 	if got := logValues(t, &log, "why"); len(e.waiting) != 1 || !slices.Equal(got, []string{"too many wait"}) {
 		t.Errorf("%d wait, not run: %q", len(e.waiting), got)
 	}
-	e.stop()
+	e.Stop()
 	e.add("upload", line)
 	if got := logValues(t, &log, "why"); len(got) != 3 || got[2] != "the server stops" {
 		t.Errorf("not run: %q", got)

@@ -1,6 +1,6 @@
 //go:build unix
 
-package commands
+package hook
 
 import (
 	"bufio"
@@ -63,21 +63,21 @@ func (l *logOf) await(t *testing.T, words string) string {
 }
 
 // shell starts an executor of a script, which ends with the test.
-func shell(t *testing.T, log *logOf, script string, adapt func(*execOptions)) *executor {
-	o := execOptions{argv: []string{"/bin/sh", "-c", script}, on: receiptOps, jobs: 1, timeout: time.Hour}
+func shell(t *testing.T, log *logOf, script string, adapt func(*Options)) *Executor {
+	o := Options{Argv: []string{"/bin/sh", "-c", script}, On: Ops, Jobs: 1, Timeout: time.Hour}
 	if adapt != nil {
 		adapt(&o)
 	}
-	e := startExec(o, zerolog.New(log))
+	e := Start(o, zerolog.New(log))
 	t.Cleanup(func() {
 		ended, cancel := context.WithCancel(context.Background())
 		cancel()
-		e.finish(ended)
+		e.Finish(ended)
 	})
 	return e
 }
 
-func (e *executor) addEvent(ev wire.Event) { e.add(ev.Op, terminal.Encode(terminal.ReceiptOf(ev))) }
+func (e *Executor) addEvent(ev wire.Event) { e.add(ev.Op, terminal.Encode(terminal.ReceiptOf(ev))) }
 
 // TestExecFacts: a command learns what was received, and of names nothing else
 // becomes than names.
@@ -130,7 +130,7 @@ func TestExecFails(t *testing.T) {
 
 func TestExecTimeout(t *testing.T) {
 	log := newLogOf()
-	e := shell(t, log, "exec sleep 1000", func(o *execOptions) { o.timeout = 10 * time.Millisecond })
+	e := shell(t, log, "exec sleep 1000", func(o *Options) { o.Timeout = 10 * time.Millisecond })
 	e.addEvent(wire.Event{Op: "ping"})
 	if line := log.await(t, "command failed"); !strings.Contains(line, "took longer than 10ms") {
 		t.Error(line)
@@ -142,13 +142,13 @@ func TestExecTimeout(t *testing.T) {
 func TestExecStops(t *testing.T) {
 	gate := pipe(t)
 	log := newLogOf()
-	e := shell(t, log, "echo begun; read -r end < '"+gate+"'", func(o *execOptions) { o.jobs = 2 })
+	e := shell(t, log, "echo begun; read -r end < '"+gate+"'", func(o *Options) { o.Jobs = 2 })
 	for range 5 {
 		e.addEvent(wire.Event{Op: "ping"})
 	}
 	log.await(t, "begun")
 	log.await(t, "begun")
-	e.stop()
+	e.Stop()
 	e.addEvent(wire.Event{Op: "ping"})
 	for range 4 {
 		log.await(t, "not run")
@@ -158,7 +158,7 @@ func TestExecStops(t *testing.T) {
 		t.Fatal(err)
 	}
 	io.WriteString(open, "end\nend\n")
-	e.finish(t.Context())
+	e.Finish(t.Context())
 	open.Close()
 	log.await(t, "command done")
 	log.await(t, "command done")
@@ -183,7 +183,7 @@ func TestExecKills(t *testing.T) {
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	e.finish(ended)
+	e.Finish(ended)
 	r.SetReadDeadline(time.Now().Add(30 * time.Second))
 	if _, err := b.ReadByte(); err != io.EOF {
 		t.Errorf("a process is left: %v", err)

@@ -1,4 +1,4 @@
-package commands
+package hook
 
 import (
 	"io"
@@ -14,14 +14,15 @@ import (
 // gives up: as long as a client may make no progress.
 const receiptTime = 30 * time.Second
 
-var errStalled = problem.New("nobody read the receipts for "+receiptTime.String(), "failed",
+// ErrStalled means that receipts are not read any more.
+var ErrStalled = problem.New("nobody read the receipts for "+receiptTime.String(), "failed",
 	"keep reading standard output; the senders were not acknowledged and will retry")
 
-// receipts writes a line for each thing received. Who reads them may be slow,
+// Receipts writes a line for each thing received. Who reads them may be slow,
 // and then senders wait for their answers. But if nothing can be written any
 // more, the server must neither wait for ever nor tell senders that all is well:
 // it is stopped before they are told, so that they send again to the next one.
-type receipts struct {
+type Receipts struct {
 	out   io.Writer
 	stop  func(error) // closes all connections
 	queue chan receipt
@@ -31,16 +32,16 @@ type receipts struct {
 	err    error         // why, from then on
 }
 
-// A receiptError means that standard output takes no receipts any more.
-type receiptError struct{ err error }
+// A ReceiptError means that standard output takes no receipts any more.
+type ReceiptError struct{ Err error }
 
-func (e *receiptError) Error() string { return "standard output: " + problem.Reason(e.err) }
-func (e *receiptError) Unwrap() error { return e.err }
+func (e *ReceiptError) Error() string { return "standard output: " + problem.Reason(e.Err) }
+func (e *ReceiptError) Unwrap() error { return e.Err }
 
-// tellReceipts has a server's receipts written to standard output, if con prints
+// Tell has a server's receipts written to standard output, if con prints
 // JSON, and commands run for them. Otherwise it returns nil.
-func tellReceipts(con *terminal.Console, srv *wire.Server, commands *executor) *receipts {
-	var written *receipts
+func Tell(con *terminal.Console, srv *wire.Server, commands *Executor) *Receipts {
+	var written *Receipts
 	if con.JSON {
 		written = writeReceipts(con.Out, func(err error) {
 			con.Broken(err)
@@ -67,12 +68,12 @@ type receipt struct {
 
 // writeReceipts begins to write to out. The caller must close the receipts once
 // nobody writes any more.
-func writeReceipts(out io.Writer, stop func(error)) *receipts {
-	r := &receipts{out: out, stop: stop, queue: make(chan receipt), broken: make(chan struct{})}
+func writeReceipts(out io.Writer, stop func(error)) *Receipts {
+	r := &Receipts{out: out, stop: stop, queue: make(chan receipt), broken: make(chan struct{})}
 	go func() {
 		for next := range r.queue {
 			stalled := time.AfterFunc(receiptTime, func() {
-				r.fail(errStalled)
+				r.fail(ErrStalled)
 			})
 			_, err := r.out.Write(next.line)
 			stalled.Stop()
@@ -88,7 +89,7 @@ func writeReceipts(out io.Writer, stop func(error)) *receipts {
 
 // write writes a line, and reports whether it did. If not, no connection is
 // open any more.
-func (r *receipts) write(line []byte) bool {
+func (r *Receipts) write(line []byte) bool {
 	next := receipt{line, make(chan struct{})}
 	select {
 	case r.queue <- next:
@@ -103,16 +104,16 @@ func (r *receipts) write(line []byte) bool {
 	}
 }
 
-func (r *receipts) fail(err error) {
+func (r *Receipts) fail(err error) {
 	r.once.Do(func() {
-		r.err = &receiptError{err}
+		r.err = &ReceiptError{err}
 		r.stop(r.err)
 		close(r.broken)
 	})
 }
 
-// close ends the writing, and returns why it failed, if it did.
-func (r *receipts) close() error {
+// Close ends the writing, and returns why it failed, if it did.
+func (r *Receipts) Close() error {
 	if r == nil {
 		return nil
 	}

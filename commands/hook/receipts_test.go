@@ -1,4 +1,4 @@
-package commands
+package hook
 
 import (
 	"bytes"
@@ -44,7 +44,7 @@ func TestReceiptsStall(t *testing.T) {
 		synctest.Wait()
 		<-r.broken
 		synctest.Wait()
-		if err := r.close(); !errors.Is(err, errStalled) || out.String() != "quick\n" {
+		if err := r.Close(); !errors.Is(err, ErrStalled) || out.String() != "quick\n" {
 			t.Errorf("%v, %q", err, &out)
 		}
 		close(read)

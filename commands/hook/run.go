@@ -1,4 +1,4 @@
-package commands
+package hook
 
 import (
 	"bytes"
@@ -26,7 +26,7 @@ const (
 )
 
 // run runs the command for one receipt, and logs what becomes of it.
-func (e *executor) run(line []byte) {
+func (e *Executor) run(line []byte) {
 	o := receiptIn(line)
 	log := e.log.With().Str("op", o.Op).Str("remote", o.Remote)
 	if o.Name != "" {
@@ -44,11 +44,11 @@ func (e *executor) run(line []byte) {
 	}
 }
 
-func (e *executor) execute(o terminal.Object, line []byte, log zerolog.Logger) (time.Duration, error) {
-	ctx, cancel := context.WithTimeoutCause(e.ctx, e.timeout, errors.New("took longer than "+e.timeout.String()))
+func (e *Executor) execute(o terminal.Object, line []byte, log zerolog.Logger) (time.Duration, error) {
+	ctx, cancel := context.WithTimeoutCause(e.ctx, e.Timeout, errors.New("took longer than "+e.Timeout.String()))
 	defer cancel()
-	cmd := exec.CommandContext(ctx, e.argv[0], e.argv[1:]...)
-	cmd.Env = append(environ(), facts(o)...)
+	cmd := exec.CommandContext(ctx, e.Argv[0], e.Argv[1:]...)
+	cmd.Env = append(environ(), Facts(o)...)
 	cmd.Stdin = bytes.NewReader(line)
 	stdout, stderr := &loggedOutput{log: log, stream: "stdout"}, &loggedOutput{log: log, stream: "stderr"}
 	cmd.Stdout, cmd.Stderr = stdout, stderr
@@ -79,9 +79,9 @@ func environ() (env []string) {
 	return env
 }
 
-// facts are the fields of a receipt as environment variables. A field that the
+// Facts are the fields of a receipt as environment variables. A field that the
 // receipt does not have is not set.
-func facts(o terminal.Object) (env []string) {
+func Facts(o terminal.Object) (env []string) {
 	set := func(name, value string) {
 		if value != "" && !strings.ContainsRune(value, 0) {
 			env = append(env, "LABNET_"+name+"="+value)

@@ -1,13 +1,13 @@
-package commands
+package uploader
 
 import (
 	"io"
 	"testing"
 )
 
-// Room that was given back twice would be two files' at once, whose contents and
+// A buffer that was given back twice would be two files' at once, whose contents and
 // digests would both be those of the last.
-func TestRoomIsGivenBackOnce(t *testing.T) {
+func TestBufferIsGivenBackOnce(t *testing.T) {
 	for range 100 { // a pool may drop what it is given
 		first := newContents(3)
 		copy(first.left, "one")
@@ -17,8 +17,8 @@ func TestRoomIsGivenBackOnce(t *testing.T) {
 		first.Close()
 		first.Close()
 		a, b := newContents(1), newContents(1)
-		if a.room == b.room {
-			t.Fatal("two files in one room")
+		if a.buffer == b.buffer {
+			t.Fatal("two files in one buffer")
 		}
 	}
 	if n, err := io.ReadAll(newContents(0)); len(n) > 0 || err != nil {

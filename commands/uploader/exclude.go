@@ -1,4 +1,4 @@
-package commands
+package uploader
 
 import (
 	"bytes"
@@ -107,12 +107,12 @@ func matchParts(parts, name []string) bool {
 	return len(name) == 0
 }
 
-// An exclusion is some patterns, of which the last that is about a name counts.
-type exclusion []pattern
+// An Exclusion is some patterns, of which the last that is about a name counts.
+type Exclusion []pattern
 
-// readExclusion reads the patterns of files and those given by themselves, which
+// ReadExclusion reads the patterns of files and those given by themselves, which
 // come behind. Its error is about the command line.
-func readExclusion(files, given []string) (e exclusion, err error) {
+func ReadExclusion(files, given []string) (e Exclusion, err error) {
 	for _, file := range files {
 		more, err := readPatterns(file)
 		if err != nil {
@@ -133,7 +133,7 @@ func readExclusion(files, given []string) (e exclusion, err error) {
 // readPatterns reads a file of patterns, one on a line. Empty lines, and those that
 // begin with "#", say nothing; "\#" and "\!" begin patterns that begin so. Spaces at
 // the end of a line count only behind a backslash.
-func readPatterns(file string) (list exclusion, err error) {
+func readPatterns(file string) (list Exclusion, err error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return nil, errors.New(problem.Of(err).Message)
@@ -168,7 +168,7 @@ func trimSpaces(s string) string {
 
 // excludes returns the pattern by which a file or folder is left out, if so. Its
 // name is slash-separated, from the folder on that is an argument.
-func (e exclusion) excludes(name string, folder bool) (by string, ok bool) {
+func (e Exclusion) excludes(name string, folder bool) (by string, ok bool) {
 	if len(e) == 0 {
 		return "", false
 	}
@@ -183,7 +183,7 @@ func (e exclusion) excludes(name string, folder bool) (by string, ok bool) {
 
 // excludesArgument is excludes for an argument, about which patterns that begin in
 // the argument say nothing, and none if it is "." or "..".
-func (e exclusion) excludesArgument(arg string, folder bool) (by string, ok bool) {
+func (e Exclusion) excludesArgument(arg string, folder bool) (by string, ok bool) {
 	name := filepath.Base(filepath.Clean(arg))
 	if name == "." || name == ".." {
 		return "", false

@@ -1,4 +1,4 @@
-package commands
+package uploader
 
 import (
 	"os"
@@ -67,7 +67,7 @@ var excludeTests = []struct {
 
 func TestExclude(t *testing.T) {
 	for _, test := range excludeTests {
-		e, err := readExclusion(nil, strings.Fields(test.patterns))
+		e, err := ReadExclusion(nil, strings.Fields(test.patterns))
 		if err != nil {
 			t.Errorf("%q: %v", test.patterns, err)
 			continue
@@ -77,7 +77,7 @@ func TestExclude(t *testing.T) {
 			t.Errorf("%q on %q: excluded %t by %q", test.patterns, test.name, got, by)
 		}
 	}
-	e, err := readExclusion(nil, []string{"e\u0301"})
+	e, err := ReadExclusion(nil, []string{"e\u0301"})
 	if _, got := e.excludes("\u00e9", false); err != nil || !got {
 		t.Errorf("another spelling: excluded %t, %v", got, err)
 	}
@@ -133,7 +133,7 @@ func TestExcludeArgument(t *testing.T) {
 		{"*", ".", true, false},
 		{"*.tmp !y.tmp", "y.tmp", false, false},
 	} {
-		e, err := readExclusion(nil, strings.Fields(test.patterns))
+		e, err := ReadExclusion(nil, strings.Fields(test.patterns))
 		if _, got := e.excludesArgument(test.arg, test.folder); err != nil || got != test.excluded {
 			t.Errorf("%q on %q: excluded %t, %v", test.patterns, test.arg, got, err)
 		}
@@ -142,7 +142,7 @@ func TestExcludeArgument(t *testing.T) {
 
 func TestBadPatterns(t *testing.T) {
 	for _, pattern := range []string{"", "/", "!", "!/", "[", "[a", "a[]", "[]a]", `a\`, "a//b", "./a", "../a", "a/..", "\xff", "x/[/y"} {
-		if e, err := readExclusion(nil, []string{pattern}); err == nil {
+		if e, err := ReadExclusion(nil, []string{pattern}); err == nil {
 			t.Errorf("%q is read as %+v", pattern, e)
 		} else if d := problem.Of(err); d.Code != problem.ExitUsage {
 			t.Errorf("%q: exit code %d", pattern, d.Code)
@@ -156,7 +156,7 @@ func TestExcludeFrom(t *testing.T) {
 	if err := os.WriteFile(file, []byte(lines), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	e, err := readExclusion([]string{file}, []string{"z.o", "!ends "})
+	e, err := ReadExclusion([]string{file}, []string{"z.o", "!ends "})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,7 +169,7 @@ func TestExcludeFrom(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, file := range []string{file, file + ".missing", filepath.Dir(file)} {
-		if _, err := readExclusion([]string{file}, nil); err == nil || problem.Of(err).Code != problem.ExitUsage {
+		if _, err := ReadExclusion([]string{file}, nil); err == nil || problem.Of(err).Code != problem.ExitUsage {
 			t.Errorf("%s: error %v", file, err)
 		} else {
 			t.Log(err)

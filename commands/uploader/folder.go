@@ -1,4 +1,4 @@
-package commands
+package uploader
 
 import (
 	"errors"
@@ -24,8 +24,8 @@ var (
 	errKind = problem.New("neither a file nor a folder", "not-a-file", "")
 )
 
-// items finds what the arguments name, in order.
-func (u *uploader) items(args []string) iter.Seq[*item] {
+// Items finds what the arguments name, in order.
+func (u *Uploader) Items(args []string) iter.Seq[*item] {
 	return func(yield func(*item) bool) {
 		for _, arg := range args {
 			if !u.argument(arg, yield) {
@@ -37,22 +37,22 @@ func (u *uploader) items(args []string) iter.Seq[*item] {
 
 // argument yields what one argument names, as the functions below do until
 // yield returns false.
-func (u *uploader) argument(arg string, yield func(*item) bool) bool {
-	name := u.name
+func (u *Uploader) argument(arg string, yield func(*item) bool) bool {
+	name := u.Name
 	if name == "" && arg != "-" {
 		name = baseName(arg)
 	}
-	if u.into != "" {
-		name = u.into + "/" + name
+	if u.Into != "" {
+		name = u.Into + "/" + name
 	}
 	if arg == "-" {
-		return yield(&item{file: arg, name: name, stream: &stream{Stream: u.con.Interrupts.Stream(u.con.In)}})
+		return yield(&item{file: arg, name: name, stream: &stream{Stream: u.Con.Interrupts.Stream(u.Con.In)}})
 	}
 	info, err := os.Stat(arg)
 	if err != nil {
 		return yield(&item{file: arg, err: err})
 	}
-	if by, excluded := u.exclude.excludesArgument(arg, info.IsDir()); excluded {
+	if by, excluded := u.Exclude.excludesArgument(arg, info.IsDir()); excluded {
 		return yield(excludedBy(arg, by))
 	}
 	switch {
@@ -66,7 +66,7 @@ func (u *uploader) argument(arg string, yield func(*item) bool) bool {
 		return yield(&item{file: arg, name: name})
 	case info.Mode()&fs.ModeNamedPipe != 0: // such as bash's <(command)
 		f, err := os.Open(arg)
-		return yield(&item{file: arg, name: name, err: err, stream: &stream{Stream: u.con.Interrupts.Stream(f)}})
+		return yield(&item{file: arg, name: name, err: err, stream: &stream{Stream: u.Con.Interrupts.Stream(f)}})
 	}
 	return yield(&item{file: arg, err: errKind})
 }
@@ -82,7 +82,7 @@ func baseName(arg string) string {
 // folder yields what is in the folder at and below it, and at itself if that is
 // nothing. From the argument on, at is called inside. It knows the folders above, at
 // included, and the permissions of those that lead to name.
-func (u *uploader) folder(at, inside, name string, above []fs.FileInfo, modes []fs.FileMode, yield func(*item) bool) bool {
+func (u *Uploader) folder(at, inside, name string, above []fs.FileInfo, modes []fs.FileMode, yield func(*item) bool) bool {
 	modes = append(slices.Clip(modes), folderMode(above[len(above)-1]))
 	entries, err := os.ReadDir(at)
 	if err != nil && !yield(&item{file: at, err: err}) {
@@ -96,7 +96,7 @@ func (u *uploader) folder(at, inside, name string, above []fs.FileInfo, modes []
 		it := &item{file: filepath.Join(at, entry.Name()), name: path.Join(name, entry.Name()), folders: modes}
 		info := u.lookAt(it, entry)
 		below := path.Join(inside, entry.Name())
-		if by, excluded := u.exclude.excludes(below, info != nil && info.IsDir()); excluded {
+		if by, excluded := u.Exclude.excludes(below, info != nil && info.IsDir()); excluded {
 			it, info = excludedBy(it.file, by), nil
 		}
 		empty = empty && it.note != ""
@@ -137,11 +137,11 @@ func folderMode(info fs.FileInfo) fs.FileMode {
 
 // lookAt returns what is behind a folder's entry if it is a folder. Otherwise
 // it notes in the item what keeps it from being sent, if anything does.
-func (u *uploader) lookAt(it *item, entry fs.DirEntry) fs.FileInfo {
+func (u *Uploader) lookAt(it *item, entry fs.DirEntry) fs.FileInfo {
 	kind := entry.Type()
 	var info fs.FileInfo
 	if kind&fs.ModeSymlink != 0 {
-		if !u.follow {
+		if !u.Follow {
 			it.note, it.hint = "symbolic link, skipped", "-L follows symbolic links"
 			return nil
 		}

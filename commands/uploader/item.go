@@ -1,4 +1,4 @@
-package commands
+package uploader
 
 import (
 	"cmp"
@@ -24,8 +24,8 @@ import (
 )
 
 var (
-	// errChanged means that a file was written to while it was sent.
-	errChanged = problem.New("changed while it was read", "changed", "send it again when nothing writes to it")
+	// ErrChanged means that a file was written to while it was sent.
+	ErrChanged = problem.New("changed while it was read", "changed", "send it again when nothing writes to it")
 	// errBadName means that no server can be told the name.
 	errBadName = problem.New("its name cannot be sent", string(wire.CodeName), client.RenameHint)
 	// errNoStreams is about the protocol of the course.
@@ -34,12 +34,12 @@ var (
 )
 
 const (
-	// minResumable is the size in bytes from which a file is worth resuming:
+	// MinResumable is the size in bytes from which a file is worth resuming:
 	// below, it is sent sooner than the server could look for what it has of it.
-	minResumable = 1 << 20
-	// maxReadAhead is the most bytes of a file that is read before it is its
+	MinResumable = 1 << 20
+	// MaxReadAhead is the most bytes of a file that is read before it is its
 	// turn. Larger ones are only opened then, so that few are open at once.
-	maxReadAhead = 16 << 10
+	MaxReadAhead = 16 << 10
 )
 
 // An item is one thing that upload was told to send.
@@ -74,10 +74,10 @@ type item struct {
 }
 
 // prepare looks at what is to be sent, and reads it if it is small.
-func (u *uploader) prepare(it *item) {
-	a := wire.Announcement{Name: spelt(it.name, runtime.GOOS), Size: -1, Digest: u.digest}
+func (u *Uploader) prepare(it *item) {
+	a := wire.Announcement{Name: spelt(it.name, runtime.GOOS), Size: -1, Digest: u.Digest}
 	it.err = cmp.Or(it.err, checkName(a.Name))
-	if !u.noPerms {
+	if !u.NoPerms {
 		a.Folders = it.folders
 	}
 	if it.err == nil && it.note == "" && !it.folder && it.stream == nil {
@@ -87,13 +87,13 @@ func (u *uploader) prepare(it *item) {
 				a.Size = it.info.Size()
 				a.Holes = holes(it.info)
 			}
-			if a.Size >= minResumable {
+			if a.Size >= MinResumable {
 				a.ID = client.UploadID(it.file, it.name, it.info)
 			}
-			if !u.noTimes {
+			if !u.NoTimes {
 				a.ModTime = it.info.ModTime()
 			}
-			if !u.noPerms {
+			if !u.NoPerms {
 				a.Mode, a.HasMode = it.info.Mode().Perm(), true
 			}
 		}
@@ -153,7 +153,7 @@ func (it *item) look() error {
 	}
 	it.contents, it.unsized = nil, false
 	size := it.info.Size()
-	if size > maxReadAhead {
+	if size > MaxReadAhead {
 		return nil
 	}
 	it.contents = newContents(size)
@@ -218,25 +218,25 @@ func (it *item) source() io.ReadCloser {
 }
 
 // contents are those of a small file. They can be read once: Close gives their
-// room to others.
+// buffer to others.
 type contents struct {
-	room *room // nil once closed
-	left []byte
+	buffer *buffer // nil once closed
+	left   []byte
 }
 
-// A room is a multiple of roomUnit long.
-type room struct{ bytes []byte }
+// A buffer is a multiple of bufferUnit long.
+type buffer struct{ bytes []byte }
 
-const roomUnit = 4 << 10
+const bufferUnit = 4 << 10
 
-// rooms holds those that are free, by how many units they have.
-var rooms [maxReadAhead/roomUnit + 1]sync.Pool
+// buffers holds those that are free, by how many units they have.
+var buffers [MaxReadAhead/bufferUnit + 1]sync.Pool
 
 func newContents(size int64) *contents {
-	units := (size + roomUnit - 1) / roomUnit
-	r, ok := rooms[units].Get().(*room)
+	units := (size + bufferUnit - 1) / bufferUnit
+	r, ok := buffers[units].Get().(*buffer)
 	if !ok {
-		r = &room{make([]byte, units*roomUnit)}
+		r = &buffer{make([]byte, units*bufferUnit)}
 	}
 	return &contents{r, r.bytes[:size]}
 }
@@ -250,9 +250,9 @@ func (c *contents) Read(p []byte) (n int, err error) {
 }
 
 func (c *contents) Close() error {
-	if c.room != nil {
-		rooms[len(c.room.bytes)/roomUnit].Put(c.room)
-		c.room, c.left = nil, nil
+	if c.buffer != nil {
+		buffers[len(c.buffer.bytes)/bufferUnit].Put(c.buffer)
+		c.buffer, c.left = nil, nil
 	}
 	return nil
 }
@@ -273,7 +273,7 @@ func (it *item) label() string {
 }
 
 // object is what is printed of an item.
-func (u *uploader) object(it *item) terminal.Object {
+func (u *Uploader) object(it *item) terminal.Object {
 	op := "upload"
 	if it.folder {
 		op = "folder"
@@ -283,7 +283,7 @@ func (u *uploader) object(it *item) terminal.Object {
 
 // labSend sends one item in the lab dialect, and notes its outcome. Its error
 // ends all.
-func (u *uploader) labSend(ctx context.Context, it *item, names *coincidence) error {
+func (u *Uploader) labSend(ctx context.Context, it *item, names *coincidence) error {
 	if it.note != "" {
 		u.skip(it)
 		return nil
@@ -292,12 +292,12 @@ func (u *uploader) labSend(ctx context.Context, it *item, names *coincidence) er
 }
 
 // skip tells that an item is left out.
-func (u *uploader) skip(it *item) {
+func (u *Uploader) skip(it *item) {
 	u.nested = u.nested || it.nested
-	u.con.Skip(u.object(it), it.note, it.hint, it.excluded)
+	u.Con.Skip(u.object(it), it.note, it.hint, it.excluded)
 }
 
-func (u *uploader) labUpload(ctx context.Context, it *item, names *coincidence) error {
+func (u *Uploader) labUpload(ctx context.Context, it *item, names *coincidence) error {
 	u.prepare(it)
 	switch {
 	case it.folder:
@@ -310,7 +310,7 @@ func (u *uploader) labUpload(ctx context.Context, it *item, names *coincidence) 
 		return errCoincides
 	}
 	a := it.announcement
-	r := u.con.Meter.Measure(it.label(), a.Size, it.source(), nil)
+	r := u.Con.Meter.Measure(it.label(), a.Size, it.source(), nil)
 	defer r.Close()
 	it.start = time.Now()
 	err := u.LabDo(ctx, func(c *wire.LabClient) error { return c.Upload(ctx, a.Name, r, a.Size) })
@@ -324,14 +324,14 @@ func (u *uploader) labUpload(ctx context.Context, it *item, names *coincidence) 
 }
 
 // print shows that an item was kept.
-func (u *uploader) print(it *item, saved wire.Saved) {
+func (u *Uploader) print(it *item, saved wire.Saved) {
 	done := u.object(it)
 	if it.folder {
 		done.Name = saved.Name
 		if u.brief && it.nested {
-			u.con.Done(done)
+			u.Con.Done(done)
 		} else {
-			u.con.Result(done, "%s  empty folder", escape.Name(it.file+string(os.PathSeparator)))
+			u.Con.Result(done, "%s  empty folder", escape.Name(it.file+string(os.PathSeparator)))
 		}
 		return
 	}
@@ -341,22 +341,22 @@ func (u *uploader) print(it *item, saved wire.Saved) {
 	remark, remarkable := remarkOn(it.announcement, saved)
 	u.sent(it, done, digest+":"+sum, remark, remarkable)
 	if it.stream != nil && it.stream.producer != nil && saved.Size == 0 {
-		u.con.Note("%s: the command wrote nothing; an empty file was kept", escape.Name(it.label()))
+		u.Con.Note("%s: the command wrote nothing; an empty file was kept", escape.Name(it.label()))
 	}
 }
 
 // sent prints that a file was sent. If it is remarkable, it has a line in any case.
-func (u *uploader) sent(it *item, done terminal.Object, digest, remark string, remarkable bool) {
+func (u *Uploader) sent(it *item, done terminal.Object, digest, remark string, remarkable bool) {
 	took := time.Since(it.start)
 	if u.brief && it.nested && !remarkable {
-		u.con.Done(done)
+		u.Con.Done(done)
 		return
 	}
 	label := it.label()
 	if it.name == "" { // which the server has chosen
 		label, remark = done.Name, ""
 	}
-	u.con.Sent(done, label, digest, remark, took)
+	u.Con.Sent(done, label, digest, remark, took)
 }
 
 // remarkOn says what is special about a file that was kept, and whether that needs a
@@ -397,7 +397,7 @@ func (f *steadyFile) Read(p []byte) (int, error) {
 func (f *steadyFile) check() error {
 	now, err := f.Stat()
 	if err == nil && (now.Size() != f.before.Size() || !now.ModTime().Equal(f.before.ModTime()) || !os.SameFile(now, f.before)) {
-		err = errChanged
+		err = ErrChanged
 	}
 	return err
 }

@@ -1,4 +1,4 @@
-package commands
+package uploader
 
 import (
 	"cmp"
@@ -31,7 +31,7 @@ const (
 // wait for their answers, so that neither the distance to the server nor its
 // disk is waited for once per item. Outcomes are told in the order of the items.
 type pipeline struct {
-	*uploader
+	*Uploader
 	queue <-chan []*item
 	batch []*item // what is left of the one taken from the queue
 	again []*item // that go before those, since a try failed
@@ -51,22 +51,22 @@ type pipeline struct {
 
 // sendEach sends items, in more than one try if need be. It returns an error
 // only if no other can be sent either.
-func (u *uploader) sendEach(ctx context.Context, items iter.Seq[*item]) error {
-	defer u.con.Work(ctx, "files", 0, u.Lab != 0)()
+func (u *Uploader) sendEach(ctx context.Context, items iter.Seq[*item]) error {
+	defer u.Con.Work(ctx, "files", 0, u.Lab != 0)()
 	if u.Lab != 0 {
 		var names coincidence
 		for it := range items {
-			u.con.Meter.Find()
+			u.Con.Meter.Find()
 			if err := u.labSend(ctx, it, &names); err != nil {
 				return err
 			}
-			u.con.Meter.Tell()
+			u.Con.Meter.Tell()
 		}
 		return nil
 	}
 	preparing, stop := context.WithCancel(ctx)
 	defer stop()
-	p := &pipeline{uploader: u, queue: u.prepareAll(preparing, items)}
+	p := &pipeline{Uploader: u, queue: u.prepareAll(preparing, items)}
 	patience := u.Patience()
 	abandoned := false // the last item, because the server was lost
 	for {
@@ -79,7 +79,7 @@ func (u *uploader) sendEach(ctx context.Context, items iter.Seq[*item]) error {
 			abandoned = false
 		}
 		first := p.again[0]
-		again, err := patience.Wait(ctx, u.con, first.label(), first.failure)
+		again, err := patience.Wait(ctx, u.Con, first.label(), first.failure)
 		if err == nil && !again {
 			gone := client.IsServerGone(first.failure)
 			if gone && (abandoned || !p.HasReached()) {
@@ -100,7 +100,7 @@ func (p *pipeline) giveUp(ctx context.Context, patience *client.Patience) error 
 	for {
 		it := p.again[0]
 		p.again = p.again[1:]
-		p.con.Meter.Tell()
+		p.Con.Meter.Tell()
 		if err := p.count(ctx, it, patience.Spent(it.failure, it.stream == nil && p.HasReached())); err != nil {
 			return err
 		}
@@ -112,7 +112,7 @@ func (p *pipeline) giveUp(ctx context.Context, patience *client.Patience) error 
 
 // giveUpAll returns err, of which one item failed, as one of all: there is no server.
 func (p *pipeline) giveUpAll(it *item, err error) error {
-	p.con.Failure(p.object(it), err)
+	p.Con.Failure(p.object(it), err)
 	return err
 }
 
@@ -124,7 +124,7 @@ func endsTry(err error) bool {
 
 // prepareAll prepares items, several batches at once, and passes them on in
 // order until ctx ends. A batch is what was found by then.
-func (u *uploader) prepareAll(ctx context.Context, items iter.Seq[*item]) <-chan []*item {
+func (u *Uploader) prepareAll(ctx context.Context, items iter.Seq[*item]) <-chan []*item {
 	found := u.findAll(ctx, items)
 	queue := make(chan []*item, maxPrepared)
 	go func() {
@@ -151,7 +151,7 @@ func (u *uploader) prepareAll(ctx context.Context, items iter.Seq[*item]) <-chan
 // prepareBatch prepares a batch and passes it on after the one before: as a whole,
 // or what there is of it whenever nothing else waits to be announced, since what
 // follows may be slow.
-func (u *uploader) prepareBatch(ctx context.Context, batch []*item, before <-chan struct{}, queue chan<- []*item) {
+func (u *Uploader) prepareBatch(ctx context.Context, batch []*item, before <-chan struct{}, queue chan<- []*item) {
 	passed := 0
 	for i, it := range batch {
 		u.prepare(it)
@@ -175,13 +175,13 @@ func (u *uploader) prepareBatch(ctx context.Context, batch []*item, before <-cha
 }
 
 // findAll passes items on until ctx ends.
-func (u *uploader) findAll(ctx context.Context, items iter.Seq[*item]) <-chan *item {
+func (u *Uploader) findAll(ctx context.Context, items iter.Seq[*item]) <-chan *item {
 	found := make(chan *item, maxFound)
 	go func() {
 		defer close(found)
-		defer u.con.Meter.FoundAll()
+		defer u.Con.Meter.FoundAll()
 		for it := range items {
-			u.con.Meter.Find()
+			u.Con.Meter.Find()
 			select {
 			case found <- it:
 			case <-ctx.Done():
@@ -217,12 +217,12 @@ func (p *pipeline) try(ctx context.Context) error {
 	told := make(chan struct{})
 	go func() {
 		defer close(told)
-		p.con.Gather(true)
-		defer p.con.Gather(false)
+		p.Con.Gather(true)
+		defer p.Con.Gather(false)
 		for it := range p.sent {
 			p.tell(ctx, it)
 			if len(p.sent) == 0 {
-				p.con.Flush()
+				p.Con.Flush()
 			}
 		}
 	}()
@@ -368,7 +368,7 @@ func (p *pipeline) sendFirst(ctx context.Context) {
 		if it.announcement.ID != "" {
 			resumed = it.resumedAt
 		}
-		r := p.con.Meter.Measure(it.label(), it.announcement.Size, it.source(), resumed)
+		r := p.Con.Meter.Measure(it.label(), it.announcement.Size, it.source(), resumed)
 		it.transfer.Send(ctx, r) // an error comes again when the answer is waited for
 		r.Close()
 		it.contents = nil
@@ -384,7 +384,7 @@ func (p *pipeline) sendFirst(ctx context.Context) {
 // tell waits for the outcome of an item that was sent, and tells it.
 func (p *pipeline) tell(ctx context.Context, it *item) {
 	if it.note != "" {
-		p.con.Meter.Tell()
+		p.Con.Meter.Tell()
 		p.skip(it)
 		return
 	}
@@ -392,7 +392,7 @@ func (p *pipeline) tell(ctx context.Context, it *item) {
 	err := cmp.Or(it.err, it.failure)
 	if err == nil {
 		if !it.transfer.Settled() {
-			p.con.Flush()
+			p.Con.Flush()
 		}
 		saved, err = it.transfer.Saved(ctx)
 		err = p.Classify(ctx, err)
@@ -418,7 +418,7 @@ func (p *pipeline) tell(ctx context.Context, it *item) {
 		}
 		return
 	}
-	p.con.Meter.Tell()
+	p.Con.Meter.Tell()
 	p.err = cmp.Or(p.err, p.count(ctx, it, err))
 }
 

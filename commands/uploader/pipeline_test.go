@@ -1,4 +1,4 @@
-package commands
+package uploader
 
 import "testing"
 
@@ -11,7 +11,7 @@ func TestBatchIsPassedOn(t *testing.T) {
 	}
 	before, queue := make(chan struct{}), make(chan []*item, 1)
 	close(before)
-	go new(uploader).prepareBatch(t.Context(), batch, before, queue)
+	go new(Uploader).prepareBatch(t.Context(), batch, before, queue)
 	first := <-queue
 	rest := <-queue
 	for len(first)+len(rest) < len(batch) {

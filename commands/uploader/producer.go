@@ -1,4 +1,4 @@
-package commands
+package uploader
 
 import (
 	"errors"
@@ -196,17 +196,17 @@ func (e *commandError) Describe() problem.Description {
 }
 
 // A cutShort command was ended because its output could not be sent.
-type cutShort struct {
+type cutShortError struct {
 	name string
 	err  error
 }
 
-func (e *cutShort) Error() string {
+func (e *cutShortError) Error() string {
 	return problem.Of(e.err).Message + "; " + escape.Name(e.name) + " was ended"
 }
-func (e *cutShort) Unwrap() error { return e.err }
+func (e *cutShortError) Unwrap() error { return e.err }
 
-func (e *cutShort) Describe() problem.Description {
+func (e *cutShortError) Describe() problem.Description {
 	d := problem.Of(e.err)
 	d.Message = e.Error()
 	return d

@@ -1,4 +1,4 @@
-package commands
+package uploader
 
 import (
 	"errors"
@@ -23,12 +23,12 @@ func TestVanishing(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := os.WriteFile("tree/d", make([]byte, 2*maxReadAhead), 0o666); err != nil {
+	if err := os.WriteFile("tree/d", make([]byte, 2*MaxReadAhead), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	u := &uploader{con: terminal.New(os.Stdin, os.Stdout, os.Stderr), uploadOptions: uploadOptions{digest: wire.Digests()[0]}}
+	u := &Uploader{Con: terminal.New(os.Stdin, os.Stdout, os.Stderr), Options: Options{Digest: wire.Digests()[0]}}
 	got := map[string]bool{} // whether it is there
-	for it := range u.items([]string{"tree"}) {
+	for it := range u.Items([]string{"tree"}) {
 		switch filepath.ToSlash(it.file) {
 		case "tree/a":
 			if err := errors.Join(os.RemoveAll("tree/b"), os.Remove("tree/c")); err != nil {
