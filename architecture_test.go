@@ -30,6 +30,7 @@ var mayImport = map[string][]string{
 	"commands": {"commands/...", "wire", "storage/..."},
 
 	"commands/escape":                {},
+	"commands/shellcomp":             {},
 	"commands/size":                  {},
 	"commands/reload":                {},
 	"commands/problem":               {"commands/escape"},

@@ -155,6 +155,6 @@ func TestFlagWords(t *testing.T) {
 func TestPackagedScripts(t *testing.T) {
 	files := map[string]string{"bash": "labnet.bash", "zsh": "_labnet", "fish": "labnet.fish"}
 	for _, shell := range shells {
-		terminaltest.Golden(t, filepath.Join("..", "packaging", "completions", files[shell.name]), shell.script(newApp(&terminal.Console{})))
+		terminaltest.Golden(t, filepath.Join("..", "packaging", "completions", files[shell.name]), shell.script(commandsToComplete(newApp(&terminal.Console{}))))
 	}
 }

@@ -1,15 +1,51 @@
-package commands
+// Package shellcomp writes scripts that complete a command line in bash, zsh and fish. They
+// know all words by themselves, and never run the program.
+package shellcomp
 
 import (
 	"fmt"
 	"strings"
-
-	"github.com/urfave/cli/v2"
 )
 
-// bashScript leaves names of files to bash itself, which alone knows how they are
+// A Command is a subcommand of labnet.
+type Command struct {
+	Name, Usage string
+	Flags       []Flag
+	Arguments   Values
+}
+
+// A Flag is one of a command.
+type Flag struct {
+	Long, Short string // with their hyphens; there may be no short one
+	Usage       string
+	Value       string // what stands for its value, or "" if it has none
+	Values      Values
+}
+
+// Values are what can be completed in some place: one of these words, or else files or
+// folders, or else nothing.
+type Values struct {
+	Words   []string
+	Files   bool
+	Folders bool
+}
+
+// spellings returns the ways to write a flag.
+func (f Flag) spellings() []string {
+	if f.Short == "" {
+		return []string{f.Long}
+	}
+	return []string{f.Short, f.Long}
+}
+
+// madeBy is the first comment of a script.
+func madeBy(shell string) string {
+	return "# Completes labnet in " + shell + ". Made by: labnet completion " + shell + "\n"
+}
+
+// Bash leaves names of files to bash itself, which alone knows how they are
 // quoted. Bash breaks --flag=value into three words.
-func bashScript(app *cli.App) string {
+func Bash(commands []Command) string {
 	var b strings.Builder
 	b.WriteString(madeBy("bash"))
 	b.WriteString(`_labnet() {
@@ -27,24 +63,26 @@ func bashScript(app *cli.App) string {
     done
     case $((COMP_CWORD > 1)),${COMP_WORDS[1]},$prev in
 `)
-	for _, cmd := range app.Commands {
-		for _, f := range flagsOf(cmd) {
-			if f.value == "" {
+	var names []string
+	for _, cmd := range commands {
+		names = append(names, cmd.Name)
+		for _, f := range cmd.Flags {
+			if f.Value == "" {
 				continue
 			}
 			var patterns []string
 			for _, s := range f.spellings() {
 				patterns = append(patterns, "1,"+cmd.Name+","+s)
 			}
-			fmt.Fprintf(&b, "    %s) %s ;;\n", strings.Join(patterns, " | "), bashSets(valueOf(f)))
+			fmt.Fprintf(&b, "    %s) %s ;;\n", strings.Join(patterns, " | "), bashSets(f.Values))
 		}
 		var flags []string
-		for _, f := range flagsOf(cmd) {
-			flags = append(flags, f.long)
+		for _, f := range cmd.Flags {
+			flags = append(flags, f.Long)
 		}
-		fmt.Fprintf(&b, "    1,%s,*) flags='%s' %s ;;\n", cmd.Name, strings.Join(flags, " "), bashSets(argumentsOf(app, cmd)))
+		fmt.Fprintf(&b, "    1,%s,*) flags='%s' %s ;;\n", cmd.Name, strings.Join(flags, " "), bashSets(cmd.Arguments))
 	}
-	fmt.Fprintf(&b, "    0,*) flags='--help --version' words='%s' ;;\n", strings.Join(commandNames(app), " "))
+	fmt.Fprintf(&b, "    0,*) flags='--help --version' words='%s' ;;\n", strings.Join(names, " "))
 	b.WriteString(`    esac
     if [[ $cur == -* && $prev != -- ]]; then
         words=$flags files=''
@@ -65,25 +103,18 @@ fi
 }
 
 // bashSets sets the variables of the script for what can be completed.
-func bashSets(c completing) string {
+func bashSets(c Values) string {
 	switch {
-	case c.files:
+	case c.Files:
 		return "files=default"
-	case c.folders:
+	case c.Folders:
 		return "files=dirnames"
 	}
-	return "words='" + strings.Join(c.words, " ") + "'"
+	return "words='" + strings.Join(c.Words, " ") + "'"
 }
 
-func commandNames(app *cli.App) (names []string) {
-	for _, cmd := range app.Commands {
-		names = append(names, cmd.Name)
-	}
-	return names
-}
-
-// zshScript can be sourced, and can be a file _labnet in fpath.
-func zshScript(app *cli.App) string {
+// Zsh can be sourced, and can be a file _labnet in fpath.
+func Zsh(commands []Command) string {
 	var b strings.Builder
 	b.WriteString("#compdef labnet\n")
 	b.WriteString(madeBy("zsh"))
@@ -92,8 +123,8 @@ func zshScript(app *cli.App) string {
     local -a commands
     commands=(
 `)
-	for _, cmd := range app.Commands {
-		fmt.Fprintf(&b, "        %s\n", quote(cmd.Name+":"+zshEscape(cmd.Usage)))
+	for _, cmd := range commands {
+		fmt.Fprintf(&b, "        %s\n", Quote(cmd.Name+":"+zshEscape(cmd.Usage)))
 	}
 	b.WriteString(`    )
     _arguments -C '(- *)--help[show what labnet can do]' '(- *)--version[show the version]' \
@@ -101,30 +132,30 @@ func zshScript(app *cli.App) string {
     case $state,$words[1] in
     command,*) _describe command commands ;;
 `)
-	for _, cmd := range app.Commands {
+	for _, cmd := range commands {
 		fmt.Fprintf(&b, "    arguments,%s)\n        _arguments -S", cmd.Name)
-		for _, f := range flagsOf(cmd) {
-			spec := "[" + zshEscape(f.says) + "]"
-			if f.value != "" {
-				spec += ":" + zshEscape(f.value) + ":" + zshAction(valueOf(f))
+		for _, f := range cmd.Flags {
+			spec := "[" + zshEscape(f.Usage) + "]"
+			if f.Value != "" {
+				spec += ":" + zshEscape(f.Value) + ":" + zshAction(f.Values)
 			}
 			for _, s := range f.spellings() {
 				word := s
-				if f.value != "" && s == f.long {
+				if f.Value != "" && s == f.Long {
 					word += "=" // or the next word
 				}
 				exclusive := "(" + strings.Join(f.spellings(), " ") + ")"
-				fmt.Fprintf(&b, " \\\n            %s", quote(exclusive+word+spec))
+				fmt.Fprintf(&b, " \\\n            %s", Quote(exclusive+word+spec))
 			}
 		}
-		arguments := argumentsOf(app, cmd)
+		arguments := cmd.Arguments
 		switch {
 		case cmd.Name == "help":
 			b.WriteString(" \\\n            '1: :{_describe command commands}'")
-		case len(arguments.words) > 0:
-			fmt.Fprintf(&b, " \\\n            %s", quote("1: :"+zshAction(arguments)))
-		case arguments.files:
-			fmt.Fprintf(&b, " \\\n            %s", quote("*:file:"+zshAction(arguments)))
+		case len(arguments.Words) > 0:
+			fmt.Fprintf(&b, " \\\n            %s", Quote("1: :"+zshAction(arguments)))
+		case arguments.Files:
+			fmt.Fprintf(&b, " \\\n            %s", Quote("*:file:"+zshAction(arguments)))
 		}
 		b.WriteString(" ;;\n")
 	}
@@ -139,14 +170,14 @@ fi
 	return b.String()
 }
 
-func zshAction(c completing) string {
+func zshAction(c Values) string {
 	switch {
-	case c.files:
+	case c.Files:
 		return "_files"
-	case c.folders:
+	case c.Folders:
 		return "_files -/"
-	case len(c.words) > 0:
-		return "(" + strings.Join(c.words, " ") + ")"
+	case len(c.Words) > 0:
+		return "(" + strings.Join(c.Words, " ") + ")"
 	}
 	return " "
 }
@@ -156,8 +187,8 @@ func zshEscape(s string) string {
 	return strings.NewReplacer(`\`, `\\`, `:`, `\:`, `[`, `\[`, `]`, `\]`).Replace(s)
 }
 
-// fishScript needs a file labnet.fish among the completions.
-func fishScript(app *cli.App) string {
+// Fish needs a file labnet.fish among the completions.
+func Fish(commands []Command) string {
 	var b strings.Builder
 	b.WriteString(madeBy("fish"))
 	b.WriteString(`function __labnet_is
@@ -171,44 +202,44 @@ complete -c labnet -f
 complete -c labnet -n __labnet_nothing -l help -d 'show what labnet can do'
 complete -c labnet -n __labnet_nothing -l version -d 'show the version'
 `)
-	for _, cmd := range app.Commands {
-		fmt.Fprintf(&b, "complete -c labnet -n __labnet_nothing -a %s -d %s\n", cmd.Name, quote(cmd.Usage))
+	for _, cmd := range commands {
+		fmt.Fprintf(&b, "complete -c labnet -n __labnet_nothing -a %s -d %s\n", cmd.Name, Quote(cmd.Usage))
 	}
-	for _, cmd := range app.Commands {
+	for _, cmd := range commands {
 		on := "complete -c labnet -n '__labnet_is " + cmd.Name + "'"
-		for _, f := range flagsOf(cmd) {
+		for _, f := range cmd.Flags {
 			b.WriteString(on)
-			if f.short != "" {
-				fmt.Fprintf(&b, " -s %s", f.short[1:])
+			if f.Short != "" {
+				fmt.Fprintf(&b, " -s %s", f.Short[1:])
 			}
-			fmt.Fprintf(&b, " -l %s", f.long[2:])
-			if value := valueOf(f); f.value != "" {
+			fmt.Fprintf(&b, " -l %s", f.Long[2:])
+			if value := f.Values; f.Value != "" {
 				b.WriteString(fishValue(value))
 			}
-			fmt.Fprintf(&b, " -d %s\n", quote(f.says))
+			fmt.Fprintf(&b, " -d %s\n", Quote(f.Usage))
 		}
-		switch arguments := argumentsOf(app, cmd); {
-		case arguments.files:
+		switch arguments := cmd.Arguments; {
+		case arguments.Files:
 			b.WriteString(on + " -F\n")
-		case len(arguments.words) > 0:
-			fmt.Fprintf(&b, "%s -a %s\n", on, quote(strings.Join(arguments.words, " ")))
+		case len(arguments.Words) > 0:
+			fmt.Fprintf(&b, "%s -a %s\n", on, Quote(strings.Join(arguments.Words, " ")))
 		}
 	}
 	return b.String()
 }
 
-func fishValue(c completing) string {
+func fishValue(c Values) string {
 	switch {
-	case c.files:
+	case c.Files:
 		return " -r -F"
-	case c.folders:
+	case c.Folders:
 		return " -x -a '(__fish_complete_directories)'"
 	}
-	if len(c.words) == 0 {
+	if len(c.Words) == 0 {
 		return " -x"
 	}
-	return " -x -a " + quote(strings.Join(c.words, " "))
+	return " -x -a " + Quote(strings.Join(c.Words, " "))
 }
 
-// quote quotes for a shell. For fish, s must not have backslashes.
-func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+// Quote quotes for a shell. For fish, s must not have backslashes.
+func Quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
