@@ -9,15 +9,14 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/labnet/labnet/commands/problem"
-	"github.com/labnet/labnet/commands/shellcomp"
 	"github.com/labnet/labnet/wire"
 )
 
 // shells are those for which there are completion scripts.
 var shells = []struct {
 	name   string
-	script func([]shellcomp.Command) string
-}{{"bash", shellcomp.Bash}, {"zsh", shellcomp.Zsh}, {"fish", shellcomp.Fish}}
+	script func(*cli.App) string
+}{{"bash", bashScript}, {"zsh", zshScript}, {"fish", fishScript}}
 
 func completionCommand() *cli.Command {
 	return &cli.Command{
@@ -31,7 +30,7 @@ func completionCommand() *cli.Command {
 			for _, shell := range shells {
 				names = append(names, shell.name)
 				if c.Args().Len() == 1 && typed == shell.name {
-					_, err := io.WriteString(c.App.Writer, shell.script(commandsToComplete(c.App)))
+					_, err := io.WriteString(c.App.Writer, shell.script(c.App))
 					return err
 				}
 			}
@@ -45,27 +44,23 @@ func completionCommand() *cli.Command {
 	}
 }
 
-// commandsToComplete is what the scripts know.
-func commandsToComplete(app *cli.App) (commands []shellcomp.Command) {
-	for _, cmd := range app.Commands {
-		c := shellcomp.Command{Name: cmd.Name, Usage: cmd.Usage, Arguments: argumentsOf(app, cmd)}
-		for _, f := range flagsOf(cmd) {
-			c.Flags = append(c.Flags, shellcomp.Flag{Long: f.long, Short: f.short, Usage: f.says, Value: f.value, Values: valuesOf(f)})
-		}
-		commands = append(commands, c)
-	}
-	return commands
+// A completing is what can be completed in some place: one of these words, or
+// else files or folders, or else nothing.
+type completing struct {
+	words   []string
+	files   bool
+	folders bool
 }
 
-// valuesOf says how the value of a flag is completed.
-func valuesOf(f flagDoc) shellcomp.Values {
+// valueOf says how the value of a flag is completed.
+func valueOf(f flagDoc) completing {
 	switch f.value {
 	case "FILE":
-		return shellcomp.Values{Files: true}
+		return completing{files: true}
 	case "FOLDER":
-		return shellcomp.Values{Folders: true}
+		return completing{folders: true}
 	}
-	return shellcomp.Values{Words: flagWords[f.long]}
+	return completing{words: flagWords[f.long]}
 }
 
 // flagWords has the values of flags that have few.
@@ -75,6 +70,7 @@ var flagWords = map[string][]string{
 	"--log-level":   {"debug", "info", "warn", "error"},
 	"--lab":         labWords(),
 	"--digest":      digestWords(),
+	"--size-bytes":  {"types", "1", "2", "4", "8"},
 }
 
 func labWords() (words []string) {
@@ -92,16 +88,16 @@ func digestWords() (words []string) {
 }
 
 // argumentsOf says how the arguments of a command are completed.
-func argumentsOf(app *cli.App, cmd *cli.Command) (c shellcomp.Values) {
+func argumentsOf(app *cli.App, cmd *cli.Command) (c completing) {
 	switch {
 	case strings.Contains(cmd.ArgsUsage, "FILE"):
-		c.Files = true
+		c.files = true
 	case strings.Contains(cmd.ArgsUsage, "COMMAND"):
 		for _, cmd := range app.Commands {
-			c.Words = append(c.Words, cmd.Name)
+			c.words = append(c.words, cmd.Name)
 		}
 	case strings.ToLower(cmd.ArgsUsage) == cmd.ArgsUsage: // as they are
-		c.Words = strings.FieldsFunc(cmd.ArgsUsage, func(r rune) bool { return r == '|' || r == ' ' })
+		c.words = strings.FieldsFunc(cmd.ArgsUsage, func(r rune) bool { return r == '|' || r == ' ' })
 	}
 	return c
 }
@@ -120,4 +116,9 @@ func (f flagDoc) spellings() []string {
 		return []string{f.long}
 	}
 	return []string{f.short, f.long}
+}
+
+// madeBy is the first comment of a script.
+func madeBy(shell string) string {
+	return "# Completes labnet in " + shell + ". Made by: labnet completion " + shell + "\n"
 }

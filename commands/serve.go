@@ -18,7 +18,6 @@ import (
 
 	"github.com/labnet/labnet/commands/address"
 	"github.com/labnet/labnet/commands/escape"
-	"github.com/labnet/labnet/commands/hook"
 	"github.com/labnet/labnet/commands/interrupt"
 	"github.com/labnet/labnet/commands/problem"
 	"github.com/labnet/labnet/commands/reload"
@@ -46,7 +45,7 @@ type serveOptions struct {
 	tls      tlsOptions
 	access   accessOptions
 	level    zerolog.Level
-	exec     hook.Options
+	exec     execOptions
 	drain    time.Duration
 	open     bool // not confined
 }
@@ -267,8 +266,8 @@ func serveUntilDone(ctx context.Context, signals *serverSignals, con *terminal.C
 		Certificate:  certificate,
 		Authenticate: authenticate,
 	}
-	commands := hook.Start(o.exec, log)
-	receipts := hook.Tell(con, srv, commands)
+	commands := startExec(o.exec, log)
+	receipts := tellReceipts(con, srv, commands)
 	manager := systemd.NewNotifier(systemd.TakeEnv("NOTIFY_SOCKET"))
 	tell := func(state string) {
 		if err := manager.Notify(state); err != nil {
@@ -280,13 +279,13 @@ func serveUntilDone(ctx context.Context, signals *serverSignals, con *terminal.C
 		defer close(stopped)
 		log.Info().Str("why", why(ctx)).Msg("stopping; a second signal stops at once")
 		tell("STOPPING=1")
-		commands.Stop()
+		commands.stop()
 		drain, cancel := context.WithTimeout(context.Background(), drainTime(ctx, o.drain))
 		defer cancel()
 		if srv.Shutdown(drain) != nil {
 			srv.Close()
 		}
-		commands.Finish(drain)
+		commands.finish(drain)
 	})
 	for _, l := range listeners {
 		log.Info().Stringer("address", l.Addr()).Str("store", o.store).Msg("listening")
@@ -301,7 +300,7 @@ func serveUntilDone(ctx context.Context, signals *serverSignals, con *terminal.C
 	if err != nil {
 		stop()
 		closeAll(listeners)
-		commands.Stop()
+		commands.stop()
 		return err
 	}
 	var background sync.WaitGroup
@@ -314,11 +313,11 @@ func serveUntilDone(ctx context.Context, signals *serverSignals, con *terminal.C
 	if stop() {
 		drain, cancel := context.WithTimeout(ctx, o.drain)
 		defer cancel()
-		commands.Finish(drain)
+		commands.finish(drain)
 	} else {
 		<-stopped
 	}
-	if err := receipts.Close(); errors.Is(err, syscall.EPIPE) {
+	if err := receipts.close(); errors.Is(err, syscall.EPIPE) {
 		return interrupt.Error{Signal: syscall.SIGPIPE} // as programs do that nobody reads
 	} else if err != nil {
 		return err

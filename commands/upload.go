@@ -15,7 +15,6 @@ import (
 	"github.com/labnet/labnet/commands/escape"
 	"github.com/labnet/labnet/commands/problem"
 	"github.com/labnet/labnet/commands/terminal"
-	"github.com/labnet/labnet/commands/uploader"
 	"github.com/labnet/labnet/wire"
 )
 
@@ -47,16 +46,16 @@ func uploadCommand(con *terminal.Console) *cli.Command {
 				return err
 			}
 			args := c.Args().Slice()
-			o := uploader.Options{
-				Follow:  c.Bool("follow"),
-				NoTimes: c.Bool("no-times"),
-				NoPerms: c.Bool("no-perms"),
-				Verbose: c.Bool("verbose"),
+			o := uploadOptions{
+				follow:  c.Bool("follow"),
+				noTimes: c.Bool("no-times"),
+				noPerms: c.Bool("no-perms"),
+				verbose: c.Bool("verbose"),
 			}
-			if o.Into, o.Name, err = destinationOf(c, args); err != nil {
+			if o.into, o.name, err = destinationOf(c, args); err != nil {
 				return err
 			}
-			if o.Exclude, err = uploader.ReadExclusion(c.StringSlice("exclude-from"), c.StringSlice("exclude")); err != nil {
+			if o.exclude, err = readExclusion(c.StringSlice("exclude-from"), c.StringSlice("exclude")); err != nil {
 				return err
 			}
 			if o.Retrier, err = retrierOf(c); err != nil {
@@ -69,22 +68,22 @@ func uploadCommand(con *terminal.Console) *cli.Command {
 			if err != nil {
 				return err
 			}
-			o.Digest, _ = wire.DigestByName(digest)
-			u := &uploader.Uploader{Con: con, Session: client.Session{Options: connection}, Options: o}
+			o.digest, _ = wire.DigestByName(digest)
+			u := &uploader{con: con, Session: client.Session{Options: connection}, uploadOptions: o}
 			defer u.Close()
 			if c.Bool(fromCommandFlag) {
-				return u.UploadOutput(c.Context, args)
+				return u.uploadOutput(c.Context, args)
 			}
 			if err := checkNotServer(args); err != nil {
 				return err
 			}
 			switch {
-			case o.Verbose && con.Quiet:
+			case o.verbose && con.Quiet:
 				return problem.Usage("--verbose cannot be used with --quiet")
 			case len(args) > 0:
-				return u.Upload(c.Context, args)
+				return u.uploadAll(c.Context, args)
 			case con.Interactive():
-				return u.Ask(c.Context)
+				return u.ask(c.Context)
 			}
 			return problem.UsageHint(errors.New("no file given"), "name files or folders, or - for standard input")
 		}),
@@ -116,7 +115,7 @@ func destinationOf(c *cli.Context, args []string) (into, name string, err error)
 	}
 	switch {
 	case len(args) > 1 && name != "":
-		err = uploader.ErrOneName
+		err = errOneName
 	case into != "" && name == "" && slices.Contains(args, "-"):
 		err = problem.Usage("standard input needs a name in %q: give --name, too", into)
 	}

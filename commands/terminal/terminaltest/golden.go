@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-var Update = flag.Bool("update", false, "write the golden files")
+var Update = flag.Bool("update", false, "write the golden files anew")
 
-// Golden compares with a file, or writes it.
+// golden compares with a file, or writes it anew.
 func Golden(t *testing.T, file, got string) {
 	t.Helper()
 	if *Update {
