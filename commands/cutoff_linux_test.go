@@ -47,7 +47,7 @@ func (u *cutUpload) ReadFrom(r io.Reader) (int64, error) {
 	}
 	return n, err
 }
-func (u *cutUpload) Resumed() wire.Sum { return wire.Sum{} }
+func (u *cutUpload) Offer() wire.Offer { return wire.Offer{} }
 func (u *cutUpload) Restart() error    { return nil }
 func (u *cutUpload) Suspend() error    { u.store.ended <- "dropped"; return nil }
 func (u *cutUpload) Abort() error      { u.store.ended <- "dropped"; return nil }

@@ -102,6 +102,7 @@ func facts(o terminal.Object) (env []string) {
 	set("PATH", o.Path)
 	set("CRC64NVME", o.CRC64NVME)
 	set("SHA256", o.SHA256)
+	set("BLAKE3", o.BLAKE3)
 	set("UNCHANGED", yes(o.Unchanged))
 	if o.Size != nil {
 		set("SIZE", strconv.FormatInt(*o.Size, 10))

@@ -96,6 +96,7 @@ func TestJSONOfServe(t *testing.T) {
 			{"upload", file},
 			{"upload", file},
 			{"upload", "--digest", "sha256", "--name", "sums", file},
+			{"upload", "--digest", "blake3", "--name", "sums", file},
 			{"upload", "--name", "folder", folder},
 			{"say", "--lab", "3", "hi"},
 			{"upload", "--lab", "6", "--name", "task 6", file},
@@ -145,7 +146,7 @@ func begun(name string) func(*testing.T) net.Listener {
 		srv := &wire.Server{}
 		l := serveDir(t, srv, dir.Options{})
 		digest := wire.Digests()[0]
-		partial, err := srv.Store.Create(t.Context(), wire.Announcement{Name: name, ID: client.UploadID(name, name, info), Size: info.Size(), Digest: digest})
+		partial, err := srv.Store.Create(t.Context(), wire.Announcement{Name: name, ID: client.UploadID(name, name, info), Size: info.Size(), Digest: digest, Proofs: wire.Digests()[1:]})
 		Must(t, err)
 		_, err = partial.ReadFrom(bytes.NewReader(contents[:len(contents)/2]))
 		Must(t, err)

@@ -29,13 +29,26 @@ func (k keeper) Create(ctx context.Context, a wire.Announcement) (wire.Upload, e
 		Mode:    a.Mode,
 		HasMode: a.HasMode,
 		Folders: a.Folders,
-		Digest:  storage.Digest(a.Digest),
+		Digest:  storage.Digest{Name: a.Digest.Name, New: a.Digest.New},
+		Proofs:  proofsOf(a.Proofs),
 		Replace: storage.Replacement(a.Replace),
 	})
 	if err != nil {
 		return nil, refusal(err)
 	}
 	return keeping{partial}, nil
+}
+
+// proofsOf returns the digests of an announcement as a store knows them.
+func proofsOf(digests []wire.Digest) []storage.Digest {
+	if len(digests) == 0 {
+		return nil
+	}
+	list := make([]storage.Digest, len(digests))
+	for i, d := range digests {
+		list[i] = storage.Digest{Name: d.Name, New: d.New}
+	}
+	return list
 }
 
 func (k keeper) MakeFolder(ctx context.Context, name string, modes []fs.FileMode) error {
@@ -76,7 +89,7 @@ func (k keeping) Commit(ctx context.Context, want wire.Sum) (wire.Saved, error) 
 	}, nil
 }
 
-func (k keeping) Resumed() wire.Sum { return wire.Sum(k.partial.Resumed()) }
+func (k keeping) Offer() wire.Offer { return wire.Offer(k.partial.Offer()) }
 
 func (k keeping) Restart() error {
 	if err := k.partial.Restart(); err != nil {

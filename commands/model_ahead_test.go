@@ -2,6 +2,7 @@ package commands_test
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"net"
@@ -166,9 +167,7 @@ func (s *sending) accepted(n int) string {
 	}
 	fields := []string{fmt.Sprint("upload=", n), fmt.Sprint("offset=", len(s.offered))}
 	if len(s.offered) > 0 {
-		had := s.announcement().Digest.New()
-		had.Write(s.offered)
-		fields = append(fields, fmt.Sprintf("%s=%x", s.digest, had.Sum(nil)))
+		fields = append(fields, fmt.Sprintf("sha256=%x", sha256.Sum256(s.offered)))
 	}
 	return inOrder("OK", fields...)
 }

@@ -170,7 +170,7 @@ func (o order) request() []byte {
 	}
 	var fields []wire.Field
 	if o.id != "" {
-		fields = append(fields, wire.Field{Key: "id", Value: o.id})
+		fields = append(fields, wire.Field{Key: "id", Value: o.id}, wire.Field{Key: "proof", Value: "sha256"})
 	}
 	if !o.stream {
 		fields = append(fields, wire.Field{Key: "size", Value: strconv.Itoa(o.size())})

@@ -84,7 +84,7 @@ func halfSent(file, name string) func(*testing.T, *machine) {
 		Must(t, err)
 		contents, err := os.ReadFile(file)
 		Must(t, err)
-		partial, err := m.store.Create(t.Context(), wire.Announcement{Name: name, ID: client.UploadID(file, name, info), Size: info.Size(), Digest: wire.Digests()[0]})
+		partial, err := m.store.Create(t.Context(), wire.Announcement{Name: name, ID: client.UploadID(file, name, info), Size: info.Size(), Digest: wire.Digests()[0], Proofs: wire.Digests()[1:]})
 		Must(t, err)
 		_, err = partial.ReadFrom(bytes.NewReader(contents[:len(contents)/2]))
 		Must(t, err)

@@ -34,7 +34,7 @@ func uploadCommand(con *terminal.Console) *cli.Command {
 			&cli.StringSliceFlag{Name: "exclude", Usage: "leave out what matches `PATTERN`, as in .gitignore; may be repeated"},
 			&cli.StringSliceFlag{Name: "exclude-from", Usage: "leave out what matches a pattern in `FILE`, one per line"},
 			&cli.BoolFlag{Name: fromCommandFlag, Usage: "run the command after --, and send what it prints"},
-			&cli.StringFlag{Name: "digest", Value: wire.Digests()[0].Name, Usage: "verify by `NAME`: crc64nvme or sha256"},
+			&cli.StringFlag{Name: "digest", Value: wire.Digests()[0].Name, Usage: "verify by `NAME`: crc64nvme, sha256 or blake3"},
 			&cli.BoolFlag{Name: "follow", Aliases: []string{"L"}, Usage: "follow symbolic links inside folders"},
 			&cli.BoolFlag{Name: "no-times", Usage: "do not preserve modification times"},
 			&cli.BoolFlag{Name: "no-perms", Usage: "do not preserve permissions"},

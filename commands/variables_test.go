@@ -211,7 +211,7 @@ func TestVariablesApart(t *testing.T) {
 func fullFacts() terminal.Object {
 	text, size, seconds := "text", int64(1), 1.0
 	return terminal.Object{
-		Op: "upload", Time: "now", Remote: "r", Lab: true, User: "u", Name: "n", Path: "p", CRC64NVME: "c", SHA256: "s",
+		Op: "upload", Time: "now", Remote: "r", Lab: true, User: "u", Name: "n", Path: "p", CRC64NVME: "c", SHA256: "s", BLAKE3: "b",
 		Unchanged: true, Size: &size, Text: &text, Seconds: &seconds, Resumed: 1,
 	}
 }

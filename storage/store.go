@@ -33,7 +33,7 @@ type Store interface {
 	// To go on, Create reads all that was left; if ctx ends meanwhile, it fails
 	// and what was left stays. It begins anew if what was left is longer than
 	// f.Size or cannot be read, and if f.Size is negative or f has no Digest,
-	// because then nobody could tell whether the bytes are right.
+	// or no Proofs, because then nobody could tell whether the bytes are right.
 	//
 	// Create fails before a byte is taken with a *NameError if the name breaks
 	// the store's rules (see Names) or collides with what is stored (a directory
@@ -91,6 +91,10 @@ type File struct {
 	Folders []fs.FileMode
 	// Digest says how the contents are summed; its zero value means not at all.
 	Digest Digest
+	// Proofs are the digests by which the sender can be shown what the store has of
+	// the file (Partial.Offer): cryptographic ones, so that nobody else can have made
+	// bytes of the same digest. Without any the store offers nothing.
+	Proofs []Digest
 	// Replace says what the file must not take the place of.
 	Replace Replacement
 }
@@ -171,15 +175,15 @@ type Partial interface {
 	// ErrTooLong past the declared size.
 	io.ReaderFrom
 
-	// Resumed returns the length, and the digest by File.Digest, of what an
-	// earlier upload of the same ID has left and this one goes on with; the
-	// next byte belongs behind it. The length is 0 if this one began anew.
+	// Offer returns the length and the proof of what an earlier upload of the same
+	// ID has left and this one goes on with; the next byte belongs behind it. The
+	// length is 0 if this one began anew.
 	//
-	// The digest is of the bytes as they are stored now. They need not be what
+	// The proof is of the bytes as they are stored now. They need not be what
 	// was once received: after a power cut a file may be as long as it was, and
-	// hold zeros. So go on only if the sender's bytes have the same digest,
-	// and call Restart otherwise.
-	Resumed() Sum
+	// hold zeros; or somebody else may have sent them. So go on only if the
+	// sender's bytes have the same digest, and call Restart otherwise.
+	Offer() Offer
 
 	// Restart drops every byte so that the file begins anew. If it fails, the
 	// file can only be aborted.
@@ -217,6 +221,15 @@ type Sum struct {
 	Size int64
 	// Digest is the digest by File.Digest; empty if the sender cannot tell.
 	Digest []byte
+}
+
+// An Offer is what a store has of a file before its bytes arrive.
+type Offer struct {
+	// Size is the length in bytes; 0 if there is nothing.
+	Size int64
+	// Digest is the name of the one of File.Proofs that Proof is by.
+	Digest string
+	Proof  []byte
 }
 
 // A Receipt describes a file that was kept.

@@ -44,6 +44,10 @@ type Announcement struct {
 	// Digest is the digest that both sides compute. A client may leave it zero for
 	// the default.
 	Digest Digest
+	// Proofs are the digests by which the client believes what the server has of the
+	// file: of that, a store offers nothing without one. A Client leaves it nil, for
+	// all that this version supports.
+	Proofs []Digest
 	// Replace says what the file must not replace, if the server was told to
 	// replace files.
 	Replace Replacement
@@ -92,6 +96,9 @@ func (a Announcement) control() Control {
 	if a.Digest.Name != digests[0].Name {
 		ctl = ctl.with("digest", a.Digest.Name)
 	}
+	if a.ID != "" {
+		ctl = ctl.with("proof", proofNames)
+	}
 	switch a.Replace {
 	case ReplaceOther:
 		ctl = ctl.with("replace", replaceOther)
@@ -121,6 +128,7 @@ func (a *Announcement) parse(ctl Control) (err error) {
 		return &Error{CodeUnsupported, fmt.Sprintf("this server does not know the digest %q", ctl.Get("digest"))}
 	}
 	a.Name = strings.TrimPrefix(ctl.Word, namePrefix)
+	a.Proofs = parseProofs(ctl.Get("proof"), a.Digest)
 	if a.ID = ctl.Get("id"); len(a.ID) > MaxID {
 		return ErrControl
 	}

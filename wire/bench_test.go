@@ -139,7 +139,7 @@ func (d *drain) Commit(context.Context, wire.Sum) (wire.Saved, error) {
 	return wire.Saved{Name: "f", Sum: wire.Sum{Size: d.size, Digest: d.digest.Sum(nil)}}, nil
 }
 
-func (d *drain) Resumed() wire.Sum { return wire.Sum{} }
+func (d *drain) Offer() wire.Offer { return wire.Offer{} }
 func (d *drain) Restart() error    { return nil }
 func (d *drain) Suspend() error    { return nil }
 func (d *drain) Abort() error      { return nil }

@@ -49,7 +49,7 @@ func TestClientResumes(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			talk(t, func(s *script) {
-				s.want(fmt.Sprintf("f|id=i|size=%d|", len(tt.body)))
+				s.want(fmt.Sprintf("f|id=i|size=%d|proof=blake3,sha256|", len(tt.body)))
 				if tt.have == "" {
 					s.say(ok(1))
 				} else {
@@ -86,7 +86,7 @@ func TestClientNamesRestart(t *testing.T) {
 
 func TestClientResumesBySHA256(t *testing.T) {
 	talk(t, func(s *script) {
-		s.want("f|id=i|size=3|digest=sha256|")
+		s.want("f|id=i|size=3|digest=sha256|proof=blake3,sha256|")
 		s.say("OK|upload=1|offset=2|crc64nvme=00|sha256=fb8e20fc2e4c3f248c60c39bd652f3c1347298bb977b8b4d5903b85055620603|")
 		s.want("Data 1", "END|size=3|sha256=ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad|")
 		s.say("SAVED|upload=1|name=f|size=3|sha256=ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad|")
@@ -98,6 +98,24 @@ func TestClientResumesBySHA256(t *testing.T) {
 			t.Errorf("Upload: %+v, %v", got, err)
 		}
 	})
+}
+
+// TestClientBelievesNoChecksum has a server that proves what it has by a checksum
+// that anybody can forge, or not at all: the client sends everything.
+func TestClientBelievesNoChecksum(t *testing.T) {
+	for _, proof := range []string{"", "crc64nvme=" + crc("ab") + "|", "md5=" + strings.Repeat("00", 16) + "|"} {
+		talk(t, func(s *script) {
+			s.want("f|id=i|size=3|proof=blake3,sha256|")
+			s.say("OK|upload=1|offset=2|" + proof)
+			s.want("RESTART|", "Data 3", endOfText("abc"))
+			s.say(saved(1, "f", "abc"))
+			s.want("EOF")
+		}, func(t *testing.T, c *wire.Client) {
+			if got, err := c.Upload(bg, withID(3), strings.NewReader("abc")); err != nil || got.Resumed != 0 {
+				t.Errorf("Upload: %+v, %v", got, err)
+			}
+		})
+	}
 }
 
 // TestClientDoubtsOffsets has OKs that make no sense.
@@ -115,11 +133,9 @@ func TestClientDoubtsOffsets(t *testing.T) {
 		{"negative", "OK|upload=1|offset=-1|" + digest, withID(3)},
 		{"huge", "OK|upload=1|offset=9223372036854775808|" + digest, withID(3)},
 		{"missing", "OK|upload=1|" + digest, withID(3)},
-		{"no digest", "OK|upload=1|offset=2|", withID(3)},
-		{"half a digest", "OK|upload=1|offset=2|crc64nvme=" + crc("ab")[:8] + "|", withID(3)},
-		{"odd digest", "OK|upload=1|offset=2|crc64nvme=" + crc("ab")[:15] + "|", withID(3)},
-		{"no digits", "OK|upload=1|offset=2|crc64nvme=nonsense--------|", withID(3)},
-		{"another's digest", "OK|upload=1|offset=2|sha256=" + strings.Repeat("00", 32) + "|", withID(3)},
+		{"half a digest", "OK|upload=1|offset=2|blake3=" + strings.Repeat("00", 16) + "|", withID(3)},
+		{"odd digest", "OK|upload=1|offset=2|blake3=" + strings.Repeat("00", 31) + "0|", withID(3)},
+		{"no digits", "OK|upload=1|offset=2|sha256=" + strings.Repeat("no", 32) + "|", withID(3)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			talk(t, func(s *script) {
@@ -176,7 +192,7 @@ func TestPrefixFails(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			talk(t, func(s *script) {
-				s.want(fmt.Sprintf("f|id=i|size=%d|", tt.size))
+				s.want(fmt.Sprintf("f|id=i|size=%d|proof=blake3,sha256|", tt.size))
 				s.say(okFrom(1, tt.have))
 				s.want("CANCEL|")
 				s.say("ERROR|code=cancelled|upload=1|")
@@ -205,7 +221,7 @@ func (f failingReader) Read([]byte) (int, error) { return 0, f.err }
 // TestPrefixRefused has a server that refuses while the client reads.
 func TestPrefixRefused(t *testing.T) {
 	talk(t, func(s *script) {
-		s.want("f|id=i|size=5|")
+		s.want("f|id=i|size=5|proof=blake3,sha256|")
 		s.say(okFrom(1, "xxx"), "ERROR|code=no-space|text=full|upload=1|")
 		s.want("CANCEL|", "hi")
 		s.say("yes")
@@ -226,7 +242,7 @@ func TestPrefixRefused(t *testing.T) {
 // TestRestartRefused has a server that cannot drop what it has.
 func TestRestartRefused(t *testing.T) {
 	talk(t, func(s *script) {
-		s.want("f|id=i|size=5|")
+		s.want("f|id=i|size=5|proof=blake3,sha256|")
 		s.say(okFrom(1, "xyz"))
 		s.want("RESTART|")
 		s.say("ERROR|code=internal|text=no|upload=1|")
@@ -267,7 +283,7 @@ func (r *rewound) Seek(int64, int) (int64, error) { r.slow = nil; return 0, nil 
 // shows that it is alive.
 func TestSlowPrefix(t *testing.T) {
 	talk(t, func(s *script) {
-		s.want("f|id=i|size=4|")
+		s.want("f|id=i|size=4|proof=blake3,sha256|")
 		s.say(okFrom(1, "xxx"))
 		begin := time.Now()
 		for _, at := range []time.Duration{15, 30, 45, 60} {
@@ -304,7 +320,7 @@ func TestResumedBesideErrors(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			talk(t, func(s *script) {
-				s.want("f|id=i|size=5|")
+				s.want("f|id=i|size=5|proof=blake3,sha256|")
 				s.say(okFrom(1, "abc"))
 				play(s)
 			}, func(t *testing.T, c *wire.Client) {
@@ -329,7 +345,7 @@ func TestResumeContext(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			talk(t, func(s *script) {
-				s.want("f|id=i|size=4|")
+				s.want("f|id=i|size=4|proof=blake3,sha256|")
 				play(s)
 			}, func(t *testing.T, c *wire.Client) {
 				ctx, cancel := context.WithCancelCause(bg)
@@ -344,7 +360,7 @@ func TestResumeContext(t *testing.T) {
 
 func TestClientRefusesIDs(t *testing.T) {
 	talk(t, func(s *script) {
-		s.want("f|id=i|size=1|")
+		s.want("f|id=i|size=1|proof=blake3,sha256|")
 		s.say(ok(1))
 		s.want("CANCEL|", "EOF")
 	}, func(t *testing.T, c *wire.Client) {

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"hash"
@@ -15,7 +16,7 @@ type Transfer struct {
 	*pending
 	Announcement
 	folder  bool
-	resumed Sum   // what the server has of it from an earlier upload
+	resumed Offer // what the server has of it from an earlier upload
 	sum     Sum   // what was sent
 	err     error // why not all of it was sent
 }
@@ -100,7 +101,7 @@ func (t *Transfer) send(ctx context.Context, r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	if t.resumed, err = ok.resumedSum(t.Announcement); err != nil {
+	if t.resumed, err = ok.offer(t.Announcement); err != nil {
 		return c.fail(ctx, err)
 	}
 	if _, canRewind := r.(io.Seeker); t.ID != "" && !canRewind {
@@ -164,40 +165,64 @@ func (t *Transfer) resume(ctx context.Context, r io.Reader) (hash.Hash, error) {
 	if t.resumed.Size == 0 {
 		return digest, nil
 	}
+	proof, known := DigestByName(t.resumed.Digest)
+	if !known || !proof.Proves { // an older server's: anybody may have sent it
+		if err := t.restart(r); err != nil {
+			return nil, t.cancel(ctx, err)
+		}
+		return digest, nil
+	}
+	proving := digest
+	both := io.Writer(digest)
+	if proof.Name != t.Digest.Name {
+		proving = proof.New()
+		both = io.MultiWriter(digest, proving)
+	}
 	s := source{t.pending, io.LimitReader(r, t.resumed.Size), t.resumed.Size, true}
 	err := s.each(ctx, func(ch chunk, _ int64) error {
-		digest.Write(ch.data())
+		both.Write(ch.data())
 		return nil
 	})
+	if err == nil && !bytes.Equal(proving.Sum(nil), t.resumed.Proof) {
+		digest.Reset()
+		err = t.restart(r)
+	}
 	if err != nil {
 		return nil, t.cancel(ctx, err)
 	}
-	if same := hex.EncodeToString(digest.Sum(nil)) == t.resumed.Hex(); same {
-		return digest, nil
-	}
-	if _, err := r.(io.Seeker).Seek(0, io.SeekStart); err != nil {
-		return nil, t.cancel(ctx, &SourceError{err})
-	}
-	t.resumed = Sum{}
-	digest.Reset()
-	t.client.out = Control{Word: wordRestart}.append(t.client.out)
 	return digest, nil
 }
 
-// resumedSum reads from an OK what the server has of an earlier upload.
-func (c Control) resumedSum(a Announcement) (Sum, error) {
+// restart has the server drop what it has of the file.
+func (t *Transfer) restart(r io.Reader) error {
+	if _, err := r.(io.Seeker).Seek(0, io.SeekStart); err != nil {
+		return &SourceError{err}
+	}
+	t.resumed = Offer{}
+	t.client.out = Control{Word: wordRestart}.append(t.client.out)
+	return nil
+}
+
+// offer reads from an OK what the server has of a file. Without a digest that
+// proves it, it has none.
+func (c Control) offer(a Announcement) (Offer, error) {
 	offset, err := parseSize(c.Get("offset"))
 	if err != nil || offset > 0 && (a.ID == "" || offset > a.Size) {
-		return Sum{}, errReply
+		return Offer{}, errReply
 	}
 	if offset == 0 {
-		return Sum{}, nil
+		return Offer{}, nil
 	}
-	digest, err := hex.DecodeString(c.Get(a.Digest.Name))
-	if err != nil || len(digest) != a.Digest.New().Size() {
-		return Sum{}, errReply
+	for _, d := range proofs {
+		if value := c.Get(d.Name); value != "" {
+			proof, err := hex.DecodeString(value)
+			if err != nil || len(proof) != d.New().Size() {
+				return Offer{}, errReply
+			}
+			return Offer{offset, d.Name, proof}, nil
+		}
 	}
-	return Sum{offset, digest}, nil
+	return Offer{Size: offset}, nil
 }
 
 // cancel gives up the file that is being sent, because of err, so that the

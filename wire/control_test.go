@@ -75,6 +75,7 @@ func FuzzParseControl(f *testing.F) {
 func TestDigests(t *testing.T) {
 	want := map[string]string{
 		"crc64nvme": "ae8b14860a799888", // the check value of the specification
+		"blake3":    "b7d65b48420d1033cb2595293263b6f72eabee20d55e699d0df1973b3c9deed1",
 		"sha256":    "15e2b0d3c33891ebb0f1ef609ec419420c20e320ce94c65fbc8c3312448eb225",
 	}
 	for i, d := range wire.Digests() {

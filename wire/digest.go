@@ -4,8 +4,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"hash"
+	"strings"
 
 	"github.com/minio/crc64nvme"
+	"github.com/zeebo/blake3"
 )
 
 // A Digest is a digest algorithm. Its name is the key of the field that holds the
@@ -13,14 +15,27 @@ import (
 type Digest struct {
 	Name string
 	New  func() hash.Hash
+	// Proves tells that nobody can make other contents of the same digest, so that
+	// it can take the place of sending them.
+	Proves bool
 }
 
 // digests lists what this version supports, the default first. CRC-64/NVME costs
-// next to nothing compared to copying the bytes; SHA-256 also resists forgery.
+// next to nothing compared to copying the bytes; the others also resist forgery.
+// BLAKE3 takes a third of the time of SHA-256 where the processor has AVX2. (Of two
+// modules, lukechampine.com/blake3 is as fast only from 1 MiB on, by goroutines, and
+// allocates for each kilobyte.)
 var digests = []Digest{
-	{"crc64nvme", func() hash.Hash { return crc64nvme.New() }},
-	{"sha256", sha256.New},
+	{Name: "crc64nvme", New: func() hash.Hash { return crc64nvme.New() }},
+	{Name: "sha256", New: sha256.New, Proves: true},
+	{Name: "blake3", New: func() hash.Hash { return blake3.New() }, Proves: true},
 }
+
+// proofs are the digests that prove contents, the quickest first, and proofNames is
+// how an announcement names them.
+var proofs = []Digest{digests[2], digests[1]}
+
+const proofNames = "blake3,sha256"
 
 // Digests returns the digests that this version supports, the default first.
 func Digests() []Digest { return append([]Digest(nil), digests...) }
@@ -33,6 +48,35 @@ func DigestByName(name string) (Digest, bool) {
 		}
 	}
 	return Digest{}, false
+}
+
+// parseProofs reads a list of digests, of which it ignores those that it does not
+// know or that prove nothing. The digest of the whole file, if it proves something,
+// is the first: it is computed anyway.
+func parseProofs(names string, whole Digest) []Digest {
+	if names == proofNames && !whole.Proves {
+		return proofs
+	}
+	var list []Digest
+	if whole.Proves {
+		list = append(list, whole)
+	}
+	for name := range strings.SplitSeq(names, ",") {
+		if d, known := DigestByName(name); known && d.Proves {
+			list = append(list, d)
+		}
+	}
+	return list
+}
+
+// An Offer is what the server has of a file that is announced, so that the client
+// need not send it if it has the same.
+type Offer struct {
+	// Size is how many bytes of the beginning of the file it has; 0 for none.
+	Size int64
+	// Digest is the name of the digest that Proof is of these bytes.
+	Digest string
+	Proof  []byte
 }
 
 // A Sum is the size and the digest of contents, as one side computed them.

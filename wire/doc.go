@@ -47,6 +47,7 @@
 //	folders    such modes, separated by commas, and nothing in place of one that
 //	           is not given: 0700,,0750
 //	digest     the name of a digest, see below
+//	proof      such names, separated by commas, the preferred one first
 //	replace    0 or other: what the file must not replace, see below
 //	code       the reason of a refusal, see below
 //	text       the same for people, in any words
@@ -58,6 +59,8 @@
 //	           final value all ones; the number in 16 digits, most significant
 //	           first; "123456789" gives ae8b14860a799888
 //	sha256     FIPS 180-4, 64 digits
+//	blake3     BLAKE3 without key, 32 bytes: 64 digits; "123456789" gives
+//	           b7d65b48420d1033cb2595293263b6f72eabee20d55e699d0df1973b3c9deed1
 //
 // # Conversations
 //
@@ -109,7 +112,7 @@
 //
 // The fields of an announcement are size (absent if the client does not know
 // it), id (absent if it cannot be resumed), allocated, mtime, mode, folders,
-// replace, and digest (absent for crc64nvme). The server answers ERROR, or OK with the number of the upload and
+// replace, digest (absent for crc64nvme) and proof. The server answers ERROR, or OK with the number of the upload and
 // the offset from which it wants the contents. The client waits for the OK
 // before it sends contents. They follow as Data of any sizes, even empty
 // ones, which a client whose source is slow sends to show that it is alive.
@@ -129,10 +132,10 @@
 //
 // Resuming. When a connection ends in the middle of an upload that had a size
 // and an id, the server keeps the bytes that it has, for some time. It may then
-// answer an announcement with the same id with an offset above 0, and the digest of
-// the bytes before it in the digest's field:
+// answer an announcement with the same id with an offset above 0, and a digest of
+// the bytes before it in that digest's field:
 //
-//	OK 0 upload=1 0 offset=3145728 0 crc64nvme=… 0
+//	OK 0 upload=1 0 offset=3145728 0 blake3=… 0
 //
 // The client compares that with the digest of its own first bytes. If they
 // agree it sends the rest from the offset on; the size and the digest of END are
@@ -142,11 +145,19 @@
 //
 // which drops those bytes and has no answer, and then everything.
 //
+// Proofs. Somebody else may have sent these bytes, so a checksum proves nothing of
+// them: for a CRC, anybody can make others that have the same. The field proof says
+// which digests the client can compare; of these, sha256 and blake3 are proofs. The
+// server chooses one of them, or the file's own digest if that is one. It offers
+// nothing to a client without any. To an OK with an offset but without a proof (a
+// server older than this field gives the file's own digest), a client answers RESTART.
+//
 // An id belongs to one file of one sender. A client makes it by a cryptographic
 // hash from a random secret, which it keeps from one run to the next and shows to
 // nobody, and from the file's place, name, size and modification time. Then a file
 // that was changed has another id, files of different senders never share one,
-// and others can neither guess an id nor take over the upload. A server treats ids
+// and others can neither guess an id nor take over the upload. (If they do, they
+// can only make the client send everything.) A server treats ids
 // of different users as different.
 //
 // Takeover. An announcement whose id another connection still sends ends that

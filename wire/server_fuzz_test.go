@@ -125,7 +125,7 @@ func (w *world) wantAgreed() {
 // FuzzRequest sends a request of any words and fields, with an end that agrees
 // with some contents: what FuzzServer seldom gets right by itself.
 func FuzzRequest(f *testing.F) {
-	for _, text := range []string{"f|", "f|size=3|", "./END|size=3|mtime=1732285920.000000005|mode=0640|", "f|digest=sha256|id=abc|", "folder|folder=1|",
+	for _, text := range []string{"f|", "f|size=3|", "./END|size=3|mtime=1732285920.000000005|mode=0640|", "f|digest=sha256|proof=sha256|id=abc|", "folder|folder=1|",
 		"f|size=-1|", "f|size=9223372036854775808|", "f|mtime=1e9|", "f|mode=9|", "f|size=3|size=4|", "../f|", "END|size=3|", "CANCEL|", "RESTART|", "HELLO|", "AUTH|token=x|", "|", "f|=|", "f|x"} {
 		f.Add(text, "xxx")
 	}

@@ -80,7 +80,7 @@ func TestUploadsUnderWay(t *testing.T) {
 		about string
 	}{
 		"a file":           {str("f|size=9|") + header(2, 9) + "123", "456789" + end("123456789"), "[message:upload under way name:f received:3 seconds:%d size:9]"},
-		"a resumed file":   {str("f|id=i|size=9|") + header(2, 5) + "5", "6789" + end("123456789"), "[message:upload under way name:f received:5 resumed:4 seconds:%d size:9]"},
+		"a resumed file":   {str("f|proof=sha256|id=i|size=9|") + header(2, 5) + "5", "6789" + end("123456789"), "[message:upload under way name:f received:5 resumed:4 seconds:%d size:9]"},
 		"a stream":         {str("f|") + data(2, "12") + data(2, "3"), data(2, "456789") + end("123456789"), "[message:upload under way name:f received:3 seconds:%d]"},
 		"a blob":           {header(2, 9) + "123", "456789", "[message:blob under way received:3 seconds:%d size:9]"},
 		"the lab's file":   {"\x01report" + header(2, 9) + "123", "456789", "[message:upload under way name:report received:3 seconds:%d]"},
@@ -159,7 +159,7 @@ func TestAuditLog(t *testing.T) {
 		for _, step := range []struct{ send, message, want string }{
 			{str("f|size=3|") + data(2, "abc") + end("abc"), "upload",
 				"[crc64nvme:" + crc("abc") + " message:upload name:f path:/store/f seconds:1.5 size:3 unchanged:false]"},
-			{str("g|id=i|size=9|") + data(2, "56789") + end("123456789"), "upload",
+			{str("g|proof=sha256|id=i|size=9|") + data(2, "56789") + end("123456789"), "upload",
 				"[crc64nvme:" + crc("123456789") + " message:upload name:g path:/store/g resumed:4 seconds:1.5 size:9 unchanged:false]"},
 			{str("empty|size=0|") + end(""), "upload",
 				"[crc64nvme:" + crc("") + " message:upload name:empty path:/store/empty seconds:1.5 size:0 unchanged:false]"},
@@ -187,7 +187,7 @@ func TestReceiptsTellHowLong(t *testing.T) {
 		w.store.onCommit = func(*file) error { time.Sleep(time.Second); return nil }
 	}, func(w *world) {
 		p := w.dial()
-		p.send(str("g|id=i|size=9|"), data(2, "56789"), end("123456789"))
+		p.send(str("g|proof=sha256|id=i|size=9|"), data(2, "56789"), end("123456789"))
 		time.Sleep(2 * time.Second)
 		p.Close()
 		synctest.Wait()

@@ -61,7 +61,7 @@ func TestShutdownSendsAnswers(t *testing.T) {
 func TestDeafAnswered(t *testing.T) {
 	serveGated(t, func(w *world, g *gates) {
 		p := w.dialDeaf()
-		p.send(str("a|id=a|size=1|"))
+		p.send(str("a|proof=sha256|id=a|size=1|"))
 		_, err := io.ReadFull(p, make([]byte, len(str(ok(1)))))
 		must(t, err)
 		p.send(whole("a"))
@@ -79,7 +79,7 @@ func TestDeafAnswered(t *testing.T) {
 		p.Close()
 		w.store.wantFiles(t, map[string]string{"a": "a"})
 		next := w.dial()
-		next.send(str("a|id=a|size=1|"))
+		next.send(str("a|proof=sha256|id=a|size=1|"))
 		next.hear(ok(1))
 		next.Close()
 	})
@@ -100,7 +100,7 @@ func TestPanicAmongMany(t *testing.T) {
 		var sent strings.Builder
 		for i := range many {
 			name := fmt.Sprint("f", i)
-			sent.WriteString(str(name+"|id="+name+"|size="+fmt.Sprint(len(name))+"|") + whole(name))
+			sent.WriteString(str(name+"|proof=sha256|id="+name+"|size="+fmt.Sprint(len(name))+"|") + whole(name))
 		}
 		var sending sync.WaitGroup
 		sending.Go(func() { io.WriteString(p, sent.String()) })
@@ -132,7 +132,7 @@ func TestPanicAmongMany(t *testing.T) {
 			t.Errorf("the log says nothing of it: %s", &log)
 		}
 		next := w.dial()
-		next.send(str("x|id=f1|size=1|"))
+		next.send(str("x|proof=sha256|id=f1|size=1|"))
 		next.hear(ok(1))
 		next.Close()
 	})
@@ -147,7 +147,7 @@ func TestEveryCutOfMany(t *testing.T) {
 	var sent string
 	var ends []int // behind each END
 	for _, name := range names {
-		sent += str(name + "|id=" + name + "|size=1|")
+		sent += str(name + "|proof=sha256|id=" + name + "|size=1|")
 	}
 	for _, name := range names {
 		sent += data(2, name)
@@ -166,7 +166,7 @@ func TestEveryCutOfMany(t *testing.T) {
 		"server stops":      nil,
 	} {
 		t.Run(how, func(t *testing.T) {
-			for cut := len(str("a|id=a|size=1|")); cut <= len(sent); cut++ { // before, it might be something else
+			for cut := len(str("a|proof=sha256|id=a|size=1|")); cut <= len(sent); cut++ { // before, it might be something else
 				serve(t, func(w *world) {
 					w.store.onCommit = func(f *file) error { time.Sleep(takes[f.Name] * time.Second); return nil }
 				}, func(w *world) {
@@ -220,9 +220,9 @@ func TestEveryCutOfMany(t *testing.T) {
 func TestSupersededInMany(t *testing.T) {
 	serveGated(t, func(w *world, g *gates) {
 		old, next := w.dial(), w.dial()
-		old.send(str("a|id=a|size=1|"), str("b|id=b|size=1|"), str("c|id=c|size=2|"), whole("a"), whole("b"))
+		old.send(str("a|proof=sha256|id=a|size=1|"), str("b|proof=sha256|id=b|size=1|"), str("c|proof=sha256|id=c|size=2|"), whole("a"), whole("b"))
 		old.hear(ok(1), ok(2), ok(3))
-		next.send(str("b|id=b|size=1|"))
+		next.send(str("b|proof=sha256|id=b|size=1|"))
 		old.hear("ERROR|code=superseded|upload=2|")
 		next.hear()
 		g.of("a") <- nil

@@ -201,7 +201,7 @@ func TestSameNameInOrder(t *testing.T) {
 func TestSameIDAgain(t *testing.T) {
 	serveGated(t, func(w *world, g *gates) {
 		p := w.dial()
-		p.send(str("f|id=i|size=1|"), whole("f"), str("g|id=i|size=1|")+str("h|id=i|size=1|"))
+		p.send(str("f|proof=sha256|id=i|size=1|"), whole("f"), str("g|proof=sha256|id=i|size=1|")+str("h|proof=sha256|id=i|size=1|"))
 		p.hear(ok(1))
 		time.Sleep(5 * time.Second)
 		p.hear("WAIT|")
@@ -211,7 +211,7 @@ func TestSameIDAgain(t *testing.T) {
 			t.Errorf("the server said %q", said)
 		}
 		next := w.dial() // the claim is the second's now
-		next.send(str("g|id=i|size=1|"))
+		next.send(str("g|proof=sha256|id=i|size=1|"))
 		next.hear(ok(1))
 		p.hear("ERROR|code=superseded|upload=2|")
 		p.wantClosed()
@@ -266,7 +266,7 @@ func TestCommitIsNotCancelled(t *testing.T) {
 		{"end of the stream in a message", func(w *world, p *peer) { p.send("\x09"); p.CloseWrite() }, hear(saved(1, "a", "a"), saved(2, "b", "b"))},
 		{"taken over", func(w *world, p *peer) {
 			next := w.dial()
-			next.send(str("c|id=i|size=2|"))
+			next.send(str("c|proof=sha256|id=i|size=2|"))
 			next.hear(okFrom(1, "c"))
 			next.Close()
 		}, hear("ERROR|code=superseded|upload=3|")},
@@ -275,7 +275,7 @@ func TestCommitIsNotCancelled(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			serveGated(t, func(w *world, g *gates) {
 				p := w.dial()
-				p.send(str("a|id=a|size=1|"), str("b|"), str("c|id=i|size=2|"))
+				p.send(str("a|proof=sha256|id=a|size=1|"), str("b|"), str("c|proof=sha256|id=i|size=2|"))
 				p.hear(ok(1), ok(2), ok(3))
 				p.send(whole("a"), whole("b"), data(2, "c"))
 				g.wantCommitting(t, "a", "b")
@@ -291,7 +291,7 @@ func TestCommitIsNotCancelled(t *testing.T) {
 				w.wantDidInAnyOrder("upload a", "upload b")
 				if tt.name != "Close" {
 					next := w.dial()
-					next.send(str("a|id=a|size=1|")) // nobody holds it any more
+					next.send(str("a|proof=sha256|id=a|size=1|")) // nobody holds it any more
 					next.hear(ok(1))
 					next.Close()
 				}

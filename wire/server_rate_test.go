@@ -57,7 +57,7 @@ func TestMinRate(t *testing.T) {
 	body := strings.Repeat("x", size)
 	for _, tt := range tests {
 		for what, before := range map[string]string{
-			"upload":  str("f|id=7|size=1048576|"),
+			"upload":  str("f|proof=sha256|id=7|size=1048576|"),
 			"blob":    "",
 			"refused": str("../f|size=1048576|"),
 		} {

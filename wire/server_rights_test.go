@@ -71,7 +71,7 @@ func TestForbidden(t *testing.T) {
 		alice.forbid("upload")
 		p.send(data(2, "b"))
 		p.hear("ERROR|code=forbidden|upload=1|")
-		p.send(end("ab") + str("g|size=1|id=x|") + str("folder/|"))
+		p.send(end("ab") + str("g|size=1|proof=sha256|id=x|") + str("folder/|"))
 		p.hear("ERROR|code=forbidden|upload=2|", "ERROR|code=forbidden|upload=3|")
 		alice.forbid("")
 		p.send(str("f|size=1|") + data(2, "x"))
@@ -92,12 +92,12 @@ func TestRevoked(t *testing.T) {
 		{"blob", "", data(2, "x")},
 		{"announcement", "", str("f|")},
 		{"folder", "", str("f/|")},
-		{"Data", str("f|size=2|id=i|"), data(2, "ab")},
-		{"second Data", str("f|size=2|id=i|") + data(2, "a"), data(2, "b")},
-		{"inside a Data", str("f|size=2|id=i|") + header(2, 2) + "a", "b" + end("ab")},
+		{"Data", str("f|size=2|proof=sha256|id=i|"), data(2, "ab")},
+		{"second Data", str("f|size=2|proof=sha256|id=i|") + data(2, "a"), data(2, "b")},
+		{"inside a Data", str("f|size=2|proof=sha256|id=i|") + header(2, 2) + "a", "b" + end("ab")},
 		{"inside a blob", header(2, 2) + "a", "b"},
-		{"END", str("f|size=2|id=i|") + data(2, "ab"), end("ab")},
-		{"inside END", str("f|size=2|id=i|") + data(2, "ab") + end("ab")[:9], end("ab")[9:]},
+		{"END", str("f|size=2|proof=sha256|id=i|") + data(2, "ab"), end("ab")},
+		{"inside END", str("f|size=2|proof=sha256|id=i|") + data(2, "ab") + end("ab")[:9], end("ab")[9:]},
 		{"CANCEL", str("f|"), str("CANCEL|")},
 		{"another token", "", auth("bob")},
 		{"nonsense", "", str("HELLO|")},

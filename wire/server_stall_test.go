@@ -84,7 +84,7 @@ func readsSlowly(d time.Duration) func(*world) {
 func TestSlowResumeAhead(t *testing.T) {
 	serve(t, readsSlowly(time.Hour), func(w *world) {
 		p := w.dial()
-		p.send(str("other|size=1|"), str("big|id=i|size=3|"), str("third|size=1|"), str("fourth|id=k|size=1|"))
+		p.send(str("other|size=1|"), str("big|proof=sha256|id=i|size=3|"), str("third|size=1|"), str("fourth|proof=sha256|id=k|size=1|"))
 		p.hear(ok(1))
 		p.send(data(2, "x"), end("x"))
 		p.hear(saved(1, "other", "x"))
@@ -116,10 +116,10 @@ func TestSlowResumeTakenOver(t *testing.T) {
 		}
 	}, func(w *world) {
 		p := w.dial()
-		p.send(str("other|size=1|"), str("big|id=i|size=3|"))
+		p.send(str("other|size=1|"), str("big|proof=sha256|id=i|size=3|"))
 		p.hear(ok(1))
 		q := w.dial()
-		q.send(str("big|id=i|size=3|"))
+		q.send(str("big|proof=sha256|id=i|size=3|"))
 		q.hear(okFrom(1, "ab"))
 		p.hear("ERROR|code=superseded|upload=2|")
 		p.wantClosed()
@@ -143,12 +143,12 @@ func TestSlowResumeCut(t *testing.T) {
 		}
 	}, func(w *world) {
 		p := w.dial()
-		p.send(str("other|size=1|"), str("big|id=i|size=3|"), str("third|id=k|size=1|"))
+		p.send(str("other|size=1|"), str("big|proof=sha256|id=i|size=3|"), str("third|proof=sha256|id=k|size=1|"))
 		p.hear(ok(1))
 		p.Close()
 		synctest.Wait()
 		q := w.dial()
-		q.send(str("big|id=i|size=3|"), str("third|id=k|size=1|"))
+		q.send(str("big|proof=sha256|id=i|size=3|"), str("third|proof=sha256|id=k|size=1|"))
 		q.hear(okFrom(1, "ab"), ok(2))
 		q.Close()
 	})
@@ -169,10 +169,10 @@ func TestRefusedBeside(t *testing.T) {
 		n := 1
 		for range 2 * wire.MaxAhead {
 			n++
-			p.send(str(fmt.Sprintf("no|id=%d|size=1|", n)))
+			p.send(str(fmt.Sprintf("no|proof=sha256|id=%d|size=1|", n)))
 			p.hear(fmt.Sprintf("ERROR|code=no-space|upload=%d|", n))
 		}
-		p.send(str("last|id=last|size=1|"))
+		p.send(str("last|proof=sha256|id=last|size=1|"))
 		p.hear(ok(n + 1))
 		p.send(data(2, "x"), end("x"), data(2, "y"), end("y"))
 		p.hear(saved(1, "first", "x"), saved(n+1, "last", "y"))
@@ -194,11 +194,11 @@ func TestPanicAhead(t *testing.T) {
 	}, func(w *world) {
 		for range 3 {
 			p := w.dial()
-			p.Write([]byte(str("a|size=1|") + str("boom|id=i|size=1|") + str("c|id=k|size=1|")))
+			p.Write([]byte(str("a|size=1|") + str("boom|proof=sha256|id=i|size=1|") + str("c|proof=sha256|id=k|size=1|")))
 			<-p.done
 		}
 		q := w.dial()
-		q.send(str("a|size=1|"), str("b|id=i|size=1|"), str("c|id=k|size=1|"))
+		q.send(str("a|size=1|"), str("b|proof=sha256|id=i|size=1|"), str("c|proof=sha256|id=k|size=1|"))
 		q.hear(ok(1), ok(2), ok(3))
 		q.Close()
 	})

@@ -34,10 +34,10 @@ func TestPanicReleases(t *testing.T) {
 			boom := once()
 			s.onCreate = func(wire.Announcement) error { return boom(nil) }
 		}, str(announceI)},
-		{"Resumed", func(s *store) { s.onResumed = once() }, str(announceI)},
+		{"Resumed", func(s *store) { s.onOffer = once() }, str(announceI)},
 		{"ReadFrom", func(s *store) { s.onBytes = once() }, str(announceI) + data(2, "ab")},
 		{"Restart", func(s *store) { s.onRestart = once() }, str(announceI) + str("RESTART|")},
-		{"Commit", func(s *store) { s.onCommit = once() }, str("f|id=i|size=0|") + end("")},
+		{"Commit", func(s *store) { s.onCommit = once() }, str("f|proof=sha256|id=i|size=0|") + end("")},
 		{"Abort", func(s *store) { s.onAbort = once() }, str(announceI) + str("CANCEL|")},
 		{"Suspend", func(s *store) { s.onSuspend = once() }, str(announceI) + "\x00"},
 		{"Suspend of others", func(s *store) {
@@ -47,7 +47,7 @@ func TestPanicReleases(t *testing.T) {
 				}
 				return nil
 			}
-		}, str("x|id=x|size=1|") + str("y|id=y|size=1|") + str("z|id=z|size=1|") + str(announceI) + "\x00"},
+		}, str("x|proof=sha256|id=x|size=1|") + str("y|proof=sha256|id=y|size=1|") + str("z|proof=sha256|id=z|size=1|") + str(announceI) + "\x00"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -58,7 +58,7 @@ func TestPanicReleases(t *testing.T) {
 				p.Close()
 				synctest.Wait()
 				next := w.dial()
-				next.send(str("f|id=i|size=0|"), end(""))
+				next.send(str("f|proof=sha256|id=i|size=0|"), end(""))
 				next.hear(ok(1), saved(1, "f", ""))
 				next.Close()
 			})
@@ -142,7 +142,7 @@ func TestSupersededIsTold(t *testing.T) {
 		<-begun
 		nc, err := net.Dial("tcp", addr)
 		must(t, err)
-		_, err = io.WriteString(nc, str(fmt.Sprintf("f|id=i|size=%d|", size)))
+		_, err = io.WriteString(nc, str(fmt.Sprintf("f|proof=sha256|id=i|size=%d|", size)))
 		must(t, err)
 		refusal, told := errors.AsType[*wire.Error](<-old)
 		if !told || refusal.Code != wire.CodeSuperseded || c.Err() == nil {

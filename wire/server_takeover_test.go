@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	announceI  = "f|id=i|size=5|"
+	announceI  = "f|proof=sha256|id=i|size=5|"
 	superseded = "ERROR|code=superseded|upload=1|"
 )
 
@@ -26,7 +26,7 @@ func TestTakeover(t *testing.T) {
 		{"inside a header", data(2, "a") + "\x09\x01", "a"},
 		{"before END", data(2, "abcde"), "abcde"},
 		{"inside END", data(2, "abcde") + end("abcde")[:9], "abcde"},
-		{"other files are announced", str("g|id=k|size=1|") + data(2, "ab"), "ab"},
+		{"other files are announced", str("g|proof=sha256|id=k|size=1|") + data(2, "ab"), "ab"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -50,7 +50,7 @@ func TestTakeover(t *testing.T) {
 				}
 				next.send(data(2, "abcde"[len(tt.left):]), end("abcde"))
 				next.hear(saved(1, "f", "abcde"))
-				next.send(str("g|id=k|size=1|")) // nobody holds it any more
+				next.send(str("g|proof=sha256|id=k|size=1|")) // nobody holds it any more
 				next.hear(ok(2))
 				next.Close()
 				w.store.wantFiles(t, map[string]string{"f": "abcde"})
@@ -64,8 +64,8 @@ func TestTakeover(t *testing.T) {
 // holds: they end no other connection.
 func TestNoTakeover(t *testing.T) {
 	for name, send := range map[string]string{
-		"too large": "f|id=i|size=1001|", "bad digest": "f|id=i|size=5|digest=md5|", "long name": strings.Repeat("n", 3073) + "|id=i|",
-		"another id": "f|id=I|size=5|", "no id": "f|size=5|", "folder": "f/|id=i|",
+		"too large": "f|proof=sha256|id=i|size=1001|", "bad digest": "f|proof=sha256|id=i|size=5|digest=md5|", "long name": strings.Repeat("n", 3073) + "|proof=sha256|id=i|",
+		"another id": "f|proof=sha256|id=I|size=5|", "no id": "f|size=5|", "folder": "f/|proof=sha256|id=i|",
 	} {
 		t.Run(name, func(t *testing.T) {
 			serve(t, limit(1000), func(w *world) {
@@ -78,7 +78,7 @@ func TestNoTakeover(t *testing.T) {
 				}
 				old.send(data(2, "cde"), end("abcde"))
 				old.hear(saved(1, "f", "abcde"))
-				next.send(str("g|id=i|size=0|"))
+				next.send(str("g|proof=sha256|id=i|size=0|"))
 				if said := decode(next.heard()); len(said) != 1 || !strings.HasPrefix(said[0], "OK|") {
 					t.Errorf("then the server said %q", said)
 				}
@@ -210,7 +210,7 @@ func TestTakeoverChain(t *testing.T) {
 		body := ""
 		for i := range 20 {
 			p := w.dial()
-			p.send(str("f|id=i|size=20|"))
+			p.send(str("f|proof=sha256|id=i|size=20|"))
 			if i == 0 {
 				p.hear(ok(1))
 			} else {
@@ -270,11 +270,11 @@ func TestWaiterGivesUp(t *testing.T) {
 	serve(t, slowCommit(9*time.Second, nil), func(w *world) {
 		holder, waiter, other, last := w.dial(), w.dial(), w.dial(), w.dial()
 		holder.send(str(announceI), data(2, "abcde"), end("abcde"))
-		waiter.send(str("g|id=k|size=5|"))
+		waiter.send(str("g|proof=sha256|id=k|size=5|"))
 		waiter.hear(ok(1))
 		waiter.send(str(announceI))
 		waiter.hear()
-		other.send(str("g|id=k|size=5|"))
+		other.send(str("g|proof=sha256|id=k|size=5|"))
 		other.hear(ok(1))
 		waiter.hearSuperseded()
 		last.send(str(announceI))
@@ -292,9 +292,9 @@ func TestWaiterGivesUp(t *testing.T) {
 func TestSupersededGivesUp(t *testing.T) {
 	serve(t, slowCommit(3*time.Second, nil), func(w *world) {
 		old, next := w.dial(), w.dial()
-		old.send(str(announceI), data(2, "abcde"), end("abcde")+str(announceI)+str("g|id=k|size=1|"))
+		old.send(str(announceI), data(2, "abcde"), end("abcde")+str(announceI)+str("g|proof=sha256|id=k|size=1|"))
 		old.hear(ok(1))
-		next.send(str(announceI), str("g|id=k|size=1|"))
+		next.send(str(announceI), str("g|proof=sha256|id=k|size=1|"))
 		time.Sleep(3 * time.Second)
 		next.hear(ok(1), ok(2))
 		old.hear("ERROR|code=superseded|upload=2|")
@@ -310,12 +310,12 @@ func TestCrossedTakeover(t *testing.T) {
 	for range 50 {
 		serve(t, nil, func(w *world) {
 			a, b := w.dial(), w.dial()
-			a.send(str("a|id=a|size=1|"))
-			b.send(str("b|id=b|size=1|"))
+			a.send(str("a|proof=sha256|id=a|size=1|"))
+			b.send(str("b|proof=sha256|id=b|size=1|"))
 			a.hear(ok(1))
 			b.hear(ok(1))
-			go io.WriteString(a, str("b|id=b|size=1|"))
-			go io.WriteString(b, str("a|id=a|size=1|"))
+			go io.WriteString(a, str("b|proof=sha256|id=b|size=1|"))
+			go io.WriteString(b, str("a|proof=sha256|id=a|size=1|"))
 			synctest.Wait()
 			saidA, saidB := fmt.Sprint(decode(a.heard())), fmt.Sprint(decode(b.heard()))
 			won := fmt.Sprint([]string{ok(2)})

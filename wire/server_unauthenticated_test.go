@@ -21,7 +21,7 @@ func frames() []string {
 	list := []string{
 		"", str("hi"), str(""), str("AUTH"), str("AUTH|"), str("AUTH|token=|"), str("AUTH|token=short|"), str("AUTH|token"),
 		auth("mallory"), str("AUTH|token=" + strings.Repeat("x", 2000) + "|"), str("auth|token=" + tokenOf("alice") + "|"),
-		str("f|"), str("f|size=2|id=i|"), str("f|size=2|mtime=1.5|mode=0644|digest=sha256|"), str("|"), str("f|size=x|"), str("folder/|"), str("../f|"),
+		str("f|"), str("f|size=2|proof=sha256|id=i|"), str("f|size=2|mtime=1.5|mode=0644|digest=sha256|"), str("|"), str("f|size=x|"), str("folder/|"), str("../f|"),
 		str("./AUTH|"), end("ab"), str("END|"), str("CANCEL|"), str("RESTART|"), str("HELLO|"), str("OK|"), str("WAIT|"), str("ERROR|code=denied|"),
 		str("\xff"), str(strings.Repeat("x", 4096)), "\x01\x01\x10" + strings.Repeat("x", 4097),
 		"\x01hello", "\x01A", "\x01name" + data(2, "x"), "\x01\xc5\xbc", "hello\n", "GET / HTTP/1.1\r\n\r\n", "żółw",
@@ -57,7 +57,7 @@ func TestUnauthenticatedWrites(t *testing.T) {
 				"before a bad token":  frame + auth("mallory"),
 				"behind lab's":        "\x01hello" + frame,
 				"behind a blob":       data(2, "x") + frame,
-				"behind announcement": str("f|size=2|id=i|") + frame,
+				"behind announcement": str("f|size=2|proof=sha256|id=i|") + frame,
 			} {
 				nobody(t, name, send, true, i%2 == 0)
 			}

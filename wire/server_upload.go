@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -228,11 +229,11 @@ func (c *conn) begin(u *upload) (err error) {
 
 // accept tells the client that a file is accepted, and from which offset.
 func (c *conn) accept(u *upload) {
-	resumed := u.to.Resumed()
-	u.got = resumed.Size
-	ok := about(wordOK, u.number).with("offset", strconv.FormatInt(resumed.Size, 10))
-	if resumed.Size > 0 {
-		ok = ok.with(u.Digest.Name, resumed.Hex())
+	offer := u.to.Offer()
+	u.got = offer.Size
+	ok := about(wordOK, u.number).with("offset", strconv.FormatInt(offer.Size, 10))
+	if offer.Size > 0 {
+		ok = ok.with(offer.Digest, hex.EncodeToString(offer.Proof))
 	}
 	c.out.addControl(ok)
 }
@@ -415,7 +416,7 @@ func (c *conn) restartUpload() error {
 	if u.to == nil {
 		return nil
 	}
-	if u.got != u.to.Resumed().Size {
+	if u.got != u.to.Offer().Size {
 		return fmt.Errorf("%w: RESTART behind contents", ErrControl)
 	}
 	if err := u.to.Restart(); err != nil {

@@ -27,9 +27,10 @@ type Upload interface {
 	// ReadFrom appends what it reads until io.EOF. It returns an error of the
 	// reader unchanged.
 	io.ReaderFrom
-	// Resumed returns the size and the digest of the bytes of an earlier Upload
-	// that this one resumes; the size is 0 if there are none.
-	Resumed() Sum
+	// Offer returns what there is of the file already, with a proof by one of the
+	// Announcement's Proofs; its Size is 0 if there is nothing. The next byte
+	// belongs behind it.
+	Offer() Offer
 	// Restart drops those bytes.
 	Restart() error
 	// Commit makes the file durable and visible if it matches want; an empty digest

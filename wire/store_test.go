@@ -26,7 +26,7 @@ type store struct {
 	onAbort   func(f *file) error
 	onSuspend func(f *file) error
 	onRestart func(f *file) error
-	onResumed func(f *file) error
+	onOffer   func(f *file) error
 	onOpen    func(done <-chan struct{}) error // in Create, with its context
 	onFolder  func(name string) error
 	atEnd     error // of ReadFrom, in place of the reader's own
@@ -51,11 +51,11 @@ type store struct {
 // A file is one in progress.
 type file struct {
 	wire.Announcement
-	made    string // its name, if it is still free at the end
-	store   *store
-	body    bytes.Buffer
-	resumed wire.Sum
-	ended   bool
+	made  string // its name, if it is still free at the end
+	store *store
+	body  bytes.Buffer
+	offer wire.Offer
+	ended bool
 }
 
 func (s *store) Err() error { return s.err }
@@ -92,11 +92,11 @@ func (s *store) Create(ctx context.Context, a wire.Announcement) (wire.Upload, e
 		s.busy, s.left = map[string]bool{}, map[string]string{}
 	}
 	s.busy[a.ID] = true
-	if left := s.left[a.ID]; left != "" && int64(len(left)) <= a.Size {
+	if left := s.left[a.ID]; left != "" && int64(len(left)) <= a.Size && len(a.Proofs) > 0 {
 		f.body.WriteString(left)
-		h := a.Digest.New()
+		h := a.Proofs[0].New()
 		h.Write([]byte(left))
-		f.resumed = wire.Sum{Size: int64(len(left)), Digest: h.Sum(nil)}
+		f.offer = wire.Offer{Size: int64(len(left)), Digest: a.Proofs[0].Name, Proof: h.Sum(nil)}
 	}
 	delete(s.left, a.ID)
 	return f, nil
@@ -115,11 +115,11 @@ func (s *store) MakeFolder(ctx context.Context, name string, modes []fs.FileMode
 	return nil
 }
 
-func (f *file) Resumed() wire.Sum {
-	if f.store.onResumed != nil {
-		f.store.onResumed(f)
+func (f *file) Offer() wire.Offer {
+	if f.store.onOffer != nil {
+		f.store.onOffer(f)
 	}
-	return f.resumed
+	return f.offer
 }
 
 func (f *file) Restart() error {
@@ -129,7 +129,7 @@ func (f *file) Restart() error {
 		}
 	}
 	f.body.Reset()
-	f.resumed = wire.Sum{}
+	f.offer = wire.Offer{}
 	return nil
 }
 

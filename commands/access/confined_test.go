@@ -12,11 +12,11 @@ import (
 // TestNobodyElsesPartial: an interrupted upload is gone on with by its user alone.
 func TestNobodyElsesPartial(t *testing.T) {
 	m := storagetest.NewMemory()
-	file := storage.File{Name: "f", ID: "the same", Size: 10, Digest: storagetest.Digest}
+	file := storage.File{Name: "f", ID: "the same", Size: 10, Digest: storagetest.Digest, Proofs: storagetest.Proofs}
 	resumed := func(user string) int64 {
 		p, err := confined{m, user, ""}.Create(t.Context(), file)
 		must(t, err)
-		n := p.Resumed().Size
+		n := p.Offer().Size
 		if n == 0 {
 			_, err = p.ReadFrom(strings.NewReader(user))
 		}

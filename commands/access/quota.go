@@ -132,7 +132,7 @@ func (l limited) Create(ctx context.Context, f storage.File) (storage.Partial, e
 		return nil, err
 	}
 	l.quota.resume(f.ID)
-	return &limitedPartial{Partial: p, in: l, file: f, reserved: size, got: p.Resumed().Size}, nil
+	return &limitedPartial{Partial: p, in: l, file: f, reserved: size, got: p.Offer().Size}, nil
 }
 
 // A limitedPartial holds room in a quota until it ends.

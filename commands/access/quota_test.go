@@ -29,7 +29,7 @@ func newFilling(t testing.TB) *filling {
 }
 
 func (f *filling) begin(name, id string, size int64) (storage.Partial, error) {
-	return f.limited.Create(context.Background(), storage.File{Name: name, ID: id, Size: size, Digest: storagetest.Digest})
+	return f.limited.Create(context.Background(), storage.File{Name: name, ID: id, Size: size, Digest: storagetest.Digest, Proofs: storagetest.Proofs})
 }
 
 // put keeps a file of so many bytes, and reports whether there was room.
@@ -121,7 +121,7 @@ func TestQuota(t *testing.T) {
 			f.want(f.room(err), false)
 			p, err = f.begin("a", "id", 50)
 			f.want(f.room(err), true)
-			if n := p.Resumed().Size; n != 50 {
+			if n := p.Offer().Size; n != 50 {
 				f.t.Errorf("resumed at %d", n)
 			}
 			p.Abort()

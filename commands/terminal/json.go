@@ -41,6 +41,7 @@ type Object struct {
 	Size        *int64   `json:"size,omitempty"` // in bytes
 	CRC64NVME   string   `json:"crc64nvme,omitempty"`
 	SHA256      string   `json:"sha256,omitempty"`
+	BLAKE3      string   `json:"blake3,omitempty"`
 	Seconds     *float64 `json:"seconds,omitempty"`
 	Resumed     int64    `json:"resumed,omitempty"`     // bytes that an earlier try had brought
 	Unchanged   bool     `json:"unchanged,omitempty"`   // it was there before
@@ -141,13 +142,15 @@ func (o Object) AboutFile(file string) Object {
 	return o
 }
 
-// WithDigest sets the digest, "crc64nvme" or "sha256", and its value.
+// WithDigest sets the digest, "crc64nvme", "sha256" or "blake3", and its value.
 func (o Object) WithDigest(name, hex string) Object {
 	switch name {
 	case "crc64nvme":
 		o.CRC64NVME = hex
 	case "sha256":
 		o.SHA256 = hex
+	case "blake3":
+		o.BLAKE3 = hex
 	}
 	return o
 }

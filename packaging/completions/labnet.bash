@@ -83,7 +83,7 @@ _labnet() {
     1,upload,--into) words='' ;;
     1,upload,--exclude) words='' ;;
     1,upload,--exclude-from) files=default ;;
-    1,upload,--digest) words='crc64nvme sha256' ;;
+    1,upload,--digest) words='crc64nvme sha256 blake3' ;;
     1,upload,--pin) words='' ;;
     1,upload,--token-file) files=default ;;
     1,upload,-a | 1,upload,--addr) words='' ;;

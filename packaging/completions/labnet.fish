@@ -101,7 +101,7 @@ complete -c labnet -n '__labnet_is upload' -l into -x -d 'store everything in th
 complete -c labnet -n '__labnet_is upload' -l exclude -x -d 'leave out what matches PATTERN, as in .gitignore; may be repeated'
 complete -c labnet -n '__labnet_is upload' -l exclude-from -r -F -d 'leave out what matches a pattern in FILE, one per line'
 complete -c labnet -n '__labnet_is upload' -l from-command -d 'run the command after --, and send what it prints'
-complete -c labnet -n '__labnet_is upload' -l digest -x -a 'crc64nvme sha256' -d 'verify by NAME: crc64nvme or sha256'
+complete -c labnet -n '__labnet_is upload' -l digest -x -a 'crc64nvme sha256 blake3' -d 'verify by NAME: crc64nvme, sha256 or blake3'
 complete -c labnet -n '__labnet_is upload' -s L -l follow -d 'follow symbolic links inside folders'
 complete -c labnet -n '__labnet_is upload' -l no-times -d 'do not preserve modification times'
 complete -c labnet -n '__labnet_is upload' -l no-perms -d 'do not preserve permissions'

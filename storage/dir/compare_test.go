@@ -28,7 +28,7 @@ func TestUnchangedWithoutSpace(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			d, m := openMedium(t, 1<<30)
-			file := storage.File{Name: "a/f", ID: "id", Size: small, Digest: crc}
+			file := storage.File{Name: "a/f", ID: "id", Size: small, Digest: crc, Proofs: proofs}
 			if _, err := begun(t, d, file, old).Commit(t.Context(), storage.Sum{Size: small}); err != nil {
 				t.Fatal(err)
 			}

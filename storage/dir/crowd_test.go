@@ -59,7 +59,7 @@ func (c crowd) one(ctx context.Context, d *Store, i int) (storage.Receipt, error
 	if err != nil {
 		return storage.Receipt{}, err
 	}
-	if p.Resumed().Size > 0 {
+	if p.Offer().Size > 0 {
 		err = p.Restart()
 	}
 	if err == nil {

@@ -26,7 +26,7 @@ func patchy() []byte {
 // it comes and wherever it is interrupted.
 func TestHoles(t *testing.T) {
 	data := patchy()
-	file := storage.File{Name: "f", ID: "id", Size: int64(len(data)), Holes: 3 << 20, Digest: crc}
+	file := storage.File{Name: "f", ID: "id", Size: int64(len(data)), Holes: 3 << 20, Digest: crc, Proofs: proofs}
 	for _, piece := range []int64{1 << 20, 37 * blockSize, 70_001, 3 << 20} {
 		d := mustOpen(t, t.TempDir(), Options{})
 		p := mustCreate(t, d, file)
@@ -38,8 +38,8 @@ func TestHoles(t *testing.T) {
 				t.Fatal(err)
 			}
 			p = mustCreate(t, d, file)
-			if at := file.Size - int64(r.Len()); p.Resumed().Size != at {
-				t.Fatalf("resumed at %d in place of %d", p.Resumed().Size, at)
+			if at := file.Size - int64(r.Len()); p.Offer().Size != at {
+				t.Fatalf("resumed at %d in place of %d", p.Offer().Size, at)
 			}
 		}
 		r, err := p.Commit(t.Context(), storage.Sum{Size: file.Size})

@@ -15,7 +15,7 @@ import (
 
 // resumableFile is a file whose upload can be resumed by the ID id.
 func resumableFile(id string, size int) storage.File {
-	return storage.File{Name: "f", ID: id, Size: int64(size), Digest: crc}
+	return storage.File{Name: "f", ID: id, Size: int64(size), Digest: crc, Proofs: proofs}
 }
 
 // mustOpen opens a store that is closed when the test ends.
@@ -65,7 +65,7 @@ func resumedSize(t *testing.T, d *Store, id string) int64 {
 	t.Helper()
 	p := mustCreate(t, d, resumableFile(id, 1<<30))
 	defer p.Suspend()
-	return p.Resumed().Size
+	return p.Offer().Size
 }
 
 func pathOf(folder, id string) string {

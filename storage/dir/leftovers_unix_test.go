@@ -49,7 +49,7 @@ func TestPlantedPartial(t *testing.T) {
 					}
 				}
 				p := begun(t, d, resumableFile("id", 6), "hello!")
-				if got := p.Resumed().Size; got != 0 {
+				if got := p.Offer().Size; got != 0 {
 					t.Errorf("resumed %d bytes", got)
 				}
 				if _, err := p.Commit(context.Background(), storage.Sum{Size: 6}); err != nil {
@@ -101,7 +101,7 @@ func TestReservationIsFreed(t *testing.T) {
 	}
 	w.before = func(string) error { return nil }
 	p = mustCreate(t, d, resumableFile("suspended", announced))
-	if got := p.Resumed().Size; got != 5 {
+	if got := p.Offer().Size; got != 5 {
 		t.Errorf("%d bytes are left when space is back", got)
 	}
 	if used("suspended") < announced {

@@ -30,19 +30,19 @@ type partial struct {
 	groupless  bool   // it could not be given its group
 	hash       hash.Hash
 
-	mu       sync.Mutex  // against Store.Close
-	f        file        // nil before begin and once synced
-	fresh    bool        // what is under path is not what an earlier upload left
-	nameless bool        // there is nothing under path, and f stays open to the end
-	promised int64       // what is claimed for f and not in it yet
-	reserved bool        // f may have blocks beyond its end
-	resumed  storage.Sum // of what was in f when it was opened
-	size     int64       // in f by now
-	begun    int64       // of these the kernel was told to write out so many
-	unsynced int64       // what Store.batch counts of it
-	linkErr  error       // of an early try of link, which returns it once
-	moved    bool        // path is no longer its name
-	err      error       // why f holds less than it should
+	mu       sync.Mutex    // against Store.Close
+	f        file          // nil before begin and once synced
+	fresh    bool          // what is under path is not what an earlier upload left
+	nameless bool          // there is nothing under path, and f stays open to the end
+	promised int64         // what is claimed for f and not in it yet
+	reserved bool          // f may have blocks beyond its end
+	offer    storage.Offer // of what was in f when it was opened
+	size     int64         // in f by now
+	begun    int64         // of these the kernel was told to write out so many
+	unsynced int64         // what Store.batch counts of it
+	linkErr  error         // of an early try of link, which returns it once
+	moved    bool          // path is no longer its name
+	err      error         // why f holds less than it should
 	ended    bool
 
 	comparison *comparison // instead of f

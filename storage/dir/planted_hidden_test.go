@@ -95,7 +95,7 @@ func TestPlantedHidden(t *testing.T) {
 						there()
 					}
 					data := strings.Repeat("x", 1000)
-					p, err := d.Create(t.Context(), storage.File{Name: "folder/f", ID: id, Size: int64(len(data)), Digest: storage.Digest{Name: "sha256", New: sha256.New}})
+					p, err := d.Create(t.Context(), storage.File{Name: "folder/f", ID: id, Size: int64(len(data)), Digest: storage.Digest{Name: "sha256", New: sha256.New}, Proofs: []storage.Digest{{Name: "sha256", New: sha256.New}}})
 					if err == nil {
 						_, err = p.ReadFrom(strings.NewReader(data))
 						if err == nil {

@@ -40,7 +40,7 @@ func isResumable(base string) bool {
 
 // resumable reports whether a later upload could go on with p.
 func (p *partial) resumable() bool {
-	return p.file.ID != "" && p.file.Size >= 0 && p.hash != nil
+	return p.file.ID != "" && p.file.Size >= 0 && p.hash != nil && len(p.file.Proofs) > 0
 }
 
 // begin opens what an earlier upload of the same ID left, or a new file.
@@ -77,10 +77,9 @@ func (p *partial) resume(ctx context.Context) error {
 		return err
 	}
 	if f != nil && p.resumable() && fi.Size() <= p.file.Size {
-		size, err := p.sum(ctx, f)
+		offer, err := p.prove(ctx, f)
 		if err == nil {
-			p.f, p.size, p.begun = f, size, size
-			p.resumed = storage.Sum{Size: size, Digest: p.hash.Sum(nil)}
+			p.f, p.size, p.begun, p.offer = f, offer.Size, offer.Size, offer
 			return nil
 		}
 		if !errors.Is(err, errUnreadable) {
@@ -101,25 +100,34 @@ func (p *partial) resume(ctx context.Context) error {
 // errUnreadable means that the medium does not give back what was left.
 var errUnreadable = errors.New("cannot be read")
 
-// sum adds all of f to the hash and returns its length.
-func (p *partial) sum(ctx context.Context, f file) (size int64, err error) {
+// prove adds all of f to the hash, and returns its length and the proof of it.
+func (p *partial) prove(ctx context.Context, f file) (offer storage.Offer, err error) {
+	by := p.file.Proofs[0]
+	proof := p.hash
+	if by.Name != p.file.Digest.Name {
+		proof = by.New()
+	}
 	buffer := takeBuffer()
 	defer giveBuffer(buffer)
 	for {
 		if err := ctx.Err(); err != nil {
-			return 0, err
+			return storage.Offer{}, err
 		}
 		if p.dir.isClosed() {
-			return 0, errClosed
+			return storage.Offer{}, errClosed
 		}
 		n, err := fill(f, buffer[:])
 		p.hash.Write(buffer[:n])
-		size += int64(n)
+		if proof != p.hash {
+			proof.Write(buffer[:n])
+		}
+		offer.Size += int64(n)
 		if err == io.EOF {
-			return size, nil
+			offer.Digest, offer.Proof = by.Name, proof.Sum(nil)
+			return offer, nil
 		}
 		if err != nil {
-			return 0, fmt.Errorf("%w: %w", errUnreadable, err)
+			return storage.Offer{}, fmt.Errorf("%w: %w", errUnreadable, err)
 		}
 	}
 }
@@ -179,11 +187,11 @@ func (p *partial) reserve() error {
 	return err
 }
 
-// Resumed implements [Partial].
-func (p *partial) Resumed() storage.Sum {
+// Offer implements [Partial].
+func (p *partial) Offer() storage.Offer {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.resumed
+	return p.offer
 }
 
 // Restart implements [Partial]. It makes a new file, which has nothing of the
@@ -207,7 +215,7 @@ func (p *partial) Restart() error {
 	p.f.Close() // nobody wants its bytes any more
 	p.f = nil
 	p.settle()
-	p.size, p.begun, p.resumed = 0, 0, storage.Sum{}
+	p.size, p.begun, p.offer = 0, 0, storage.Offer{}
 	p.unclaimed(max(0, p.rest()-p.promised))
 	if p.hash != nil {
 		p.hash = p.file.Digest.New()

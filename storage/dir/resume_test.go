@@ -2,6 +2,7 @@ package dir
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"os"
 	"path/filepath"
@@ -39,7 +40,7 @@ func TestResumeInANewProcess(t *testing.T) {
 	}
 	for _, id := range []string{"suspended", "in progress"} {
 		p := mustCreate(t, d, resumableFile(id, 6))
-		if got := p.Resumed().Size; got != 5 {
+		if got := p.Offer().Size; got != 5 {
 			t.Errorf("%s: resumed %d bytes", id, got)
 		}
 		if len(d.Leftovers()) != 1 {
@@ -116,7 +117,7 @@ func TestPublishedLeftover(t *testing.T) {
 			d = mustOpen(t, folder, Options{})
 		}
 		p := begun(t, d, resumableFile("id", 10), "0123456789")
-		if got := p.Resumed().Size; got != 0 {
+		if got := p.Offer().Size; got != 0 {
 			t.Errorf("resumed %d bytes of a published file", got)
 		}
 		if err := p.Abort(); err != nil {
@@ -138,10 +139,9 @@ func TestSpoiltLeftover(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := mustCreate(t, d, resumableFile("id", 6))
-	zeros := crc.New()
-	zeros.Write(make([]byte, 5))
-	if diff := cmp.Diff(storage.Sum{Size: 5, Digest: zeros.Sum(nil)}, p.Resumed()); diff != "" {
-		t.Errorf("Resumed (-want +got):\n%s", diff)
+	zeros := sha256.Sum256(make([]byte, 5))
+	if diff := cmp.Diff(storage.Offer{Size: 5, Digest: "sha256", Proof: zeros[:]}, p.Offer()); diff != "" {
+		t.Errorf("Offer (-want +got):\n%s", diff)
 	}
 	if err := p.Suspend(); err != nil {
 		t.Error(err)
@@ -150,7 +150,7 @@ func TestSpoiltLeftover(t *testing.T) {
 		t.Fatal(err)
 	}
 	p = mustCreate(t, d, resumableFile("id", 6))
-	if got := p.Resumed(); got.Size != 0 {
+	if got := p.Offer(); got.Size != 0 {
 		t.Errorf("resumed %+v of a longer file", got)
 	}
 	if _, err := p.ReadFrom(strings.NewReader("hello!")); err != nil {

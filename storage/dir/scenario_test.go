@@ -3,6 +3,7 @@ package dir
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"io/fs"
@@ -163,6 +164,7 @@ func (s scenario) upload(d *Store) (r storage.Receipt, err error) {
 		Size:    int64(len(s.data)),
 		ModTime: time.Date(2001, 2, 3, 4, 5, 6, 0, time.UTC),
 		Digest:  crc,
+		Proofs:  proofs,
 	}
 	if s.noID {
 		file.ID = ""
@@ -176,8 +178,8 @@ func (s scenario) upload(d *Store) (r storage.Receipt, err error) {
 			p.Suspend()
 		}
 	}()
-	at := int(p.Resumed().Size)
-	if at > 0 && !bytes.Equal(sumOf(s.data[:at]), p.Resumed().Digest) {
+	at := int(p.Offer().Size)
+	if proof := sha256.Sum256([]byte(s.data[:at])); at > 0 && !bytes.Equal(proof[:], p.Offer().Proof) {
 		if err := p.Restart(); err != nil {
 			return storage.Receipt{}, err
 		}

@@ -182,7 +182,7 @@ func TestKeepFreeOfStreams(t *testing.T) {
 // for no more if it begins anew.
 func TestKeepFreeResumes(t *testing.T) {
 	d, m := openMedium(t, 1_000_000)
-	file := storage.File{Name: "f", ID: "id", Size: 900_000, Digest: storage.Digest{Name: "sha256", New: sha256.New}}
+	file := storage.File{Name: "f", ID: "id", Size: 900_000, Digest: storage.Digest{Name: "sha256", New: sha256.New}, Proofs: proofs}
 	p, err := d.Create(t.Context(), file)
 	if err != nil {
 		t.Fatal(err)
@@ -204,7 +204,7 @@ func TestKeepFreeResumes(t *testing.T) {
 	if p, err = d.Create(t.Context(), file); err != nil {
 		t.Fatal(err)
 	}
-	if got := p.Resumed().Size; got != 600_000 {
+	if got := p.Offer().Size; got != 600_000 {
 		t.Errorf("resumed at %d", got)
 	}
 	if err := p.Restart(); err != nil {

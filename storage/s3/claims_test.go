@@ -24,7 +24,7 @@ func TestKilledClaimant(t *testing.T) {
 	})})
 	second := open(t, server, s3.Options{PartSize: piece})
 	data := contentsOf(3 * piece)
-	f := storage.File{Name: "a", ID: "id", Size: int64(len(data)), Digest: digest}
+	f := storage.File{Name: "a", ID: "id", Size: int64(len(data)), Digest: digest, Proofs: proofs}
 	if _, err := dying.Create(context.Background(), f); err == nil {
 		t.Fatal("the server did not die")
 	}

@@ -206,15 +206,15 @@ func (c *client) parts(ctx context.Context, key, upload string) (list []minio.Ob
 	}
 }
 
-// complete makes an object of parts, if their sum is right.
-func (c *client) complete(ctx context.Context, key, upload string, parts []minio.CompletePart, sum checksum, only condition) error {
+// complete makes an object of parts, if their sum is right, and returns its ETag.
+func (c *client) complete(ctx context.Context, key, upload string, parts []minio.CompletePart, sum checksum, only condition) (etag string, err error) {
 	o := minio.PutObjectOptions{UserMetadata: map[string]string{
 		minio.ChecksumCRC64NVME.Key():      sum.String(),
 		minio.ChecksumFullObjectMode.Key(): minio.ChecksumFullObjectMode.String(),
 	}}
 	only.apply(&o)
-	_, err := c.core.CompleteMultipartUpload(ctx, c.bucket, key, upload, parts, o)
-	return c.seen(err)
+	info, err := c.core.CompleteMultipartUpload(ctx, c.bucket, key, upload, parts, o)
+	return info.ETag, c.seen(err)
 }
 
 // abort drops a multipart upload. It is no error if there is none.

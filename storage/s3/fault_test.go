@@ -39,11 +39,11 @@ func kind(r *http.Request) string {
 func keep(s *s3.Store, size int) (storage.Receipt, error) {
 	digest := digests["crc64nvme"]
 	data := contentsOf(size)
-	p, err := s.Create(context.Background(), storage.File{Name: "a", ID: "id", Size: int64(size), Digest: digest})
+	p, err := s.Create(context.Background(), storage.File{Name: "a", ID: "id", Size: int64(size), Digest: digest, Proofs: proofs})
 	if err != nil {
 		return storage.Receipt{}, err
 	}
-	at := p.Resumed().Size
+	at := p.Offer().Size
 	if _, err := p.ReadFrom(strings.NewReader(data[at:])); err != nil {
 		return storage.Receipt{}, errors.Join(err, p.Suspend())
 	}
@@ -149,7 +149,7 @@ func TestLastingFaults(t *testing.T) {
 						t.Errorf("Err after it works again: %v", err)
 					}
 					if where == "complete" && test.want == storage.ErrDegraded {
-						p := create(t, store, storage.File{Name: "a", ID: "id", Size: int64(size), Digest: digests["crc64nvme"]}, contentsOf(size))
+						p := create(t, store, storage.File{Name: "a", ID: "id", Size: int64(size), Digest: digests["crc64nvme"], Proofs: proofs}, contentsOf(size))
 						commit(t, p, digests["crc64nvme"], contentsOf(size))
 					} else if _, err := keep(store, size); err != nil {
 						t.Error(err)

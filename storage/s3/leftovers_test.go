@@ -18,7 +18,7 @@ import (
 func suspend(t *testing.T, s *s3.Store, id string, size int) {
 	t.Helper()
 	digest := digests["crc64nvme"]
-	p := create(t, s, storage.File{Name: "a" + id, ID: id, Size: 1 << 20, Digest: digest}, "")
+	p := create(t, s, storage.File{Name: "a" + id, ID: id, Size: 1 << 20, Digest: digest, Proofs: proofs}, "")
 	send(t, p, contentsOf(size))
 	if err := p.Suspend(); err != nil {
 		t.Fatal(err)
@@ -46,7 +46,7 @@ func TestExpiry(t *testing.T) {
 		suspend(t, first, "large", 3500)
 		digest := digests["crc64nvme"]
 		data := contentsOf(5000)
-		going := create(t, first, storage.File{Name: "going", ID: "going", Size: 5000, Digest: digest}, "")
+		going := create(t, first, storage.File{Name: "going", ID: "going", Size: 5000, Digest: digest, Proofs: proofs}, "")
 		for at := range 50 { // over two hours in all
 			time.Sleep(150 * time.Second)
 			send(t, going, data[at*100:at*100+100])
@@ -73,7 +73,7 @@ func TestKilledExpiry(t *testing.T) {
 		line := &severed{Server: server}
 		first := open(t, server, s3.Options{PartSize: piece, Transport: line})
 		digest := digests["crc64nvme"]
-		p := create(t, first, storage.File{Name: "a", ID: "id", Size: 5000, Digest: digest}, "")
+		p := create(t, first, storage.File{Name: "a", ID: "id", Size: 5000, Digest: digest, Proofs: proofs}, "")
 		send(t, p, contentsOf(3500))
 		stream := create(t, first, storage.File{Name: "b", Size: -1, Digest: digest}, "")
 		send(t, stream, contentsOf(3500))
@@ -145,7 +145,7 @@ func TestBounds(t *testing.T) {
 					t.Errorf("%d are kept, want %v", left(server), test.want)
 				}
 				for _, i := range test.want {
-					f := storage.File{Name: fmt.Sprint("a", i), ID: fmt.Sprint(i), Size: 1 << 20, Digest: digests["crc64nvme"]}
+					f := storage.File{Name: fmt.Sprint("a", i), ID: fmt.Sprint(i), Size: 1 << 20, Digest: digests["crc64nvme"], Proofs: proofs}
 					if err := create(t, store, f, contentsOf(3500)).Abort(); err != nil {
 						t.Error(err)
 					}

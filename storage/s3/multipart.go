@@ -33,8 +33,8 @@ type multipart struct {
 
 // A mark is what there is to know of the bytes up to the end of a part.
 type mark struct {
-	sum  checksum
-	hash []byte // the state of the digest
+	sum         checksum
+	hash, proof []byte // the states of the digest and of the proof
 }
 
 func newMultipart(key, upload string, copy int, partSize int64) *multipart {

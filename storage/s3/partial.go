@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"slices"
 	"sync"
 	"time"
 
@@ -25,15 +26,16 @@ type partial struct {
 	token      string // tells it from all others, anywhere
 	stateKey   string
 
-	mu      sync.Mutex // against Store.Close
-	hash    hash.Hash  // nil if nobody asked, or if sums are enough
-	sum     checksum   // of all full parts
-	part    *part      // behind them; nil if there is nothing
-	size    int64      // of both
-	multi   *multipart // nil while there is one part at most
-	resumed storage.Sum
-	err     error // why there is less than there should be
-	ended   bool
+	mu    sync.Mutex // against Store.Close
+	hash  hash.Hash  // nil if nobody asked, or if sums are enough
+	proof hash.Hash  // nil while there is one part at most, or if hash is by proofName
+	sum   checksum   // of all full parts
+	part  *part      // behind them; nil if there is nothing
+	size  int64      // of both
+	multi *multipart // nil while there is one part at most
+	offer storage.Offer
+	err   error // why there is less than there should be
+	ended bool
 
 	etag       string // of the state; "" if there is none
 	turn       int    // of the state
@@ -49,7 +51,7 @@ func newPartial(s *Store, f storage.File) *partial {
 }
 
 func (p *partial) resetHash() {
-	p.hash = nil
+	p.hash, p.proof = nil, nil
 	if d := p.file.Digest; d.New != nil && d.Name != crcName {
 		p.hash = d.New()
 	}
@@ -76,7 +78,7 @@ func (p *partial) total() checksum {
 
 // resumable reports whether a later upload could go on with p.
 func (p *partial) resumable() bool {
-	return p.file.ID != "" && p.file.Size >= 0 && p.file.Digest.New != nil
+	return p.file.ID != "" && p.file.Size >= 0 && p.file.Digest.New != nil && slices.ContainsFunc(p.file.Proofs, isProof)
 }
 
 // partLimit is the size that the part which fills is going to have.
@@ -125,11 +127,11 @@ func (p *partial) writeLiveState() error {
 	return p.err
 }
 
-// Resumed implements [storage.Partial].
-func (p *partial) Resumed() storage.Sum {
+// Offer implements [storage.Partial].
+func (p *partial) Offer() storage.Offer {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.resumed
+	return p.offer
 }
 
 // Restart implements [storage.Partial].
@@ -151,7 +153,7 @@ func (p *partial) Restart() error {
 
 // clear forgets what p has, which is gone.
 func (p *partial) clear() {
-	p.sum, p.size, p.resumed, p.multi = checksum{}, 0, storage.Sum{}, nil
+	p.sum, p.size, p.offer, p.multi = checksum{}, 0, storage.Offer{}, nil
 	p.resetHash()
 }
 

@@ -76,10 +76,12 @@ func (s *Store) probeParts(ctx context.Context, key string, text []byte) error {
 	}
 	parts := []minio.CompletePart{stored}
 	wrong := checksum{p.sum.crc ^ 1, p.sum.size}
-	if err := refusedSum(c.complete(ctx, key, upload, parts, wrong, condition{})); !errors.Is(err, errCondition) {
+	_, err = c.complete(ctx, key, upload, parts, wrong, condition{})
+	if err = refusedSum(err); !errors.Is(err, errCondition) {
 		return err
 	}
-	return c.complete(ctx, key, upload, parts, p.sum, condition{absent: true})
+	_, err = c.complete(ctx, key, upload, parts, p.sum, condition{absent: true})
+	return err
 }
 
 // lacking says what an object store does not do.

@@ -148,9 +148,14 @@ func (p *partial) publishParts(ctx context.Context) (name string, unchanged bool
 		}
 	}
 	name = storage.NumberedName(p.file.Name, m.copy)
-	unchanged, err = p.publishAs(ctx, name, func(ctx context.Context, key string, only condition) error {
-		return p.store.client.complete(ctx, key, m.upload, m.list(), p.sum, only)
+	var etag string
+	unchanged, err = p.publishAs(ctx, name, func(ctx context.Context, key string, only condition) (err error) {
+		etag, err = p.store.client.complete(ctx, key, m.upload, m.list(), p.sum, only)
+		return err
 	})
+	if !unchanged && err == nil {
+		p.writeDigest(ctx, etag)
+	}
 	if errors.Is(err, errTaken) {
 		err = fmt.Errorf("%w: it was taken while the file was sent: %w", storage.ErrDegraded, err)
 	}
@@ -253,11 +258,15 @@ func (p *partial) compare(ctx context.Context, o object) (bool, error) {
 }
 
 // isSame reports whether an object has the same contents. What is in memory is
-// compared byte by byte, all else by length and sum.
+// compared byte by byte, all else by the digest that is kept of the object: a sum
+// could be forged.
 func (p *partial) isSame(ctx context.Context, o object) (bool, error) {
 	sum := o.size == p.size && o.sum == p.total().String()
-	if p.multi != nil || o.size != p.size || o.sum != "" && !sum {
-		return sum, nil
+	if o.size != p.size || o.sum != "" && !sum {
+		return false, nil
+	}
+	if p.multi != nil {
+		return p.sameDigest(ctx, o)
 	}
 	return p.sameBytes(ctx, o)
 }

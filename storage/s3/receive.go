@@ -99,6 +99,9 @@ func (p *partial) take(b []byte) {
 	if p.hash != nil {
 		p.hash.Write(b)
 	}
+	if p.proof != nil {
+		p.proof.Write(b)
+	}
 }
 
 // extend waits for memory and makes room in the part.
@@ -156,7 +159,7 @@ func (p *partial) flush() error {
 	if p.hash != nil {
 		hash = checkpoint(p.hash)
 	}
-	p.err = p.multi.send(p.store.client, full, mark{p.sum, hash})
+	p.err = p.multi.send(p.store.client, full, mark{p.sum, hash, checkpoint(p.proving())})
 	return p.err
 }
 

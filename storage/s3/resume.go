@@ -33,6 +33,7 @@ func (p *partial) start(ctx context.Context) error {
 		size = p.partLimit()
 	}
 	p.multi = newMultipart(key, upload, copy, size)
+	p.beginProof()
 	p.multi.claimed = p.onConflict == storage.Rename
 	// No part is stored before something tells that it is there.
 	if err := p.writeState(ctx, going); err != nil {
@@ -193,7 +194,7 @@ func (p *partial) goOn(ctx context.Context, st state, tail io.Reader) error {
 		}
 	}
 	if p.size > 0 {
-		p.resumed = storage.Sum{Size: p.size, Digest: p.digest()}
+		p.offer = storage.Offer{Size: p.size, Digest: proofName, Proof: p.prove()}
 	}
 	return nil
 }
@@ -211,26 +212,24 @@ func (p *partial) takeParts(ctx context.Context, st state) error {
 		return err
 	}
 	m := newMultipart(st.Key, st.Upload, st.Copy, st.PartSize)
-	hashed := p.hash == nil // or the digest is known up to there
 	for i, part := range parts {
 		sum, err := parseChecksum(part.ChecksumCRC64NVME, part.Size)
 		if part.PartNumber != i+1 || part.Size != st.PartSize || err != nil || p.size+part.Size > p.file.Size {
 			break
 		}
-		if p.hash != nil && p.size+part.Size > st.Hashed {
+		if p.size+part.Size > st.Hashed { // the digests are known up to there
 			break
 		}
 		p.sum = p.sum.join(sum)
 		p.size += part.Size
-		m.take(part, mark{p.sum, nil})
+		m.take(part, mark{p.sum, nil, nil})
 	}
-	if p.hash != nil && p.size > 0 {
-		hashed = st.Digest == p.file.Digest.Name && p.size == st.Hashed && p.sum.String() == st.HashSum &&
-			restore(p.hash, st.Hash)
-		m.behind.hash = st.Hash
-	}
-	if !hashed && p.size > 0 {
-		return errUnreadable
+	p.beginProof()
+	if p.size > 0 {
+		if p.size != st.Hashed || p.sum.String() != st.HashSum || !p.restore(st) {
+			return errUnreadable
+		}
+		m.behind.hash, m.behind.proof = st.Hash, st.Proof
 	}
 	p.multi = m
 	return nil

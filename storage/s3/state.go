@@ -38,8 +38,10 @@ type state struct {
 	Upload   string `json:"upload,omitempty"`
 	Copy     int    `json:"copy,omitempty"` // the n of NumberedName
 	PartSize int64  `json:"part,omitempty"`
-	// The state of the digest after the first bytes, which have this sum.
+	// The states of the digest and of the proof after the first bytes, which have
+	// this sum.
 	Hash    []byte `json:"hash,omitempty"`
+	Proof   []byte `json:"proof,omitempty"`
 	Hashed  int64  `json:"hashed,omitempty"`
 	HashSum string `json:"hash-sum,omitempty"`
 	// The tail.
@@ -139,8 +141,8 @@ func (p *partial) state(live bool, tail *part) state {
 	}
 	if m := p.multi; m != nil {
 		st.Key, st.Upload, st.Copy, st.PartSize = m.key, m.upload, m.copy, m.partSize
-		if at := m.mark(); at.sum.size > 0 && p.hash != nil {
-			st.Hash, st.Hashed, st.HashSum = at.hash, at.sum.size, at.sum.String()
+		if at := m.mark(); at.sum.size > 0 {
+			st.Hash, st.Proof, st.Hashed, st.HashSum = at.hash, at.proof, at.sum.size, at.sum.String()
 		}
 	}
 	return st

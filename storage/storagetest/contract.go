@@ -5,6 +5,7 @@ package storagetest
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"hash"
@@ -77,6 +78,9 @@ var Digest = storage.Digest{
 	New:  func() hash.Hash { return crc64.New(crc64.MakeTable(crc64.ECMA)) },
 }
 
+// Proofs are those that the suite uses.
+var Proofs = []storage.Digest{{Name: "sha256", New: sha256.New}}
+
 func sumOf(data string) storage.Sum {
 	h := Digest.New()
 	io.WriteString(h, data)
@@ -135,7 +139,7 @@ func (f *fixture) keep(name, data string) storage.Receipt {
 
 // upload is a file called "a" that can be resumed.
 func upload(id string, size int) storage.File {
-	return storage.File{Name: "a", ID: id, Size: int64(size), Digest: Digest}
+	return storage.File{Name: "a", ID: id, Size: int64(size), Digest: Digest, Proofs: Proofs}
 }
 
 // start creates a file and checks what it goes on with.
@@ -145,14 +149,13 @@ func (f *fixture) start(file storage.File, resumed string) storage.Partial {
 	if err != nil {
 		f.Fatalf("Create: %v", err)
 	}
-	want := storage.Sum{}
+	want := storage.Offer{}
 	if resumed != "" {
-		h := file.Digest.New()
-		h.Write([]byte(resumed))
-		want = storage.Sum{Size: int64(len(resumed)), Digest: h.Sum(nil)}
+		proof := sha256.Sum256([]byte(resumed))
+		want = storage.Offer{Size: int64(len(resumed)), Digest: "sha256", Proof: proof[:]}
 	}
-	if diff := cmp.Diff(want, p.Resumed()); diff != "" {
-		f.Fatalf("Resumed, expecting %.40q (-want +got):\n%s", resumed, diff)
+	if diff := cmp.Diff(want, p.Offer()); diff != "" {
+		f.Fatalf("Offer, expecting %.40q (-want +got):\n%s", resumed, diff)
 	}
 	return p
 }

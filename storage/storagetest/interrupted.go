@@ -61,8 +61,8 @@ func restarts(f *fixture) {
 	f.expectError("Suspend", p.Suspend(), nil)
 	p = f.start(upload("id", 5), "he")
 	f.expectError("Restart", p.Restart(), nil)
-	if got := p.Resumed(); got.Size != 0 {
-		f.Errorf("Resumed after Restart: %+v", got)
+	if got := p.Offer(); got.Size != 0 {
+		f.Errorf("Offer after Restart: %+v", got)
 	}
 	f.send(p, "HE")
 	f.expectError("Suspend", p.Suspend(), nil)
@@ -156,6 +156,7 @@ func beginsAnew(f *fixture) {
 	noID := without(func(f *storage.File) { f.ID = "" })
 	noSize := without(func(f *storage.File) { f.Size = -1 })
 	noDigest := without(func(f *storage.File) { f.Digest = storage.Digest{} })
+	noProof := without(func(f *storage.File) { f.Proofs = nil })
 	shorter := without(func(f *storage.File) { f.Size = 1 })
 	for what, test := range map[string]struct{ first, second storage.File }{
 		"no ID":           {noID, noID},
@@ -168,6 +169,9 @@ func beginsAnew(f *fixture) {
 		"no digest":       {noDigest, noDigest},
 		"no digest first": {noDigest, upload("id", 5)},
 		"no digest then":  {upload("id", 5), noDigest},
+		"no proof":        {noProof, noProof},
+		"no proof first":  {noProof, upload("id", 5)},
+		"no proof then":   {upload("id", 5), noProof},
 		"shorter":         {upload("id", 5), shorter},
 	} {
 		p := f.start(test.first, "")

@@ -19,7 +19,7 @@ type partial struct {
 	onConflict storage.Conflict
 	hash       hash.Hash
 	data       bytes.Buffer
-	resumed    storage.Sum
+	offer      storage.Offer
 	err        error
 	ended      bool
 }
@@ -33,23 +33,25 @@ func (p *partial) begin() {
 	if p.resumable() && len(left) > 0 && int64(len(left)) <= p.file.Size {
 		p.data.Write(left)
 		p.hash.Write(left)
-		p.resumed = storage.Sum{Size: int64(len(left)), Digest: p.hash.Sum(nil)}
+		proof := p.file.Proofs[0].New()
+		proof.Write(left)
+		p.offer = storage.Offer{Size: int64(len(left)), Digest: p.file.Proofs[0].Name, Proof: proof.Sum(nil)}
 	}
 }
 
 func (p *partial) resumable() bool {
-	return p.file.ID != "" && p.file.Size >= 0 && p.hash != nil
+	return p.file.ID != "" && p.file.Size >= 0 && p.hash != nil && len(p.file.Proofs) > 0
 }
 
 func (p *partial) clear() {
 	p.data.Reset()
-	p.resumed = storage.Sum{}
+	p.offer = storage.Offer{}
 	if p.file.Digest.New != nil {
 		p.hash = p.file.Digest.New()
 	}
 }
 
-func (p *partial) Resumed() storage.Sum { return p.resumed }
+func (p *partial) Offer() storage.Offer { return p.offer }
 
 func (p *partial) Restart() error {
 	if p.ended {
