@@ -46,6 +46,7 @@ var mayImport = map[string][]string{
 	"commands/invite":                {"commands/atomicfile", "commands/escape", "commands/problem", "commands/secret", "wire"},
 	"commands/atomicfile":            {"storage"},
 	"commands/check":                 {"wire"},
+	"commands/threads":               {},
 
 	"wire":                {},
 	"storage":             {},

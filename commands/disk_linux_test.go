@@ -161,6 +161,9 @@ func TestReadOnlyDisk(t *testing.T) {
 	if stderr, code := fail(t, cmd); code != 1 || !strings.Contains(stderr, "f: the server's store cannot be written to\n") {
 		t.Errorf("exit %d: %s", code, stderr)
 	}
+	if stderr, code := fail(t, labnetCommand(t, "ping", "-q", "-c", "1", "-a", addr)); code != 1 || !strings.Contains(stderr, "the server's store cannot be written to\n") {
+		t.Errorf("ping: exit %d: %s", code, stderr)
+	}
 	remount(0)
 	again := labnetCommand(t, "upload", "-a", addr, filepath.Join(cmd.Dir, "f"))
 	run(t, again)

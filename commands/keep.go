@@ -59,7 +59,7 @@ func (k keeper) MakeFolder(ctx context.Context, name string, modes []fs.FileMode
 }
 
 func (k keeper) Err() error {
-	if err := k.store.Err(); err != nil {
+	if err := k.store.Try(); err != nil {
 		return refusal(err)
 	}
 	return nil

@@ -24,6 +24,7 @@ import (
 	"github.com/labnet/labnet/commands/size"
 	"github.com/labnet/labnet/commands/systemd"
 	"github.com/labnet/labnet/commands/terminal"
+	"github.com/labnet/labnet/commands/threads"
 	"github.com/labnet/labnet/storage"
 	"github.com/labnet/labnet/storage/dir"
 	"github.com/labnet/labnet/wire"
@@ -307,6 +308,7 @@ func serveUntilDone(ctx context.Context, signals *serverSignals, con *terminal.C
 	defer background.Wait()
 	defer signals.stop(nil)
 	background.Go(func() { files.Run(ctx) })
+	background.Go(func() { threads.Trim(ctx) })
 	background.Go(func() { signals.follow(files, log) })
 	tell("READY=1")
 	err = serveAll(srv, listeners)

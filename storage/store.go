@@ -56,6 +56,11 @@ type Store interface {
 	// ErrFailed) or for now (wrapping ErrDegraded), or nil.
 	Err() error
 
+	// Try is Err that also tries what an upload needs, at most once a second for
+	// all callers. It returns within a second, even if nothing that it has begun
+	// does: then with ErrDegraded.
+	Try() error
+
 	// Close releases the store. Files still in progress are suspended.
 	Close() error
 }

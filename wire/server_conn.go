@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -447,7 +448,7 @@ func (c *conn) awaitByte() error {
 		return err
 	}
 	c.link.unread = c.first[:n]
-	c.r = buffers.Get().(*bufio.Reader)
+	c.r = takeBuffer(c.phase == phaseNew && isTokenChar(c.first[0]))
 	c.r.Reset(input{c})
 	return nil
 }
@@ -493,16 +494,43 @@ func (s *Server) limitIdle(c *conn) {
 func (c *conn) releaseBuffer() {
 	if c.r != nil {
 		c.r.Reset(nil)
-		buffers.Put(c.r)
+		giveBuffer(c.r)
 		c.r = nil
 	}
 }
 
-// buffers holds readers for connections that have something to read. An idle
-// connection has none.
-var buffers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, bufferSize) }}
+// Readers are for connections that have something to read. An idle connection has
+// none, and those that come when maxBuffers are in use get small ones: thousands
+// that send at once would need hundreds of megabytes.
+var (
+	buffers      = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, bufferSize) }}
+	smallBuffers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, smallBufferSize) }}
+	buffersTaken atomic.Int32 // of buffers
+)
 
-const bufferSize = 32 << 10
+const (
+	bufferSize      = 32 << 10   // as much of a line of HTTP is looked at
+	smallBufferSize = 4<<10 + 64 // a String of a client fits, and the next header
+	maxBuffers      = 128
+)
+
+// takeBuffer returns a reader, in any case a large one if whole asks for it.
+func takeBuffer(whole bool) *bufio.Reader {
+	if taken := buffersTaken.Add(1); taken <= maxBuffers || whole {
+		return buffers.Get().(*bufio.Reader)
+	}
+	buffersTaken.Add(-1)
+	return smallBuffers.Get().(*bufio.Reader)
+}
+
+func giveBuffer(r *bufio.Reader) {
+	if r.Size() == bufferSize {
+		buffers.Put(r)
+		buffersTaken.Add(-1)
+	} else {
+		smallBuffers.Put(r)
+	}
+}
 
 // firstRead is how much an idle connection can receive without a buffer. Many
 // messages are shorter.

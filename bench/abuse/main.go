@@ -31,6 +31,7 @@ var all = []command{
 	{"descriptors", "many more clients than the server may open files", descriptorsFlags},
 	{"idle", "the memory of connections that say nothing", idleFlags},
 	{"cgroup", "much to receive with little memory, in a control group (as root)", cgroupFlags},
+	{"freeze", "a file system that stands still while thousands write (as root)", freezeFlags},
 	{"soak", "everything at once, with kills, for long; build it with -race", soakFlags},
 }
 

@@ -1,6 +1,9 @@
 package dir
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 // bufferSize is how many bytes are gathered before they are written, and so the
 // most of one write. It fits into a processor's cache, and more would not be
@@ -9,10 +12,35 @@ import "sync"
 // processor time for a large file (Linux 6.18), with 16 KiB a third more.
 const bufferSize = 64 << 10
 
+const (
+	// maxBuffers is how many buffers of that size there are at most. Who comes
+	// later gets a small one: thousands of clients that send at once would need
+	// hundreds of megabytes, above all while the filesystem stands still.
+	maxBuffers      = maxCalls
+	smallBufferSize = 4 << 10
+)
+
 // buffers are taken only while a body moves.
-var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
+var (
+	buffers      = sync.Pool{New: func() any { return new([bufferSize]byte) }}
+	smallBuffers = sync.Pool{New: func() any { return new([smallBufferSize]byte) }}
+	buffersTaken atomic.Int32 // of buffers
+)
 
 // takeBuffer returns a buffer. The caller must give it back.
-func takeBuffer() *[bufferSize]byte { return buffers.Get().(*[bufferSize]byte) }
+func takeBuffer() []byte {
+	if buffersTaken.Add(1) <= maxBuffers {
+		return buffers.Get().(*[bufferSize]byte)[:]
+	}
+	buffersTaken.Add(-1)
+	return smallBuffers.Get().(*[smallBufferSize]byte)[:]
+}
 
-func giveBuffer(b *[bufferSize]byte) { buffers.Put(b) }
+func giveBuffer(b []byte) {
+	if len(b) == bufferSize {
+		buffers.Put((*[bufferSize]byte)(b))
+		buffersTaken.Add(-1)
+	} else {
+		smallBuffers.Put((*[smallBufferSize]byte)(b))
+	}
+}

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"syscall"
 	"time"
-
-	"github.com/labnet/labnet/storage"
 )
 
 // A filesystem is every call by which a Store keeps a file, so that tests can
@@ -47,6 +45,9 @@ type filesystem interface {
 	// SyncAll makes durable the contents and names of everything on the medium
 	// that was there when it was called.
 	SyncAll() error
+	// Try makes a file durable in the hidden folder and removes it. It calls
+	// written before it waits for the medium.
+	Try(written func()) error
 }
 
 // A file is an open file or directory of a filesystem.
@@ -143,9 +144,7 @@ func (f *osFilesystem) Lstat(name string) (fs.FileInfo, error) {
 // spares four fcntl calls that try out its poller.
 func (f *osFilesystem) OpenFile(name string, flag int, perm fs.FileMode) (file, error) {
 	at, name := f.at(name)
-	opened, err := storage.OpenUnleased(
-		func() (*os.File, error) { return at.OpenFile(name, flag|syscall.O_NONBLOCK, perm) },
-		func() (fs.FileInfo, error) { return at.Stat(name) })
+	opened, err := at.OpenFile(name, flag|syscall.O_NONBLOCK, perm)
 	if err != nil {
 		return nil, err
 	}

@@ -82,7 +82,7 @@ func (p *partial) ReadFrom(r io.Reader) (n int64, err error) {
 	buffer := takeBuffer()
 	defer giveBuffer(buffer)
 	for {
-		k, rerr := fill(r, buffer[:])
+		k, rerr := fill(r, buffer)
 		if k > 0 {
 			written, err := p.append(buffer[:k])
 			n += int64(written)

@@ -36,11 +36,15 @@ func (d *Store) findPresence() (err error) {
 }
 
 // atPath fails with ErrGone unless the store's directory is at its path.
-func (d *Store) atPath() error { return isAt(d.path, d.presence.root) }
+func (d *Store) atPath() error {
+	return d.fs.do(func() error { return isAt(d.path, d.presence.root) })
+}
 
 // look is atPath for the directory and the lock.
 func (d *Store) look() error {
-	return cmp.Or(d.atPath(), isAt(filepath.Join(d.path, hidden, lockName), d.presence.lock))
+	return d.fs.do(func() error {
+		return cmp.Or(isAt(d.path, d.presence.root), isAt(filepath.Join(d.path, hidden, lockName), d.presence.lock))
+	})
 }
 
 // lookedFor returns what look has found within the last second.

@@ -116,7 +116,7 @@ func (p *partial) prove(ctx context.Context, f file) (offer storage.Offer, err e
 		if p.dir.isClosed() {
 			return storage.Offer{}, errClosed
 		}
-		n, err := fill(f, buffer[:])
+		n, err := fill(f, buffer)
 		p.hash.Write(buffer[:n])
 		if proof != p.hash {
 			proof.Write(buffer[:n])

@@ -84,7 +84,7 @@ type Options struct {
 // is taken for the old one, whose name was durable.
 type Store struct {
 	path  string
-	fs    filesystem
+	fs    *gate
 	os    *osFilesystem // below fs
 	lock  *os.File
 	umask fs.FileMode
@@ -101,6 +101,7 @@ type Store struct {
 	notes           notes
 
 	publishing *storage.NameLocks
+	counting   chan struct{} // full while maxCounts of Usage run
 	folders    folders
 	space      space
 	places     places
@@ -111,6 +112,7 @@ type Store struct {
 
 	failure  atomic.Pointer[error]
 	presence presence
+	trial    trial
 
 	closing chan struct{} // closed by Close, under mu
 	expirer sync.WaitGroup
@@ -154,7 +156,7 @@ func openStore(dir string, o Options) (*Store, error) {
 func newStore(dir string, root *osFilesystem, filesystem filesystem, o Options) (_ *Store, err error) {
 	d := &Store{
 		path:            dir,
-		fs:              filesystem,
+		fs:              newGate(filesystem),
 		os:              root,
 		umask:           umask(),
 		onConflict:      o.OnConflict,
@@ -168,11 +170,12 @@ func newStore(dir string, root *osFilesystem, filesystem filesystem, o Options) 
 		fileMode:        o.FileMode.Perm(),
 		group:           o.Group,
 		publishing:      storage.NewNameLocks(),
+		counting:        make(chan struct{}, maxCounts),
 		closing:         make(chan struct{}),
 		partials:        make(map[string]*partial),
 		left:            make(map[string]leftover),
 	}
-	d.space = space{keep: d.keepFree, free: func() (int64, error) { return filesystem.Free(".") }}
+	d.space = space{keep: d.keepFree, free: func() (int64, error) { return d.fs.Free(".") }}
 	defer func() {
 		if err != nil {
 			if d.lock != nil {
@@ -283,7 +286,7 @@ func (d *Store) checkAlias(name string) error {
 	if !storage.MayAlias(top) {
 		return nil
 	}
-	fi, err := d.os.root.Lstat(top)
+	fi, err := d.fs.Lstat(top)
 	if err != nil {
 		return nil // it is not there
 	}
@@ -343,6 +346,7 @@ func (d *Store) Close() error {
 	open := maps.Clone(d.partials)
 	d.mu.Unlock()
 
+	d.endTrials()
 	d.expirer.Wait()
 	var errs []error
 	for _, p := range open {

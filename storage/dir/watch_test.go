@@ -23,8 +23,9 @@ import (
 type watch struct {
 	filesystem
 	before  func(call string) error
-	noMove  bool              // there are only hard links
-	letters map[string]string // other names for partials than P, by path
+	try     func(written func()) error // nil for the real one
+	noMove  bool                       // there are only hard links
+	letters map[string]string          // other names for partials than P, by path
 
 	mu     sync.Mutex
 	calls  []string
@@ -167,6 +168,16 @@ func (w *watch) Move(oldname, newname string) error {
 
 // SyncAll only says so: here no power is cut, and a medium is slow.
 func (w *watch) SyncAll() error { return w.call("syncfs") }
+
+func (w *watch) Try(written func()) error {
+	if w.try != nil {
+		return w.try(written)
+	}
+	if err := w.before("try"); err != nil {
+		return err
+	}
+	return w.filesystem.Try(written)
+}
 
 func (w *watch) Rename(oldname, newname string) error {
 	if err := w.call("rename", oldname, newname); err != nil {

@@ -230,6 +230,9 @@ func (s *Store) Err() error {
 	return err
 }
 
+// Try implements [storage.Store]. Err is never long out of date.
+func (s *Store) Try() error { return s.Err() }
+
 // MostMemory returns how many bytes have waited at most so far.
 func (s *Store) MostMemory() int64 {
 	s.memory.mu.Lock()

@@ -192,6 +192,9 @@ func (m *Memory) Err() error {
 	return m.failed
 }
 
+// Try implements [storage.Store].
+func (m *Memory) Try() error { return m.Err() }
+
 // Close implements [storage.Store]. A Memory cannot be opened again, and so
 // nothing is lost that is still in progress.
 func (m *Memory) Close() error {
