@@ -30,6 +30,7 @@ var mayImport = map[string][]string{
 	"commands": {"commands/...", "wire", "storage/..."},
 
 	"commands/escape":                {},
+	"commands/shellcomp":             {},
 	"commands/size":                  {},
 	"commands/reload":                {},
 	"commands/problem":               {"commands/escape"},
@@ -41,11 +42,12 @@ var mayImport = map[string][]string{
 	"commands/terminal/terminaltest": {},
 	"commands/address":               {"commands/escape", "commands/problem"},
 	"commands/client":                {"commands/escape", "commands/problem", "commands/terminal", "wire"},
+	"commands/hook":                  {"commands/problem", "commands/terminal", "wire"},
+	"commands/uploader":              {"commands/client", "commands/escape", "commands/interrupt", "commands/problem", "commands/terminal", "storage/...", "wire"},
 	"commands/certs":                 {"commands/atomicfile", "commands/problem", "commands/reload", "commands/secret", "wire"},
 	"commands/access":                {"commands/atomicfile", "commands/problem", "commands/reload", "commands/size", "wire", "storage"},
 	"commands/invite":                {"commands/atomicfile", "commands/escape", "commands/problem", "commands/secret", "wire"},
 	"commands/atomicfile":            {"storage"},
-	"commands/check":                 {"wire"},
 	"commands/threads":               {},
 
 	"wire":                {},

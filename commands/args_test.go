@@ -148,7 +148,7 @@ func TestListens(t *testing.T) {
 	defer cancel()
 	t.Chdir(t.TempDir())
 	stdin, err := os.Open(os.DevNull)
-	Must(t, err)
+	must(t, err)
 	defer stdin.Close()
 	var told syncBuffer
 	ended := make(chan int)

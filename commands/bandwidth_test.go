@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/labnet/labnet/commands/client"
+	"github.com/labnet/labnet/commands/uploader"
 	"github.com/labnet/labnet/storage/storagetest"
 )
 
@@ -31,13 +32,13 @@ func (c countedConn) Write(p []byte) (int, error) {
 func TestLimitRate(t *testing.T) {
 	const rate = 2000
 	large := filepath.Join(t.TempDir(), "large")
-	Must(t, os.WriteFile(large, make([]byte, 3<<20), 0o666))
+	must(t, os.WriteFile(large, make([]byte, 3<<20), 0o666))
 	small := smallFiles(t, 500)
-	for name, send := range map[string]func(ctx context.Context, u *uploader) error{
-		"a large file": func(ctx context.Context, u *uploader) error { return u.uploadAll(ctx, []string{large}) },
-		"small files":  func(ctx context.Context, u *uploader) error { return u.uploadAll(ctx, []string{small}) },
-		"blobs": func(ctx context.Context, u *uploader) error {
-			return (&blobber{u.con, u.Session, u.Retrier, 10000}).sendAll(ctx, 10)
+	for name, send := range map[string]func(ctx context.Context, u *uploader.Uploader) error{
+		"a large file": func(ctx context.Context, u *uploader.Uploader) error { return u.Upload(ctx, []string{large}) },
+		"small files":  func(ctx context.Context, u *uploader.Uploader) error { return u.Upload(ctx, []string{small}) },
+		"blobs": func(ctx context.Context, u *uploader.Uploader) error {
+			return (&blobber{u.Con, u.Session, u.Retrier, 10000}).sendAll(ctx, 10)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

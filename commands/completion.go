@@ -9,14 +9,15 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/labnet/labnet/commands/problem"
+	"github.com/labnet/labnet/commands/shellcomp"
 	"github.com/labnet/labnet/wire"
 )
 
 // shells are those for which there are completion scripts.
 var shells = []struct {
 	name   string
-	script func(*cli.App) string
-}{{"bash", bashScript}, {"zsh", zshScript}, {"fish", fishScript}}
+	script func([]shellcomp.Command) string
+}{{"bash", shellcomp.Bash}, {"zsh", shellcomp.Zsh}, {"fish", shellcomp.Fish}}
 
 func completionCommand() *cli.Command {
 	return &cli.Command{
@@ -30,7 +31,7 @@ func completionCommand() *cli.Command {
 			for _, shell := range shells {
 				names = append(names, shell.name)
 				if c.Args().Len() == 1 && typed == shell.name {
-					_, err := io.WriteString(c.App.Writer, shell.script(c.App))
+					_, err := io.WriteString(c.App.Writer, shell.script(commandsToComplete(c.App)))
 					return err
 				}
 			}
@@ -44,23 +45,27 @@ func completionCommand() *cli.Command {
 	}
 }
 
-// A completing is what can be completed in some place: one of these words, or
-// else files or folders, or else nothing.
-type completing struct {
-	words   []string
-	files   bool
-	folders bool
+// commandsToComplete is what the scripts know.
+func commandsToComplete(app *cli.App) (commands []shellcomp.Command) {
+	for _, cmd := range app.Commands {
+		c := shellcomp.Command{Name: cmd.Name, Usage: cmd.Usage, Arguments: argumentsOf(app, cmd)}
+		for _, f := range flagsOf(cmd) {
+			c.Flags = append(c.Flags, shellcomp.Flag{Long: f.long, Short: f.short, Usage: f.says, Value: f.value, Values: valuesOf(f)})
+		}
+		commands = append(commands, c)
+	}
+	return commands
 }
 
-// valueOf says how the value of a flag is completed.
-func valueOf(f flagDoc) completing {
+// valuesOf says how the value of a flag is completed.
+func valuesOf(f flagDoc) shellcomp.Values {
 	switch f.value {
 	case "FILE":
-		return completing{files: true}
+		return shellcomp.Values{Files: true}
 	case "FOLDER":
-		return completing{folders: true}
+		return shellcomp.Values{Folders: true}
 	}
-	return completing{words: flagWords[f.long]}
+	return shellcomp.Values{Words: flagWords[f.long]}
 }
 
 // flagWords has the values of flags that have few.
@@ -70,7 +75,6 @@ var flagWords = map[string][]string{
 	"--log-level":   {"debug", "info", "warn", "error"},
 	"--lab":         labWords(),
 	"--digest":      digestWords(),
-	"--size-bytes":  {"types", "1", "2", "4", "8"},
 }
 
 func labWords() (words []string) {
@@ -88,16 +92,16 @@ func digestWords() (words []string) {
 }
 
 // argumentsOf says how the arguments of a command are completed.
-func argumentsOf(app *cli.App, cmd *cli.Command) (c completing) {
+func argumentsOf(app *cli.App, cmd *cli.Command) (c shellcomp.Values) {
 	switch {
 	case strings.Contains(cmd.ArgsUsage, "FILE"):
-		c.files = true
+		c.Files = true
 	case strings.Contains(cmd.ArgsUsage, "COMMAND"):
 		for _, cmd := range app.Commands {
-			c.words = append(c.words, cmd.Name)
+			c.Words = append(c.Words, cmd.Name)
 		}
 	case strings.ToLower(cmd.ArgsUsage) == cmd.ArgsUsage: // as they are
-		c.words = strings.FieldsFunc(cmd.ArgsUsage, func(r rune) bool { return r == '|' || r == ' ' })
+		c.Words = strings.FieldsFunc(cmd.ArgsUsage, func(r rune) bool { return r == '|' || r == ' ' })
 	}
 	return c
 }
@@ -116,9 +120,4 @@ func (f flagDoc) spellings() []string {
 		return []string{f.long}
 	}
 	return []string{f.short, f.long}
-}
-
-// madeBy is the first comment of a script.
-func madeBy(shell string) string {
-	return "# Completes labnet in " + shell + ". Made by: labnet completion " + shell + "\n"
 }

@@ -20,7 +20,7 @@ func (o *serveOptions) confine(log zerolog.Logger) error {
 	switch {
 	case o.open:
 		log.Info().Msg("not confined, because of --no-sandbox")
-	case len(o.exec.argv) > 0:
+	case len(o.exec.Argv) > 0:
 		log.Warn().Msg("not confined, because the command of --exec would be, too")
 	default:
 		s := o.storeNeeds()

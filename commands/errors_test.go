@@ -12,9 +12,11 @@ import (
 	"testing"
 
 	"github.com/labnet/labnet/commands/client"
+	"github.com/labnet/labnet/commands/hook"
 	"github.com/labnet/labnet/commands/problem"
 	"github.com/labnet/labnet/commands/sandbox"
 	"github.com/labnet/labnet/commands/terminal/terminaltest"
+	"github.com/labnet/labnet/commands/uploader"
 	"github.com/labnet/labnet/storage/dir"
 	"github.com/labnet/labnet/wire"
 )
@@ -234,8 +236,8 @@ var mistakes = []struct {
 		{args: []string{"serve", "--store", "used"}, prepare: used},
 		typed("serve -l 127.0.0.1:0 --addr-file missing/addr"),
 		{args: []string{"serve"}, err: &sandbox.Error{Err: errors.New("landlock_restrict_self: argument list too long")}},
-		{args: []string{"serve", "--json"}, err: &receiptError{errStalled}},
-		{args: []string{"serve", "--json"}, err: &receiptError{syscall.ENOSPC}},
+		{args: []string{"serve", "--json"}, err: &hook.ReceiptError{Err: hook.ErrStalled}},
+		{args: []string{"serve", "--json"}, err: &hook.ReceiptError{Err: syscall.ENOSPC}},
 	}},
 	{"files", []mistake{
 		typed("upload missing.pdf"),
@@ -248,7 +250,7 @@ var mistakes = []struct {
 		{args: []string{"upload", strings.Repeat("n", 256)}},
 		{args: []string{"upload", "-L", "round"}, prepare: loop, server: store(dir.Options{})},
 		{args: []string{"upload", "-L", "dangling"}, prepare: dangling, server: store(dir.Options{})},
-		{args: []string{"upload", "log"}, err: problem.Item("log", errChanged)},
+		{args: []string{"upload", "log"}, err: problem.Item("log", uploader.ErrChanged)},
 		{args: []string{"upload", "missing", "file", "gone"}, prepare: files("file"), server: store(dir.Options{})},
 	}},
 	{"names", []mistake{

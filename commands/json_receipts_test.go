@@ -9,9 +9,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
-	"time"
 
+	"github.com/labnet/labnet/commands/hook"
 	"github.com/labnet/labnet/commands/problem"
 	"github.com/labnet/labnet/commands/terminal"
 	"github.com/labnet/labnet/storage/dir"
@@ -23,57 +22,18 @@ type writerFunc func([]byte) (int, error)
 
 func (w writerFunc) Write(p []byte) (int, error) { return w(p) }
 
-// TestReceiptsStall: when nobody reads receipts any more, the server is stopped
-// before anybody who waits for one goes on.
-func TestReceiptsStall(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		read := make(chan struct{})
-		stopped := 0
-		var out bytes.Buffer
-		r := writeReceipts(writerFunc(func(p []byte) (int, error) {
-			if bytes.HasPrefix(p, []byte("slow")) {
-				<-read
-			}
-			return out.Write(p)
-		}), func(error) {
-			time.Sleep(time.Minute) // so that who does not wait for it is seen
-			stopped++
-		})
-		if !r.write([]byte("quick\n")) || stopped != 0 {
-			t.Fatal("not written")
-		}
-		for range 3 {
-			go func() {
-				if r.write([]byte("slow\n")) {
-					t.Error("goes on as if it were written")
-				}
-				if stopped != 1 {
-					t.Errorf("goes on, and the server was stopped %d times", stopped)
-				}
-			}()
-		}
-		synctest.Wait()
-		<-r.broken
-		synctest.Wait()
-		if err := r.close(); !errors.Is(err, errStalled) || out.String() != "quick\n" {
-			t.Errorf("%v, %q", err, &out)
-		}
-		close(read)
-	})
-}
-
 // TestReceiptsLost: a sender whose receipt cannot be written is not told that all
 // is well, though its file is safe; it gets one from the next server.
 func TestReceiptsLost(t *testing.T) {
 	folder := t.TempDir()
 	file := filepath.Join(t.TempDir(), "report.pdf")
-	Must(t, os.WriteFile(file, []byte("a report"), 0o666))
+	must(t, os.WriteFile(file, []byte("a report"), 0o666))
 	var out bytes.Buffer
 	var full atomic.Bool
 	full.Store(true)
 	for _, want := range []int{problem.ExitServer, 0} {
 		d, err := dir.Open(folder, dir.Options{})
-		Must(t, err)
+		must(t, err)
 		con := &terminal.Console{JSON: true, Out: writerFunc(func(p []byte) (int, error) {
 			if full.Swap(false) {
 				return 0, errors.New("full")
@@ -81,7 +41,7 @@ func TestReceiptsLost(t *testing.T) {
 			return out.Write(p)
 		})}
 		srv := &wire.Server{Store: keeper{d}}
-		written := tellReceipts(con, srv, nil)
+		written := hook.Tell(con, srv, nil)
 		l := silent(t)
 		served := make(chan error, 1)
 		go func() { served <- srv.Serve(l) }()
@@ -93,7 +53,7 @@ func TestReceiptsLost(t *testing.T) {
 			srv.Close()
 		}
 		<-served
-		if err := written.close(); (err != nil) != (want != 0) {
+		if err := written.Close(); (err != nil) != (want != 0) {
 			t.Errorf("receipts: %v", err)
 		}
 		d.Close()

@@ -13,8 +13,10 @@ import (
 	"testing"
 
 	"github.com/labnet/labnet/commands/client"
+	"github.com/labnet/labnet/commands/hook"
 	"github.com/labnet/labnet/commands/terminal"
 	"github.com/labnet/labnet/commands/terminal/terminaltest"
+	"github.com/labnet/labnet/commands/uploader"
 	"github.com/labnet/labnet/storage/dir"
 	"github.com/labnet/labnet/wire"
 )
@@ -74,7 +76,7 @@ func TestJSONOfServe(t *testing.T) {
 	con.Begin("serve", true)
 	t.Run("serve", func(t *testing.T) {
 		srv := &wire.Server{}
-		written := tellReceipts(con, srv, nil)
+		written := hook.Tell(con, srv, nil)
 		t.Cleanup(func() { // after the server's
 			for _, e := range []wire.Event{
 				{Op: "upload", Remote: "192.0.2.7:50000", User: "alice", Name: "a", Path: "-x/a", Size: new(int64), Resumed: 7},
@@ -82,13 +84,13 @@ func TestJSONOfServe(t *testing.T) {
 			} {
 				srv.Received(e)
 			}
-			Must(t, written.close())
+			must(t, written.Close())
 		})
 		l := serveDir(t, srv, dir.Options{})
 		client := &terminal.Console{In: os.Stdin, Out: io.Discard, Err: io.Discard}
 		folder := t.TempDir()
 		file := filepath.Join(t.TempDir(), "report.pdf")
-		Must(t, os.WriteFile(file, []byte("a report"), 0o666))
+		must(t, os.WriteFile(file, []byte("a report"), 0o666))
 		for _, args := range [][]string{
 			{"ping", "-c", "1"},
 			{"say", "hi \x1b[31m"},
@@ -133,24 +135,24 @@ func text(s string) string { return string(wire.AppendString(nil, s)) }
 func uploadTree(t *testing.T) {
 	files("report.pdf", "tree/a", "tree/.hidden")(t)
 	folders("tree/empty")(t)
-	Must(t, os.Symlink("a", "tree/link"))
+	must(t, os.Symlink("a", "tree/link"))
 }
 
 // begun is a server that has the first half of a file from an earlier upload.
 func begun(name string) func(*testing.T) net.Listener {
 	return func(t *testing.T) net.Listener {
-		contents := bytes.Repeat([]byte("big"), minResumable)
-		Must(t, os.WriteFile(name, contents, 0o666))
+		contents := bytes.Repeat([]byte("big"), uploader.MinResumable)
+		must(t, os.WriteFile(name, contents, 0o666))
 		info, err := os.Stat(name)
-		Must(t, err)
+		must(t, err)
 		srv := &wire.Server{}
 		l := serveDir(t, srv, dir.Options{})
 		digest := wire.Digests()[0]
 		partial, err := srv.Store.Create(t.Context(), wire.Announcement{Name: name, ID: client.UploadID(name, name, info), Size: info.Size(), Digest: digest, Proofs: wire.Digests()[1:]})
-		Must(t, err)
+		must(t, err)
 		_, err = partial.ReadFrom(bytes.NewReader(contents[:len(contents)/2]))
-		Must(t, err)
-		Must(t, partial.Suspend())
+		must(t, err)
+		must(t, partial.Suspend())
 		return l
 	}
 }
@@ -158,7 +160,7 @@ func begun(name string) func(*testing.T) net.Listener {
 // TestJSONDocumented compares docs/json.md with what the golden files hold.
 func TestJSONDocumented(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join("..", "docs", "json.md"))
-	Must(t, err)
+	must(t, err)
 	documented := func(word, kind string) {
 		t.Helper()
 		if !bytes.Contains(page, []byte("| `"+word+"` |")) {
@@ -166,13 +168,13 @@ func TestJSONDocumented(t *testing.T) {
 		}
 	}
 	held, err := filepath.Glob(filepath.Join("testdata", "json", "*.golden"))
-	Must(t, err)
+	must(t, err)
 	if len(held) < 6 {
 		t.Fatalf("golden files: %v", held)
 	}
 	for _, file := range held {
 		contents, err := os.ReadFile(file)
-		Must(t, err)
+		must(t, err)
 		for line := range bytes.Lines(contents) {
 			var o map[string]any
 			if line[0] != '{' {
@@ -201,14 +203,14 @@ func TestJSONDocumented(t *testing.T) {
 // errorKinds lists the kinds that errors give themselves in the source.
 func errorKinds(t *testing.T) (kinds []string) {
 	files, err := filepath.Glob("*.go")
-	Must(t, err)
+	must(t, err)
 	jobs, err := filepath.Glob(filepath.Join("*", "*.go"))
-	Must(t, err)
+	must(t, err)
 	files = append(files, jobs...)
 	kind := regexp.MustCompile(`(?s)Kind: +"([a-z-]+)"[,}]|\bNew\("[^"]*",\s*"([a-z-]+)"`)
 	for _, file := range files {
 		source, err := os.ReadFile(file)
-		Must(t, err)
+		must(t, err)
 		for _, found := range kind.FindAllStringSubmatch(string(source), -1) {
 			kinds = append(kinds, found[1]+found[2])
 		}
@@ -223,10 +225,10 @@ func errorKinds(t *testing.T) (kinds []string) {
 func TestJSONComplete(t *testing.T) {
 	var all bytes.Buffer
 	held, err := filepath.Glob(filepath.Join("testdata", "json", "*.golden"))
-	Must(t, err)
+	must(t, err)
 	for _, file := range held {
 		contents, err := os.ReadFile(file)
-		Must(t, err)
+		must(t, err)
 		all.Write(contents)
 	}
 	for _, kind := range []any{terminal.Object{}, terminal.Summary{}, build{}, terminal.PingSummary{}, terminal.ReplyTimes{}, terminal.Diagnosis{}} {

@@ -19,9 +19,9 @@ func talk(t *testing.T, json bool, test func(m *machine, lines chan<- string)) (
 		m := &machine{store: keeper{storagetest.NewMemory()}}
 		m.up()
 		u, printed, said := retrying(m, defaults)
-		u.con.JSON = json
+		u.Con.JSON = json
 		lines := make(chan string, maxAsked)
-		l := &lineSender{speaker: &speaker{u.con, &u.Session, u.Retrier}, lines: lines}
+		l := &lineSender{speaker: &speaker{u.Con, &u.Session, u.Retrier}, lines: lines}
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
@@ -121,11 +121,11 @@ func TestSingleThingsOutlastRestart(t *testing.T) {
 		m := &machine{store: keeper{storagetest.NewMemory()}}
 		m.up()
 		u, out, told := retrying(m, defaults)
-		s := &speaker{u.con, &u.Session, u.Retrier}
-		Must(t, s.sayOne(t.Context(), "one"))
+		s := &speaker{u.Con, &u.Session, u.Retrier}
+		must(t, s.sayOne(t.Context(), "one"))
 		for _, send := range []func() error{
 			func() error { return s.sayOne(t.Context(), "two") },
-			func() error { return (&blobber{u.con, *s.Session, u.Retrier, 1000}).sendAll(t.Context(), 1) },
+			func() error { return (&blobber{u.Con, *s.Session, u.Retrier, 1000}).sendAll(t.Context(), 1) },
 		} {
 			m.crash()
 			time.AfterFunc(4*time.Minute, m.up)

@@ -69,14 +69,14 @@ func TestHostileLog(t *testing.T) {
 				var log lockedBuffer
 				l := serveDir(t, &wire.Server{Log: logTo(&log, terminal)}, dir.Options{})
 				nc, err := net.Dial("tcp", l.Addr().String())
-				Must(t, err)
+				must(t, err)
 				defer nc.Close()
 				_, err = io.WriteString(nc, tt.says)
-				Must(t, err)
-				Must(t, nc.(*net.TCPConn).CloseWrite())
+				must(t, err)
+				must(t, nc.(*net.TCPConn).CloseWrite())
 				nc.SetReadDeadline(time.Now().Add(10 * time.Second))
 				_, err = io.ReadAll(nc)
-				Must(t, err)
+				must(t, err)
 
 				got := log.String()
 				if !strings.Contains(got, tt.line) {

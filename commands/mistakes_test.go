@@ -148,8 +148,8 @@ func unportable(name string) mistake {
 func files(names ...string) func(*testing.T) {
 	return func(t *testing.T) {
 		for _, name := range names {
-			Must(t, os.MkdirAll(filepath.Dir(name), 0o777))
-			Must(t, os.WriteFile(name, []byte("this is "+name), 0o666))
+			must(t, os.MkdirAll(filepath.Dir(name), 0o777))
+			must(t, os.WriteFile(name, []byte("this is "+name), 0o666))
 		}
 	}
 }
@@ -157,12 +157,12 @@ func files(names ...string) func(*testing.T) {
 func folders(names ...string) func(*testing.T) {
 	return func(t *testing.T) {
 		for _, name := range names {
-			Must(t, os.MkdirAll(name, 0o777))
+			must(t, os.MkdirAll(name, 0o777))
 		}
 	}
 }
 
-func Must(t *testing.T, err error) {
+func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -172,30 +172,30 @@ func Must(t *testing.T, err error) {
 func locked(t *testing.T) {
 	files("secret")(t)
 	folders("locked")(t)
-	Must(t, os.Chmod("secret", 0))
-	Must(t, os.Chmod("locked", 0))
+	must(t, os.Chmod("secret", 0))
+	must(t, os.Chmod("locked", 0))
 }
 
 func used(t *testing.T) {
 	d, err := dir.Open("used", dir.Options{})
-	Must(t, err)
+	must(t, err)
 	t.Cleanup(func() { d.Close() })
 }
 
 func loop(t *testing.T) {
 	folders("round")(t)
-	Must(t, os.Symlink("../round", "round/up"))
+	must(t, os.Symlink("../round", "round/up"))
 }
 
 func dangling(t *testing.T) {
 	folders("dangling")(t)
-	Must(t, os.Symlink("nowhere", "dangling/link"))
+	must(t, os.Symlink("nowhere", "dangling/link"))
 }
 
 // silent is a server that never says a word.
 func silent(t *testing.T) net.Listener {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
-	Must(t, err)
+	must(t, err)
 	t.Cleanup(func() { l.Close() })
 	return l
 }
@@ -269,7 +269,7 @@ func objectStore(t *testing.T, h http.Handler) net.Listener {
 // encrypting is one with a key that it has made by itself.
 func encrypting(t *testing.T) net.Listener {
 	cert, err := certs.OpenIdentity(filepath.Join(t.TempDir(), "identity"))
-	Must(t, err)
+	must(t, err)
 	srv := &wire.Server{Certificate: func() (*tls.Certificate, error) { return cert, nil }}
 	return serveDir(t, srv, dir.Options{})
 }
@@ -285,8 +285,8 @@ func wantingTokens(t *testing.T) net.Listener {
 // key makes the file "file", which only some may read.
 func key(text string, mode os.FileMode) func(*testing.T) {
 	return func(t *testing.T) {
-		Must(t, os.WriteFile("file", []byte(text), mode))
-		Must(t, os.Chmod("file", mode))
+		must(t, os.WriteFile("file", []byte(text), mode))
+		must(t, os.Chmod("file", mode))
 	}
 }
 
@@ -299,12 +299,12 @@ func small(t *testing.T) net.Listener {
 func full(t *testing.T) net.Listener {
 	l := serveDir(t, &wire.Server{Limits: wire.Limits{MaxConns: 1}}, dir.Options{})
 	nc, err := net.Dial("tcp", l.Addr().String())
-	Must(t, err)
+	must(t, err)
 	t.Cleanup(func() { nc.Close() })
 	_, err = nc.Write(wire.AppendString(nil, "me first"))
-	Must(t, err)
+	must(t, err)
 	_, err = nc.Read(make([]byte, 1))
-	Must(t, err)
+	must(t, err)
 	return l
 }
 
@@ -327,11 +327,11 @@ func refusing(name string) func(*testing.T) net.Listener {
 func serveDir(t *testing.T, srv *wire.Server, o dir.Options, files ...string) net.Listener {
 	folder := t.TempDir()
 	for _, name := range files {
-		Must(t, os.MkdirAll(filepath.Join(folder, filepath.Dir(name)), 0o777))
-		Must(t, os.WriteFile(filepath.Join(folder, name), []byte("there before"), 0o666))
+		must(t, os.MkdirAll(filepath.Join(folder, filepath.Dir(name)), 0o777))
+		must(t, os.WriteFile(filepath.Join(folder, name), []byte("there before"), 0o666))
 	}
 	d, err := dir.Open(folder, o)
-	Must(t, err)
+	must(t, err)
 	srv.Store = keeper{d}
 	l := silent(t)
 	served := make(chan error, 1)

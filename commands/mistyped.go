@@ -13,6 +13,7 @@ import (
 	"github.com/labnet/labnet/commands/address"
 	"github.com/labnet/labnet/commands/escape"
 	"github.com/labnet/labnet/commands/problem"
+	"github.com/labnet/labnet/commands/shellcomp"
 )
 
 // nearest returns which of some words may have been meant by one that is none of
@@ -196,7 +197,7 @@ func shellWords(words []string) string {
 	var b []string
 	for _, word := range words {
 		if word == "" || escape.Name(word) != word || strings.ContainsAny(word, " \"'`$&|;<>()*?[]#~\\!{}") {
-			word = quote(word)
+			word = shellcomp.Quote(word)
 		}
 		b = append(b, word)
 	}
@@ -275,4 +276,11 @@ func ofOneCommand(app *cli.App, name string) string {
 		return ""
 	}
 	return dashed(name) + " is a flag of 'labnet " + have[0] + "'"
+}
+
+func commandNames(app *cli.App) (names []string) {
+	for _, cmd := range app.Commands {
+		names = append(names, cmd.Name)
+	}
+	return names
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/labnet/labnet/commands/client"
 	"github.com/labnet/labnet/commands/terminal"
 	"github.com/labnet/labnet/commands/terminal/terminaltest"
+	"github.com/labnet/labnet/commands/uploader"
 	"github.com/labnet/labnet/storage/dir"
 	"github.com/labnet/labnet/storage/storagetest"
 	"github.com/labnet/labnet/wire"
@@ -45,13 +46,13 @@ func TestResultsComeAtOnce(t *testing.T) {
 	serving.Go(func() { srv.Serve(l) })
 	defer serving.Wait()
 	defer srv.Close()
-	u := &uploader{
-		con:           &terminal.Console{In: os.Stdin, Out: &out, Err: t.Output()},
-		Session:       client.Session{Options: client.Options{Addr: l.Addr().String(), Timeout: time.Minute}},
-		uploadOptions: uploadOptions{digest: wire.Digests()[0]},
+	u := &uploader.Uploader{
+		Con:     &terminal.Console{In: os.Stdin, Out: &out, Err: t.Output()},
+		Session: client.Session{Options: client.Options{Addr: l.Addr().String(), Timeout: time.Minute}},
+		Options: uploader.Options{Digest: wire.Digests()[0]},
 	}
 	defer u.Close()
-	if err := u.uploadAll(t.Context(), []string{dir}); err != nil {
+	if err := u.Upload(t.Context(), []string{dir}); err != nil {
 		t.Error(err)
 	}
 	if n := out.count(); n != files {
@@ -112,7 +113,7 @@ func (w watchingUpload) Commit(ctx context.Context, want wire.Sum) (wire.Saved, 
 func TestProgressCounts(t *testing.T) {
 	folder := t.TempDir()
 	t.Chdir(folder)
-	for name, size := range map[string]int{"few": 10, "many": maxReadAhead + 1, "folder/resumable": minResumable, "folder/again": 100} {
+	for name, size := range map[string]int{"few": 10, "many": uploader.MaxReadAhead + 1, "folder/resumable": uploader.MinResumable, "folder/again": 100} {
 		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o700), os.WriteFile(name, make([]byte, size), 0o600)); err != nil {
 			t.Fatal(err)
 		}
@@ -137,17 +138,17 @@ func TestProgressCounts(t *testing.T) {
 
 	screen := terminaltest.NewScreen(80)
 	con := terminal.New(os.Stdin, screen, screen)
-	u := &uploader{
-		con:           con,
-		Session:       client.Session{Options: client.Options{Addr: l.Addr().String(), Timeout: time.Minute}},
-		uploadOptions: uploadOptions{digest: wire.Digests()[0]},
+	u := &uploader.Uploader{
+		Con:     con,
+		Session: client.Session{Options: client.Options{Addr: l.Addr().String(), Timeout: time.Minute}},
+		Options: uploader.Options{Digest: wire.Digests()[0]},
 	}
 	defer u.Close()
-	if err := u.uploadAll(t.Context(), []string{"few", "missing", "many", "folder"}); err == nil {
+	if err := u.Upload(t.Context(), []string{"few", "missing", "many", "folder"}); err == nil {
 		t.Error("no error")
 	}
 	const things = 7 // the missing file and the link included
-	if done, found, sent := con.Meter.Counts(); found != things || done != things || sent != 10+maxReadAhead+1+minResumable+100 {
+	if done, found, sent := con.Meter.Counts(); found != things || done != things || sent != 10+uploader.MaxReadAhead+1+uploader.MinResumable+100 {
 		t.Errorf("%d of %d done, %d bytes sent", done, found, sent)
 	}
 	// Those of the folder have no lines, but for the link.

@@ -19,6 +19,7 @@ import (
 
 	"github.com/labnet/labnet/commands/client"
 	"github.com/labnet/labnet/commands/terminal"
+	"github.com/labnet/labnet/commands/uploader"
 	"github.com/labnet/labnet/storage/storagetest"
 	"github.com/labnet/labnet/wire"
 )
@@ -137,21 +138,21 @@ type piped struct{ net.Conn }
 func (piped) RemoteAddr() net.Addr { return &net.TCPAddr{} }
 
 // retrying returns an uploader to a machine, and what it prints.
-func retrying(m *machine, r client.Retrier) (*uploader, *bytes.Buffer, *bytes.Buffer) {
+func retrying(m *machine, r client.Retrier) (*uploader.Uploader, *bytes.Buffer, *bytes.Buffer) {
 	var out, told bytes.Buffer
-	return &uploader{
-		con:           terminal.New(os.Stdin, &out, &told),
-		Session:       client.Session{Options: client.Options{Addr: "nas:9000", Transport: m.dial, Timeout: time.Minute}},
-		uploadOptions: uploadOptions{digest: wire.Digests()[0], Retrier: r},
+	return &uploader.Uploader{
+		Con:     terminal.New(os.Stdin, &out, &told),
+		Session: client.Session{Options: client.Options{Addr: "nas:9000", Transport: m.dial, Timeout: time.Minute}},
+		Options: uploader.Options{Digest: wire.Digests()[0], Retrier: r},
 	}, &out, &told
 }
 
 // smallFiles makes a folder of so many files.
 func smallFiles(t *testing.T, n int) string {
 	dir := filepath.Join(t.TempDir(), "d")
-	Must(t, os.Mkdir(dir, 0o777))
+	must(t, os.Mkdir(dir, 0o777))
 	for i := range n {
-		Must(t, os.WriteFile(filepath.Join(dir, fmt.Sprintf("%03d", i)), []byte("contents"), 0o666))
+		must(t, os.WriteFile(filepath.Join(dir, fmt.Sprintf("%03d", i)), []byte("contents"), 0o666))
 	}
 	return dir
 }
@@ -184,8 +185,8 @@ func TestRetriesOutlastReboot(t *testing.T) {
 			}
 			m.up()
 			u, _, told := retrying(m, defaults)
-			u.con.Quiet = quiet
-			if err := u.uploadAll(t.Context(), []string{dir}); err != nil {
+			u.Con.Quiet = quiet
+			if err := u.Upload(t.Context(), []string{dir}); err != nil {
 				t.Errorf("%v\n%s", err, told)
 			}
 			u.Close()
@@ -235,13 +236,13 @@ func TestRetriesEnd(t *testing.T) {
 			m := &machine{store: keeper{storagetest.NewMemory()}}
 			m.up()
 			u, _, told := retrying(m, test.Retrier)
-			Must(t, u.sendAll(t.Context(), u.items([]string{filepath.Join(dir, "000")}))) // it was reached
+			must(t, u.SendAll(t.Context(), u.Items([]string{filepath.Join(dir, "000")}))) // it was reached
 			m.mu.Lock()
 			m.dialled = 0
 			m.mu.Unlock()
 			m.crash()
 			begun := time.Now()
-			err := u.uploadAll(t.Context(), []string{dir})
+			err := u.Upload(t.Context(), []string{dir})
 			took := time.Since(begun)
 			if _, gone := errors.AsType[*client.UnreachableError](err); !gone && test.tries != 1 {
 				t.Errorf("%v", err)
@@ -253,7 +254,7 @@ func TestRetriesEnd(t *testing.T) {
 				t.Errorf("%+v: tried %d times", test, m.dialled)
 			}
 			told.Reset()
-			u.con.End(err)
+			u.Con.End(err)
 			if text := told.String(); !strings.Contains(text, test.says) || !strings.HasSuffix(text, "labnet: hint: run it again to continue\n") {
 				t.Errorf("told at the end:\n%s", text)
 			}
@@ -276,7 +277,7 @@ func TestServerThatSaysNothing(t *testing.T) {
 			want := time.Duration(0)
 			if before {
 				want = client.DefaultRetryFor
-				Must(t, u.sendAll(t.Context(), u.items([]string{filepath.Join(dir, "000")})))
+				must(t, u.SendAll(t.Context(), u.Items([]string{filepath.Join(dir, "000")})))
 				m.crash()
 				m.mu.Lock()
 				m.down = false
@@ -287,7 +288,7 @@ func TestServerThatSaysNothing(t *testing.T) {
 				c.Close()
 			}
 			begun := time.Now()
-			err := u.uploadAll(t.Context(), []string{dir})
+			err := u.Upload(t.Context(), []string{dir})
 			if took := time.Since(begun); !client.IsServerGone(err) || took != want {
 				t.Errorf("%v after %s, want %s\n%s", err, took, want, told)
 			}
@@ -318,7 +319,7 @@ func TestRefusedFilesGiveUpTogether(t *testing.T) {
 		m.up()
 		u, _, told := retrying(m, defaults)
 		begun := time.Now()
-		err := u.uploadAll(t.Context(), []string{dir})
+		err := u.Upload(t.Context(), []string{dir})
 		if took := time.Since(begun); err == nil || took != client.DefaultRetryFor {
 			t.Errorf("%v after %s", err, took)
 		}

@@ -19,6 +19,7 @@ import (
 	"github.com/labnet/labnet/commands/client"
 	"github.com/labnet/labnet/commands/terminal"
 	"github.com/labnet/labnet/commands/terminal/terminaltest"
+	"github.com/labnet/labnet/commands/uploader"
 	"github.com/labnet/labnet/storage/storagetest"
 	"github.com/labnet/labnet/wire"
 )
@@ -29,7 +30,7 @@ type scene struct {
 	args  []string
 	// prepare makes what args name, and what the server has of it, in an empty folder.
 	prepare func(*testing.T, *machine)
-	set     func(*uploader)
+	set     func(*uploader.Uploader)
 	blobs   int // to be sent in place of files
 }
 
@@ -44,8 +45,8 @@ func (s scene) command() string {
 func sized(size int, names ...string) func(*testing.T, *machine) {
 	return func(t *testing.T, _ *machine) {
 		for _, name := range names {
-			Must(t, os.MkdirAll(filepath.Dir(name), 0o755))
-			Must(t, os.WriteFile(name, bytes.Repeat([]byte("x"), size), 0o644))
+			must(t, os.MkdirAll(filepath.Dir(name), 0o755))
+			must(t, os.WriteFile(name, bytes.Repeat([]byte("x"), size), 0o644))
 		}
 	}
 }
@@ -72,7 +73,7 @@ func sentBefore(args ...string) func(*testing.T, *machine) {
 	return func(t *testing.T, m *machine) {
 		u, _, _ := retrying(m, defaults)
 		defer u.Close()
-		Must(t, u.uploadAll(t.Context(), args))
+		must(t, u.Upload(t.Context(), args))
 	}
 }
 
@@ -81,23 +82,23 @@ func sentBefore(args ...string) func(*testing.T, *machine) {
 func halfSent(file, name string) func(*testing.T, *machine) {
 	return func(t *testing.T, m *machine) {
 		info, err := os.Stat(file)
-		Must(t, err)
+		must(t, err)
 		contents, err := os.ReadFile(file)
-		Must(t, err)
+		must(t, err)
 		partial, err := m.store.Create(t.Context(), wire.Announcement{Name: name, ID: client.UploadID(file, name, info), Size: info.Size(), Digest: wire.Digests()[0], Proofs: wire.Digests()[1:]})
-		Must(t, err)
+		must(t, err)
 		_, err = partial.ReadFrom(bytes.NewReader(contents[:len(contents)/2]))
-		Must(t, err)
-		Must(t, partial.Suspend())
+		must(t, err)
+		must(t, partial.Suspend())
 	}
 }
 
 func linked(target, name string) func(*testing.T, *machine) {
-	return func(t *testing.T, _ *machine) { Must(t, os.Symlink(target, name)) }
+	return func(t *testing.T, _ *machine) { must(t, os.Symlink(target, name)) }
 }
 
 func folderAt(name string) func(*testing.T, *machine) {
-	return func(t *testing.T, _ *machine) { Must(t, os.MkdirAll(name, 0o755)) }
+	return func(t *testing.T, _ *machine) { must(t, os.MkdirAll(name, 0o755)) }
 }
 
 // turnsAway has the server refuse all files for a reason.
@@ -119,10 +120,10 @@ var scenes = []scene{
 	{about: "a folder", args: []string{"photos"}, prepare: both(sized(1<<10, manyNames("photos/%04d.jpg", 1234)...), folderAt("photos/empty"))},
 	{about: "a folder of one file", args: []string{"d"}, prepare: sized(1, "d/a")},
 	{about: "a folder and files, with --verbose", args: []string{"photos", "b"}, prepare: sized(300<<10, "photos/1.jpg", "photos/2.jpg", "b"),
-		set: func(u *uploader) { u.verbose = true }},
-	{about: "a folder, with --quiet", args: []string{"d"}, prepare: sized(10, "d/a", "d/b"), set: func(u *uploader) { u.con.Quiet = true }},
-	{about: "a folder, the results to a pipe", args: []string{"d"}, prepare: sized(10, "d/a", "d/b"), set: func(u *uploader) { u.con.Out = writer{u.con.Out} }},
-	{about: "a folder, messages elsewhere", args: []string{"d"}, prepare: both(sized(10, "d/a", "d/b"), linked("a", "d/c")), set: func(u *uploader) { u.con.Err = io.Discard }},
+		set: func(u *uploader.Uploader) { u.Verbose = true }},
+	{about: "a folder, with --quiet", args: []string{"d"}, prepare: sized(10, "d/a", "d/b"), set: func(u *uploader.Uploader) { u.Con.Quiet = true }},
+	{about: "a folder, the results to a pipe", args: []string{"d"}, prepare: sized(10, "d/a", "d/b"), set: func(u *uploader.Uploader) { u.Con.Out = writer{u.Con.Out} }},
+	{about: "a folder, messages elsewhere", args: []string{"d"}, prepare: both(sized(10, "d/a", "d/b"), linked("a", "d/c")), set: func(u *uploader.Uploader) { u.Con.Err = io.Discard }},
 	{about: "an empty folder", args: []string{"empty"}, prepare: folderAt("empty")},
 	{about: "folders in a folder, all empty", args: []string{"d"}, prepare: both(folderAt("d/a"), folderAt("d/b"))},
 	{about: "symbolic links", args: []string{"d"}, prepare: both(folderAt("d"), linked("a", "d/b"), linked("c", "d/写真の中の写真"), linked("c", "d/z"))},
@@ -144,27 +145,27 @@ var scenes = []scene{
 	{about: "a folder of which many files fail", args: []string{"d"},
 		prepare: both(sized(10, manyNames("d/%d", 3)...), func(t *testing.T, _ *machine) {
 			for i := range 25 {
-				Must(t, os.Symlink("nowhere", fmt.Sprintf("d/n%02d", i)))
+				must(t, os.Symlink("nowhere", fmt.Sprintf("d/n%02d", i)))
 			}
 		}, linked("../d", "d/round")),
-		set: func(u *uploader) { u.follow = true }},
+		set: func(u *uploader.Uploader) { u.Follow = true }},
 	{about: "the same with --quiet", args: []string{"d"},
 		prepare: both(sized(10, "d/a"), linked("nowhere", "d/b"), linked("nowhere", "d/c")),
-		set:     func(u *uploader) { u.follow, u.con.Quiet = true, true }},
+		set:     func(u *uploader.Uploader) { u.Follow, u.Con.Quiet = true, true }},
 	{about: "a server that was never there", args: []string{"d"}, prepare: both(sized(10, "d/a", "d/b"), down)},
-	{about: "the same with --quiet", args: []string{"d"}, prepare: both(sized(10, "d/a", "d/b"), down), set: func(u *uploader) { u.con.Quiet = true }},
+	{about: "the same with --quiet", args: []string{"d"}, prepare: both(sized(10, "d/a", "d/b"), down), set: func(u *uploader.Uploader) { u.Con.Quiet = true }},
 	{about: "a server that was never there, with --retry-for 1h", args: []string{"d"}, prepare: both(sized(10, "d/a", "d/b"), down),
-		set: func(u *uploader) { u.Retrier = client.Retrier{Limit: time.Hour, Always: true} }},
+		set: func(u *uploader.Uploader) { u.Retrier = client.Retrier{Limit: time.Hour, Always: true} }},
 	{about: "a server that reboots", args: []string{"d"}, prepare: both(sized(10, manyNames("d/%02d", 20)...), downAt("d/11", 3*time.Minute))},
 	{about: "the same with --quiet", args: []string{"d"}, prepare: both(sized(10, manyNames("d/%02d", 20)...), downAt("d/11", 3*time.Minute)),
-		set: func(u *uploader) { u.con.Quiet = true }},
+		set: func(u *uploader.Uploader) { u.Con.Quiet = true }},
 	{about: "a server that goes away for good", args: []string{"d"}, prepare: both(sized(10, manyNames("d/%02d", 20)...), downAt("d/11", time.Hour))},
 	{about: "a server that is busy", args: []string{"a", "b"},
 		prepare: both(sized(10, "a", "b"), turnsAway(&wire.Error{Code: wire.CodeTooMany, Text: "too many uploads of this address"})),
-		set: func(u *uploader) {
+		set: func(u *uploader.Uploader) {
 			u.Retrier = client.Retrier{Limit: time.Minute, Max: 1234, Capped: true, Always: true}
 		}},
-	{about: "a program of the course", args: []string{"a", "d"}, prepare: both(sized(1000, "a", "d/b", "d/c"), answersOK), set: func(u *uploader) { u.Lab = wire.Lab6 }},
+	{about: "a program of the course", args: []string{"a", "d"}, prepare: both(sized(1000, "a", "d/b", "d/c"), answersOK), set: func(u *uploader.Uploader) { u.Lab = wire.Lab6 }},
 	{about: "a blob", blobs: 1},
 	{about: "blobs", blobs: 3},
 	{about: "blobs that are refused", blobs: 3, prepare: turnsAway(fileTooLarge)},
@@ -281,11 +282,11 @@ func (s scene) play(t *testing.T, width int) (seen string) {
 			con := terminal.New(os.Stdin, steadyScreen{screen}, steadyScreen{screen})
 			screen.Write([]byte("$ labnet " + s.command() + "\n"))
 			u, _, _ := retrying(m, defaults)
-			u.con = con
+			u.Con = con
 			if s.set != nil {
 				s.set(u)
 			}
-			send := func() error { return u.uploadAll(t.Context(), s.args) }
+			send := func() error { return u.Upload(t.Context(), s.args) }
 			if s.blobs > 0 {
 				send = func() error { return (&blobber{con, u.Session, u.Retrier, 1000}).sendAll(t.Context(), s.blobs) }
 			}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/labnet/labnet/commands/address"
 	"github.com/labnet/labnet/commands/escape"
+	"github.com/labnet/labnet/commands/hook"
 	"github.com/labnet/labnet/commands/interrupt"
 	"github.com/labnet/labnet/commands/problem"
 	"github.com/labnet/labnet/commands/reload"
@@ -46,7 +47,7 @@ type serveOptions struct {
 	tls      tlsOptions
 	access   accessOptions
 	level    zerolog.Level
-	exec     execOptions
+	exec     hook.Options
 	drain    time.Duration
 	open     bool // not confined
 }
@@ -267,8 +268,8 @@ func serveUntilDone(ctx context.Context, signals *serverSignals, con *terminal.C
 		Certificate:  certificate,
 		Authenticate: authenticate,
 	}
-	commands := startExec(o.exec, log)
-	receipts := tellReceipts(con, srv, commands)
+	commands := hook.Start(o.exec, log)
+	receipts := hook.Tell(con, srv, commands)
 	manager := systemd.NewNotifier(systemd.TakeEnv("NOTIFY_SOCKET"))
 	tell := func(state string) {
 		if err := manager.Notify(state); err != nil {
@@ -280,13 +281,13 @@ func serveUntilDone(ctx context.Context, signals *serverSignals, con *terminal.C
 		defer close(stopped)
 		log.Info().Str("why", why(ctx)).Msg("stopping; a second signal stops at once")
 		tell("STOPPING=1")
-		commands.stop()
+		commands.Stop()
 		drain, cancel := context.WithTimeout(context.Background(), drainTime(ctx, o.drain))
 		defer cancel()
 		if srv.Shutdown(drain) != nil {
 			srv.Close()
 		}
-		commands.finish(drain)
+		commands.Finish(drain)
 	})
 	for _, l := range listeners {
 		log.Info().Stringer("address", l.Addr()).Str("store", o.store).Msg("listening")
@@ -301,7 +302,7 @@ func serveUntilDone(ctx context.Context, signals *serverSignals, con *terminal.C
 	if err != nil {
 		stop()
 		closeAll(listeners)
-		commands.stop()
+		commands.Stop()
 		return err
 	}
 	var background sync.WaitGroup
@@ -315,11 +316,11 @@ func serveUntilDone(ctx context.Context, signals *serverSignals, con *terminal.C
 	if stop() {
 		drain, cancel := context.WithTimeout(ctx, o.drain)
 		defer cancel()
-		commands.finish(drain)
+		commands.Finish(drain)
 	} else {
 		<-stopped
 	}
-	if err := receipts.close(); errors.Is(err, syscall.EPIPE) {
+	if err := receipts.Close(); errors.Is(err, syscall.EPIPE) {
 		return interrupt.Error{Signal: syscall.SIGPIPE} // as programs do that nobody reads
 	} else if err != nil {
 		return err

@@ -15,6 +15,7 @@ import (
 	"github.com/labnet/labnet/commands/escape"
 	"github.com/labnet/labnet/commands/problem"
 	"github.com/labnet/labnet/commands/terminal"
+	"github.com/labnet/labnet/commands/uploader"
 	"github.com/labnet/labnet/wire"
 )
 
@@ -46,16 +47,16 @@ func uploadCommand(con *terminal.Console) *cli.Command {
 				return err
 			}
 			args := c.Args().Slice()
-			o := uploadOptions{
-				follow:  c.Bool("follow"),
-				noTimes: c.Bool("no-times"),
-				noPerms: c.Bool("no-perms"),
-				verbose: c.Bool("verbose"),
+			o := uploader.Options{
+				Follow:  c.Bool("follow"),
+				NoTimes: c.Bool("no-times"),
+				NoPerms: c.Bool("no-perms"),
+				Verbose: c.Bool("verbose"),
 			}
-			if o.into, o.name, err = destinationOf(c, args); err != nil {
+			if o.Into, o.Name, err = destinationOf(c, args); err != nil {
 				return err
 			}
-			if o.exclude, err = readExclusion(c.StringSlice("exclude-from"), c.StringSlice("exclude")); err != nil {
+			if o.Exclude, err = uploader.ReadExclusion(c.StringSlice("exclude-from"), c.StringSlice("exclude")); err != nil {
 				return err
 			}
 			if o.Retrier, err = retrierOf(c); err != nil {
@@ -68,22 +69,22 @@ func uploadCommand(con *terminal.Console) *cli.Command {
 			if err != nil {
 				return err
 			}
-			o.digest, _ = wire.DigestByName(digest)
-			u := &uploader{con: con, Session: client.Session{Options: connection}, uploadOptions: o}
+			o.Digest, _ = wire.DigestByName(digest)
+			u := &uploader.Uploader{Con: con, Session: client.Session{Options: connection}, Options: o}
 			defer u.Close()
 			if c.Bool(fromCommandFlag) {
-				return u.uploadOutput(c.Context, args)
+				return u.UploadOutput(c.Context, args)
 			}
 			if err := checkNotServer(args); err != nil {
 				return err
 			}
 			switch {
-			case o.verbose && con.Quiet:
+			case o.Verbose && con.Quiet:
 				return problem.Usage("--verbose cannot be used with --quiet")
 			case len(args) > 0:
-				return u.uploadAll(c.Context, args)
+				return u.Upload(c.Context, args)
 			case con.Interactive():
-				return u.ask(c.Context)
+				return u.Ask(c.Context)
 			}
 			return problem.UsageHint(errors.New("no file given"), "name files or folders, or - for standard input")
 		}),
@@ -115,7 +116,7 @@ func destinationOf(c *cli.Context, args []string) (into, name string, err error)
 	}
 	switch {
 	case len(args) > 1 && name != "":
-		err = errOneName
+		err = uploader.ErrOneName
 	case into != "" && name == "" && slices.Contains(args, "-"):
 		err = problem.Usage("standard input needs a name in %q: give --name, too", into)
 	}

@@ -72,14 +72,14 @@ func startGuarded(t *testing.T, o dir.Options, lines ...string) *guardedServer {
 	g := &guardedServer{t: t, dir: t.TempDir(), tokens: filepath.Join(t.TempDir(), "tokens")}
 	g.write(lines...)
 	d, err := dir.Open(g.dir, o)
-	Must(t, err)
+	must(t, err)
 	cert, err := certs.OpenIdentity(filepath.Join(t.TempDir(), "identity"))
-	Must(t, err)
+	must(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	access := accessOptions{tokens: g.tokens}
 	files := &reload.Watcher{}
 	authenticate, err := access.authenticate(files, d, o, zerolog.New(&g.log))
-	Must(t, err)
+	must(t, err)
 	go files.Run(ctx)
 	srv := &wire.Server{
 		Store:        keeper{d},
@@ -109,21 +109,21 @@ func startGuarded(t *testing.T, o dir.Options, lines ...string) *guardedServer {
 func (g *guardedServer) write(lines ...string) {
 	g.t.Helper()
 	next := g.tokens + ".new"
-	Must(g.t, os.WriteFile(next, []byte(strings.Join(lines, "\n")), 0o600))
-	Must(g.t, os.Rename(next, g.tokens))
+	must(g.t, os.WriteFile(next, []byte(strings.Join(lines, "\n")), 0o600))
+	must(g.t, os.Rename(next, g.tokens))
 }
 
 // as returns a client with a token.
 func (g *guardedServer) as(token string) *wire.Client {
 	g.t.Helper()
 	nc, err := net.Dial("tcp", g.listener.Addr().String())
-	Must(g.t, err)
+	must(g.t, err)
 	nc, err = wire.Encrypt(g.t.Context(), nc, &tls.Config{InsecureSkipVerify: true}, 0)
-	Must(g.t, err)
+	must(g.t, err)
 	c := wire.NewClient(nc, 0)
 	g.t.Cleanup(func() { c.Close() })
 	if token != "" {
-		Must(g.t, c.Authenticate(token))
+		must(g.t, c.Authenticate(token))
 	}
 	return c
 }
@@ -143,7 +143,7 @@ func upload(c *wire.Client, name, contents string) string {
 // files returns what is in the store, and its contents.
 func (g *guardedServer) files() map[string]string {
 	found := map[string]string{}
-	Must(g.t, fs.WalkDir(os.DirFS(g.dir), ".", func(name string, e fs.DirEntry, err error) error {
+	must(g.t, fs.WalkDir(os.DirFS(g.dir), ".", func(name string, e fs.DirEntry, err error) error {
 		switch {
 		case err != nil || name == ".labnet":
 			return cmpOr(err, fs.SkipDir)
@@ -204,7 +204,7 @@ func TestConfined(t *testing.T) {
 	if err != nil || strings.Contains(saved.Name, "/") {
 		t.Errorf("a blob is kept as %q, %v", saved.Name, err)
 	}
-	Must(t, alice.MakeFolder(t.Context(), "empty"))
+	must(t, alice.MakeFolder(t.Context(), "empty"))
 	if err := alice.MakeFolder(t.Context(), "../empty"); err == nil {
 		t.Error("a folder outside")
 	}
@@ -278,7 +278,7 @@ func TestTokensChange(t *testing.T) {
 		g.write(bad...)
 		want(fmt.Sprintf("with %q", bad), true, true)
 	}
-	Must(t, os.Remove(g.tokens))
+	must(t, os.Remove(g.tokens))
 	want("without a file", true, true)
 	if n := strings.Count(g.log.String(), "the old ones stay in use"); n != 4 {
 		t.Errorf("the log says so %d times:\n%s", n, &g.log)
@@ -321,9 +321,9 @@ func TestGuesses(t *testing.T) {
 			guess = []byte(numbered(i))
 		}
 		nc, err := net.Dial("tcp", g.listener.Addr().String())
-		Must(t, err)
+		must(t, err)
 		nc, err = wire.Encrypt(t.Context(), nc, config, 0)
-		Must(t, err)
+		must(t, err)
 		err = wire.PingAs(t.Context(), nc, string(guess), 0)
 		if err == nil || err.Error() != "this server requires a valid token (denied)" {
 			t.Fatalf("guess %d, %q: %v", i, guess, err)
@@ -342,8 +342,8 @@ func TestGuesses(t *testing.T) {
 func TestQuotaOfServer(t *testing.T) {
 	line := "alice " + hashOf(aliceToken) + " dir=alice max-bytes=100"
 	g := startGuarded(t, dir.Options{}, line)
-	Must(t, os.Mkdir(filepath.Join(g.dir, "alice"), 0o777))
-	Must(t, os.WriteFile(filepath.Join(g.dir, "alice", "there before"), make([]byte, 60), 0o666))
+	must(t, os.Mkdir(filepath.Join(g.dir, "alice"), 0o777))
+	must(t, os.WriteFile(filepath.Join(g.dir, "alice", "there before"), make([]byte, 60), 0o666))
 	c := g.as(aliceToken)
 	for _, tt := range []struct{ contents, want string }{{strings.Repeat("x", 41), "quota"}, {strings.Repeat("x", 40), "f"}, {"y", "quota"}} {
 		if got := upload(c, "f", tt.contents); got != tt.want {
@@ -353,7 +353,7 @@ func TestQuotaOfServer(t *testing.T) {
 	if _, err := c.Say(t.Context(), "still here"); err != nil {
 		t.Errorf("after a refusal: %v", err)
 	}
-	Must(t, os.Remove(filepath.Join(g.dir, "alice", "there before")))
+	must(t, os.Remove(filepath.Join(g.dir, "alice", "there before")))
 	for overdue := time.Now().Add(time.Minute); upload(c, "g", "y") != "g"; time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(overdue) {
 			t.Fatal("what was removed makes no room")

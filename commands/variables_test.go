@@ -14,6 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/labnet/labnet/commands/client"
+	"github.com/labnet/labnet/commands/hook"
 	"github.com/labnet/labnet/commands/problem"
 	"github.com/labnet/labnet/commands/terminal"
 	"github.com/labnet/labnet/storage/dir"
@@ -79,7 +80,7 @@ func (v variable) badValues(t *testing.T, name string) []string {
 func runSeen(t *testing.T, args ...string) (code int, told string) {
 	t.Helper()
 	stdin, err := os.Open(os.DevNull)
-	Must(t, err)
+	must(t, err)
 	defer stdin.Close()
 	var seen bytes.Buffer
 	con := terminal.New(stdin, &seen, &seen)
@@ -157,7 +158,7 @@ func TestWhichFlagsHaveVariables(t *testing.T) {
 // TestDocumentedFlags: the table in docs/upload.md has the flags of all clients, and their variables.
 func TestDocumentedFlags(t *testing.T) {
 	text, err := os.ReadFile("../docs/upload.md")
-	Must(t, err)
+	must(t, err)
 	_, table, _ := strings.Cut(string(text), "## All clients")
 	_, table, _ = strings.Cut(table, "|---|")
 	table, _, _ = strings.Cut(table, "\n\n")
@@ -188,7 +189,7 @@ func TestVariablesApart(t *testing.T) {
 	ofServe := func(v variable) bool { return slices.Contains(v.commands, "serve") }
 	t.Run("clients", func(t *testing.T) {
 		set(t, ofServe)
-		for _, fact := range facts(fullFacts()) {
+		for _, fact := range hook.Facts(fullFacts()) {
 			name, value, _ := strings.Cut(fact, "=")
 			t.Setenv(name, value)
 		}
@@ -220,14 +221,14 @@ func fullFacts() terminal.Object {
 func TestVariablesDocumented(t *testing.T) {
 	known := slices.Collect(maps.Keys(variables(t)))
 	known = append(known, client.TokenEnv)
-	for _, fact := range facts(fullFacts()) {
+	for _, fact := range hook.Facts(fullFacts()) {
 		name, _, _ := strings.Cut(fact, "=")
 		known = append(known, name)
 	}
 	var documents []string
 	for _, pattern := range []string{"../*.md", "../docs/*.md", "../packaging/*.md", "../packaging/*.1", "../packaging/*.yaml", "../packaging/Containerfile", "../packaging/systemd/*", "../examples/*/*"} {
 		found, err := filepath.Glob(filepath.FromSlash(pattern))
-		Must(t, err)
+		must(t, err)
 		documents = append(documents, found...)
 	}
 	for _, file := range documents {
@@ -241,7 +242,7 @@ func TestVariablesDocumented(t *testing.T) {
 			}
 		}
 	}
-	text := string(func() []byte { b, err := os.ReadFile("../packaging/labnet.1"); Must(t, err); return b }())
+	text := string(func() []byte { b, err := os.ReadFile("../packaging/labnet.1"); must(t, err); return b }())
 	_, text, _ = strings.Cut(text, ".SH ENVIRONMENT")
 	for name, v := range variables(t) {
 		if !slices.Contains(v.commands, "serve") && !strings.Contains(text, name+`\fR`) {

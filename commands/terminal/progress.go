@@ -25,7 +25,7 @@ type Meter struct {
 	next, until time.Time
 }
 
-// begin starts the meter anew, for so many things of a kind, or for those to be
+// begin starts the meter again, for so many things of a kind, or for those to be
 // found if that is zero.
 func (m *Meter) begin(things string, count int) {
 	m.mu.Lock()
@@ -113,7 +113,7 @@ type metered struct {
 	closed  bool
 }
 
-// Read reads, and counts as sent what was read but for the last Read: that was
+// Read reads, and counts as sent what was read, except by the last Read: that was
 // given out to be sent while this one goes on, as package wire does it.
 func (s *metered) Read(p []byte) (int, error) {
 	s.count(func() { s.grow(s.read - s.last) })
@@ -122,7 +122,7 @@ func (s *metered) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Seek begins anew: nothing is sent before.
+// Seek begins again: nothing is sent before.
 func (s *metered) Seek(offset int64, whence int) (int64, error) {
 	seeker, ok := s.source.(io.Seeker)
 	if !ok {
@@ -187,7 +187,7 @@ const (
 	minSamples = 3
 )
 
-// begin begins anew, without bytes.
+// begin begins again, without bytes.
 func (r *rate) begin(now time.Time) {
 	r.samples = append(r.samples[:0], sample{now, 0})
 }

@@ -14,7 +14,7 @@ import (
 const (
 	// progressAfter is how long work takes before its progress is shown,
 	progressAfter = 500 * time.Millisecond
-	// progressEvery how often it is shown anew,
+	// progressEvery how often it is shown again,
 	progressEvery = 200 * time.Millisecond
 	// progressRest how long it is not after a result that went elsewhere, from
 	// where it may come to the same terminal, such as through a pipe.

@@ -152,7 +152,7 @@ func TestProgressStates(t *testing.T) {
 			reads(s, 301, 0)
 			reads(s, 31, 100*time.Millisecond)
 		}},
-		{"begun anew after all", func(m *Meter) {
+		{"begun again after all", func(m *Meter) {
 			m.begin("files", 1)
 			left := int64(300 * mib)
 			s := m.Measure("disk.img", 4<<30, &seekable{bulk{4 << 30, mib}}, func() int64 { return left })

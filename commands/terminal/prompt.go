@@ -101,7 +101,7 @@ func (l *LineReader) Next(ctx context.Context, prompt string) (string, error) {
 // terminal can be interrupted.
 func (l *LineReader) Stop() { close(l.ask) }
 
-// End sums up after the last line: what says which things were not done. But for
+// End sums up after the last line: what says which things were not done. Except for
 // an interruption, it makes no difference why there are no more lines.
 func (t *Tally) End(err error, what string) error {
 	if why, ok := errors.AsType[interrupt.Error](err); ok {

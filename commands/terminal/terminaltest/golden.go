@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-var Update = flag.Bool("update", false, "write the golden files anew")
+var Update = flag.Bool("update", false, "write the golden files")
 
-// golden compares with a file, or writes it anew.
+// Golden compares with a file, or writes it.
 func Golden(t *testing.T, file, got string) {
 	t.Helper()
 	if *Update {

@@ -15,7 +15,7 @@ import (
 // A Screen is a terminal as far as progress needs one: it wraps, returns,
 // erases, and knows wide characters. It may be used by several goroutines.
 type Screen struct {
-	Reflows bool // whether a change of the width wraps lines anew
+	Reflows bool // whether a change of the width wraps lines again
 
 	mu     sync.Mutex
 	after  func(string)

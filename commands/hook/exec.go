@@ -1,0 +1,185 @@
+// Package hook passes receipts on: to standard output, and to a command for each.
+package hook
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/mattn/go-shellwords"
+	"github.com/rs/zerolog"
+
+	"github.com/labnet/labnet/commands/problem"
+	"github.com/labnet/labnet/commands/terminal"
+)
+
+const (
+	DefaultJobs    = 2         // commands at a time
+	DefaultTimeout = time.Hour // of one
+	// maxExecWaiting is how many bytes of receipts may wait for their command:
+	// those of some hundred thousand files. Of what comes then none is run.
+	maxExecWaiting = 32 << 20
+)
+
+// Ops are the kinds of receipts.
+var Ops = []string{"ping", "say", "blob", "upload", "folder"}
+
+// Options are the flags of serve that are about a command for each receipt.
+type Options struct {
+	Argv    []string // none: no command
+	On      []string // the kinds of receipts that it is run for
+	Jobs    int
+	Timeout time.Duration
+}
+
+// SplitCommand splits a command into words, as a shell does that knows nothing
+// but quotes. What only a shell could do is refused, lest somebody relies on it.
+func SplitCommand(command string) ([]string, error) {
+	const hint = `to use a shell, write --exec 'sh -c "…"'`
+	parser := shellwords.NewParser()
+	argv, err := parser.Parse(command)
+	switch {
+	case err != nil:
+		return nil, problem.UsageHint(errors.New("--exec: a quote or bracket is not closed, or not within quotes"), hint)
+	case parser.Position >= 0:
+		return nil, problem.UsageHint(errors.New("--exec: no shell runs it, so ; & | < > have no meaning"), hint)
+	case len(argv) == 0:
+		return nil, problem.Usage("--exec: no command given")
+	}
+	for _, word := range argv {
+		if strings.HasPrefix(word, "$LABNET_") || strings.HasPrefix(word, "${LABNET_") {
+			return nil, problem.UsageHint(errors.New("--exec: no shell runs it, so "+word+" is not expanded"), hint)
+		}
+	}
+	if _, err := exec.LookPath(argv[0]); err != nil {
+		var why *exec.Error
+		if errors.As(err, &why) {
+			err = why.Err
+		}
+		return nil, problem.UsageHint(problem.Item("--exec: "+argv[0], err), "give the path of a program, or its name if it is in PATH")
+	}
+	return argv, nil
+}
+
+// An Executor runs a command for each receipt. Neither the receipts' senders nor
+// the server ever wait for it. Its nil value runs nothing.
+type Executor struct {
+	Options
+	log     zerolog.Logger
+	grace   time.Duration   // see execGrace
+	ctx     context.Context // ends the commands that run
+	endAll  context.CancelFunc
+	workers sync.WaitGroup
+	reaper  *reaper
+
+	mu       sync.Mutex
+	changed  sync.Cond
+	waiting  [][]byte // receipts, as lines of JSON, oldest first
+	size     int      // of them, in bytes
+	stopping bool
+}
+
+// Start returns an executor whose owner must call Finish.
+func Start(o Options, log zerolog.Logger) *Executor {
+	if len(o.Argv) == 0 {
+		return nil
+	}
+	e := &Executor{Options: o, log: log, grace: execGrace, reaper: startReaper()}
+	e.changed.L = &e.mu
+	e.ctx, e.endAll = context.WithCancel(context.Background())
+	for range o.Jobs {
+		e.workers.Go(func() {
+			for line := e.next(); line != nil; line = e.next() {
+				e.run(line)
+			}
+		})
+	}
+	return e
+}
+
+// add has the command run for a receipt, and does not wait.
+func (e *Executor) add(op string, line []byte) {
+	if e == nil || !slices.Contains(e.On, op) {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch {
+	case e.stopping:
+		e.notRun(line, "the server stops")
+	case e.size+len(line) > maxExecWaiting:
+		e.notRun(line, "too many wait")
+	default:
+		e.waiting = append(e.waiting, line)
+		e.size += len(line)
+		e.changed.Signal()
+	}
+}
+
+// next waits for a receipt. It returns nil once the executor stops.
+func (e *Executor) next() []byte {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for len(e.waiting) == 0 && !e.stopping {
+		e.changed.Wait()
+	}
+	if e.stopping {
+		return nil
+	}
+	line := e.waiting[0]
+	e.waiting[0] = nil
+	e.waiting = e.waiting[1:]
+	e.size -= len(line)
+	return line
+}
+
+// Stop lets no more commands begin.
+func (e *Executor) Stop() {
+	if e == nil {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.stopping = true
+	for _, line := range e.waiting {
+		e.notRun(line, "the server stops")
+	}
+	e.waiting = nil
+	e.changed.Broadcast()
+}
+
+// Finish stops, waits for the commands that run until ctx ends, and then ends
+// them.
+func (e *Executor) Finish(ctx context.Context) {
+	if e == nil {
+		return
+	}
+	e.Stop()
+	defer e.reaper.close()
+	defer e.workers.Wait()
+	defer context.AfterFunc(ctx, e.endAll)()
+	e.workers.Wait()
+}
+
+// notRun logs all there is to know of a receipt, so that its command can still
+// be run by other means.
+func (e *Executor) notRun(line []byte, why string) {
+	e.log.Error().Str("why", why).RawJSON("receipt", bytes.TrimSpace(line)).Msg("command not run")
+}
+
+// receiptIn reads a line that encode made of a receipt.
+func receiptIn(line []byte) (o terminal.Object) {
+	if err := json.Unmarshal(line, &o); err != nil {
+		panic(err) // it is this package's own
+	}
+	if o.PathBase64 != nil {
+		o.Path = string(o.PathBase64)
+	}
+	return o
+}
