@@ -48,6 +48,7 @@ var mayImport = map[string][]string{
 	"commands/access":                {"commands/atomicfile", "commands/problem", "commands/reload", "commands/size", "wire", "storage"},
 	"commands/invite":                {"commands/atomicfile", "commands/escape", "commands/problem", "commands/secret", "wire"},
 	"commands/atomicfile":            {"storage"},
+	"commands/check":                 {"wire"},
 	"commands/threads":               {},
 
 	"wire":                {},

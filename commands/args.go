@@ -133,6 +133,14 @@ func gnuOrder(flags []cli.Flag, args []string) []string {
 	return slices.Concat(options, []string{"--"}, operands)
 }
 
+// cutProgram cuts the program with its arguments off that stands behind a "--".
+func cutProgram(args []string) (before, program []string) {
+	if i := slices.Index(args, "--"); i >= 0 {
+		return args[:i], args[i+1:]
+	}
+	return args, nil
+}
+
 // givenJSON reports whether ordered arguments ask for JSON, so that a program
 // that wants it can read even that others of them are wrong.
 func givenJSON(flags []cli.Flag, ordered []string) bool {

@@ -31,6 +31,9 @@ func run(ctx context.Context, con *terminal.Console, args []string) int {
 		return con.End(noCommand(app, args[1:]))
 	}
 	dropEmptyEnv(cmd.Flags)
+	if cmd.Name == "check" {
+		rest, app.Metadata["program"] = cutProgram(rest)
+	}
 	ordered := gnuOrder(cmd.Flags, rest)
 	con.Begin(cmd.Name, givenJSON(cmd.Flags, ordered))
 	app.Metadata["ordered"] = ordered
@@ -62,7 +65,7 @@ func newApp(con *terminal.Console) *cli.App {
 
 		DisableSliceFlagSeparator: true, // a pattern may have commas
 		Commands: []*cli.Command{
-			serveCommand(con), pingCommand(con), sayCommand(con), blobCommand(con), uploadCommand(con),
+			serveCommand(con), pingCommand(con), sayCommand(con), blobCommand(con), uploadCommand(con), checkCommand(con),
 			completionCommand(), helpCommand(), versionCommand(con),
 		},
 		ExitErrHandler: func(*cli.Context, error) {}, // Main alone maps errors to exit codes

@@ -75,6 +75,7 @@ var flagWords = map[string][]string{
 	"--log-level":   {"debug", "info", "warn", "error"},
 	"--lab":         labWords(),
 	"--digest":      digestWords(),
+	"--size-bytes":  {"types", "1", "2", "4", "8"},
 }
 
 func labWords() (words []string) {

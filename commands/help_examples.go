@@ -43,6 +43,12 @@ var examples = map[string][]example{
 		{"tail -n 1000 app.log | labnet upload --name tail.log -", ""},
 		{"labnet upload", "prompts for files (Tab completes), until Ctrl-D"},
 	},
+	"check": {
+		{"labnet check --lab 5 -- python3 server.py", "start a server of the course and try it"},
+		{"labnet check --lab 5 --dir received", "one that runs at 127.0.0.1:9000"},
+		{"labnet check --lab 5 --only 5.pieces -- python3 server.py", ""},
+		{"labnet check --lab 6 --list", "the cases of task 6"},
+	},
 	"completion": {
 		{"source <(labnet completion bash)", "in ~/.bashrc"},
 		{"source <(labnet completion zsh)", "in ~/.zshrc, after compinit"},

@@ -3,6 +3,7 @@ package commands
 import (
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -135,6 +136,7 @@ func TestFlagWords(t *testing.T) {
 		"--names":       func(s string) bool { _, err := storage.ParseNames(s); return err == nil },
 		"--log-level":   func(s string) bool { _, err := zerolog.ParseLevel(s); return err == nil },
 		"--lab":         func(s string) bool { _, err := wire.ParseLab(s); return err == nil },
+		"--size-bytes":  func(s string) bool { n, err := strconv.Atoi(s); return s == "types" || err == nil && 8%n == 0 },
 		"--digest":      func(s string) bool { _, known := wire.DigestByName(s); return known },
 	}
 	for flag, words := range flagWords {

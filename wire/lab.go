@@ -40,3 +40,63 @@ func (l Lab) String() string {
 // replies reports whether a server of the task answers: those of tasks 1, 2, 4 and 5
 // do not.
 func (l Lab) replies() bool { return l == 0 || l == Lab3 || l >= Lab6 }
+
+// A LabScheme is how a program of the course writes sizes and names. Its zero value
+// is what the assignment's examples do.
+type LabScheme struct {
+	// SizeBytes is how many bytes every size has, behind a type of 2. With 0 the type
+	// says it: 2 to 9 for 1 to 8 bytes.
+	SizeBytes int
+	// BigEndian has the most significant byte first.
+	BigEndian bool
+	// NameBytes is how many bytes in front of a name say its length, or 0 for none.
+	NameBytes int
+}
+
+// AppendSize appends the type and size that stand before size bytes of contents.
+func (s LabScheme) AppendSize(b []byte, size uint64) []byte {
+	h := DataHeader(size)
+	if s.SizeBytes == 0 {
+		return s.appendInt(append(b, h.Type), size, sizeWidth(h.Type))
+	}
+	return s.appendInt(append(b, typeData1), size, s.SizeBytes)
+}
+
+// AppendText appends a text or a name with its type.
+func (s LabScheme) AppendText(b []byte, text string) []byte {
+	return append(s.appendInt(append(b, typeString), uint64(len(text)), s.NameBytes), text...)
+}
+
+// appendInt appends the width low bytes of n.
+func (s LabScheme) appendInt(b []byte, n uint64, width int) []byte {
+	for i := range width {
+		if s.BigEndian {
+			i = width - 1 - i
+		}
+		b = append(b, byte(n>>(8*i)))
+	}
+	return b
+}
+
+// Most returns the largest size that the scheme can write.
+func (s LabScheme) Most() uint64 {
+	if s.SizeBytes == 0 || s.SizeBytes >= 8 {
+		return 1<<63 - 1
+	}
+	return 1<<(8*s.SizeBytes) - 1
+}
+
+// String is as in "type 2 and 4 bytes, big-endian".
+func (s LabScheme) String() string {
+	text := "1 to 8 bytes, as the type says"
+	if s.SizeBytes != 0 {
+		text = fmt.Sprintf("type 2 and %d bytes", s.SizeBytes)
+	}
+	if s.BigEndian {
+		text += ", big-endian"
+	}
+	if s.NameBytes != 0 {
+		text += fmt.Sprintf("; names with their length in %d bytes", s.NameBytes)
+	}
+	return text
+}

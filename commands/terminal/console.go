@@ -112,6 +112,13 @@ func (c *Console) Broken(err error) {
 // Pinged sets what all pings make together.
 func (c *Console) Pinged(s *PingSummary) { c.sum.PingSummary = s }
 
+// Checked sums up cases: those that passed, warned and failed, those that cannot be
+// told, and those that were not run.
+func (c *Console) Checked(passed, warnings, failed, cannotTell, notRun int) {
+	c.sum.Done, c.sum.Failed = passed+warnings, failed
+	c.sum.CheckSummary = &CheckSummary{passed, warnings, cannotTell, notRun}
+}
+
 func (c *Console) count(n *int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -128,7 +135,7 @@ func (c *Console) Say(format string, args ...any) {
 // object prints an object for programs.
 func (c *Console) object(o Object) {
 	if c.JSON {
-		o.Time = timestamp()
+		o.Time = Timestamp()
 		c.Write(Encode(o))
 	}
 }
@@ -187,7 +194,7 @@ func (c *Console) End(err error) int {
 		code = c.Fail(err)
 	}
 	if c.JSON && c.outErr == nil && (err != nil || c.sum.Command != "version") {
-		c.sum.Op, c.sum.Time, c.sum.Exit, c.sum.Seconds = "summary", timestamp(), code, Seconds(time.Since(c.begun))
+		c.sum.Op, c.sum.Time, c.sum.Exit, c.sum.Seconds = "summary", Timestamp(), code, Seconds(time.Since(c.begun))
 		if err != nil {
 			c.sum.Diagnosis = diagnosisOf(err)
 		}

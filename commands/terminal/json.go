@@ -69,6 +69,7 @@ type Summary struct {
 	Seconds float64 `json:"seconds"`
 	*fileTotals
 	*PingSummary
+	*CheckSummary
 	Diagnosis     // what ended the run
 	Exit      int `json:"exit"` // what the shell's $? is
 }
@@ -77,6 +78,14 @@ type Summary struct {
 type PingSummary struct {
 	Loss        float64 `json:"loss"` // from 0 to 1
 	*ReplyTimes         // nil if there were no replies
+}
+
+// A CheckSummary is what a summary has of the cases of check, besides done and failed.
+type CheckSummary struct {
+	Passed     int `json:"passed"`
+	Warnings   int `json:"warnings"`
+	CannotTell int `json:"cannot_tell"`
+	NotRun     int `json:"not_run"`
 }
 
 // ReplyTimes are in seconds.
@@ -149,7 +158,7 @@ func (o Object) WithDigest(name, hex string) Object {
 // ReceiptOf is the object of one thing received.
 func ReceiptOf(e wire.Event) Object {
 	o := Object{
-		Op: e.Op, Time: timestamp(), Remote: e.Remote, Lab: e.Lab, User: e.User,
+		Op: e.Op, Time: Timestamp(), Remote: e.Remote, Lab: e.Lab, User: e.User,
 		Name: e.Name, Path: e.Path, Size: e.Size, Unchanged: e.Unchanged, Resumed: e.Resumed,
 	}
 	if e.Size != nil {
@@ -167,8 +176,8 @@ func ReceiptOf(e wire.Event) Object {
 	return o.WithDigest(e.Digest.Name, hex.EncodeToString(e.Sum))
 }
 
-// timestamp is the present as RFC 3339 writes it, in UTC, with milliseconds.
-func timestamp() string { return time.Now().UTC().Format("2006-01-02T15:04:05.000Z07:00") }
+// Timestamp is the present as RFC 3339 writes it, in UTC, with milliseconds.
+func Timestamp() string { return time.Now().UTC().Format("2006-01-02T15:04:05.000Z07:00") }
 
 // Seconds rounds a duration to what the clock tells.
 func Seconds(d time.Duration) float64 { return math.Round(d.Seconds()*1e6) / 1e6 }

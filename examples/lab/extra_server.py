@@ -39,6 +39,7 @@ def handle(connection, address):
             if came == size:
                 report(f"saved {name}, {size} bytes from {address[0]}")
             else:
+                os.remove(file.name)
                 report(f"incomplete: {name}, {came} of {size} bytes from {address[0]}")
         else:
             break

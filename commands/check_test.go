@@ -1,0 +1,147 @@
+package commands_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/xml"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/labnet/labnet/commands/check"
+)
+
+// freeAddress returns an address at which nothing listens.
+func freeAddress(t *testing.T) (addr, port string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, _ = net.SplitHostPort(l.Addr().String())
+	return l.Addr().String(), port
+}
+
+// checked runs labnet check with --json on a command in which PORT stands for the
+// port, and returns its results and exit code.
+func checked(t *testing.T, task string, args, command []string) (results []check.Result, code int, stderr string) {
+	t.Helper()
+	addr, port := freeAddress(t)
+	command = slices.Clone(command)
+	for i := range command {
+		command[i] = strings.ReplaceAll(command[i], "PORT", port)
+	}
+	cmd := labnetCommand(t, slices.Concat([]string{"check", "--json", "--lab", task, addr}, args, []string{"--"}, command)...)
+	var errs bytes.Buffer
+	cmd.Stderr = &errs
+	out, err := cmd.Output()
+	if exit, ok := err.(*exec.ExitError); ok {
+		code = exit.ExitCode()
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	for line := range bytes.Lines(out) {
+		var r struct {
+			Op string
+			check.Result
+		}
+		if err := json.Unmarshal(line, &r); err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+		if r.Op == "check" {
+			results = append(results, r.Result)
+		}
+	}
+	return results, code, errs.String()
+}
+
+// notPassed are the results that are no pass.
+func notPassed(results []check.Result) (list []check.Result) {
+	for _, r := range results {
+		if r.Verdict != check.Pass {
+			list = append(list, r)
+		}
+	}
+	return list
+}
+
+// TestCheckSound: labnet's own servers pass every case, and the example programs do.
+func TestCheckSound(t *testing.T) {
+	python, _ := exec.LookPath("python3")
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, task := range []string{"1", "2", "3", "4", "5", "6", "extra"} {
+		name := "task" + task + "_server.py"
+		if task == "extra" {
+			name = "extra_server.py"
+		}
+		commands := map[string][]string{"labnet": {self, "serve", "--lab", task, "-l", "127.0.0.1:PORT", "--store", "."}}
+		if path, err := filepath.Abs("../examples/lab/" + name); err == nil && python != "" {
+			commands["python"] = []string{python, path, "PORT"}
+		}
+		for kind, command := range commands {
+			t.Run(task+"/"+kind, func(t *testing.T) {
+				t.Parallel()
+				results, code, stderr := checked(t, task, nil, command)
+				bad := notPassed(results)
+				if task == "2" { // what cannot be told
+					bad = slices.DeleteFunc(bad, func(r check.Result) bool { return r.ID == "2.threads" })
+				}
+				if code != 0 || len(bad) > 0 || len(results) < 4 {
+					t.Errorf("exit %d, %d results, of which not passed: %+v\n%s", code, len(results), bad, stderr)
+				}
+			})
+		}
+	}
+}
+
+// TestCheckUnreached: a command that ends, and one that never listens.
+func TestCheckUnreached(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	junit := filepath.Join(t.TempDir(), "report.xml")
+	results, code, stderr := checked(t, "5", []string{"--junit", junit}, []string{self, "version"})
+	if code != 3 || len(results) > 0 || !strings.Contains(stderr, "no connection was accepted: the command ended") {
+		t.Errorf("exit %d, %v, %s", code, results, stderr)
+	}
+	var suite struct {
+		Errors int `xml:"errors,attr"`
+	}
+	if err := xml.Unmarshal(readFile(t, junit), &suite); err != nil || suite.Errors != 1 {
+		t.Errorf("JUnit's report has %d errors, %v", suite.Errors, err)
+	}
+}
+
+// TestCheckUsage has what is wrong with a command line, and --list.
+func TestCheckUsage(t *testing.T) {
+	for _, test := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{}, "--lab is missing"},
+		{[]string{"--lab", "7"}, "is not a task of the course"},
+		{[]string{"--lab", "5", "--only", "6.up"}, `task 5 has no case "6.up"`},
+		{[]string{"--lab", "5", "--json", "--tap"}, "--tap cannot be used with --json"},
+		{[]string{"--lab", "5", "--name-bytes", "3"}, "--name-bytes must be 0, 1, 2 or 4"},
+		{[]string{"--lab", "5", "a:1", "b:1"}, "check takes one server"},
+	} {
+		cmd := labnetCommand(t, append([]string{"check"}, test.args...)...)
+		out, err := cmd.CombinedOutput()
+		if exit, ok := err.(*exec.ExitError); !ok || exit.ExitCode() != 2 || !bytes.Contains(out, []byte(test.want)) {
+			t.Errorf("%q: %v, %s", test.args, err, out)
+		}
+	}
+	list := run(t, labnetCommand(t, "check", "--lab", "5", "--list"))
+	if got, want := strings.Count(list, "\n"), len(check.List(5)); got != want || !strings.Contains(list, "5.pieces ") {
+		t.Errorf("--list has %d lines for %d cases:\n%s", got, want, list)
+	}
+}
