@@ -59,12 +59,12 @@ func TestForged(t *testing.T) {
 						b := a
 						b.ID = ""
 						_, err := dialStore(t, l).Upload(t.Context(), b, bytes.NewReader(planted))
-						Must(t, err)
+						must(t, err)
 					} else {
 						plant(t, l, a, planted)
 					}
 					saved, err := dialStore(t, l).Upload(t.Context(), a, bytes.NewReader(owners))
-					Must(t, err)
+					must(t, err)
 					if saved.Unchanged || saved.Resumed > 0 {
 						t.Errorf("the owner is told: unchanged %v, resumed at %d", saved.Unchanged, saved.Resumed)
 					}
@@ -80,10 +80,10 @@ func TestForged(t *testing.T) {
 func openFolder(t *testing.T) (storage.Store, func(string) []byte) {
 	folder := t.TempDir()
 	d, err := dir.Open(folder, dir.Options{})
-	Must(t, err)
+	must(t, err)
 	return d, func(name string) []byte {
 		b, err := os.ReadFile(filepath.Join(folder, name))
-		Must(t, err)
+		must(t, err)
 		return b
 	}
 }
@@ -95,7 +95,7 @@ func openObjects(t *testing.T) (storage.Store, func(string) []byte) {
 	s, err := s3.Open(t.Context(), s3.Location{
 		Bucket: server.Bucket, Endpoint: "127.0.0.1:9", Insecure: true, Region: "us-east-1",
 	}, s3.Options{Transport: server})
-	Must(t, err)
+	must(t, err)
 	return s, func(name string) []byte { return server.Objects()[name].Data }
 }
 
@@ -115,7 +115,7 @@ func serveStore(t *testing.T, store storage.Store) net.Listener {
 
 func dialStore(t *testing.T, l net.Listener) *wire.Client {
 	nc, err := net.Dial("tcp", l.Addr().String())
-	Must(t, err)
+	must(t, err)
 	c := wire.NewClient(nc, 0)
 	t.Cleanup(func() { c.Close() })
 	return c
@@ -125,7 +125,7 @@ func dialStore(t *testing.T, l net.Listener) *wire.Client {
 // them away.
 func plant(t *testing.T, l net.Listener, a wire.Announcement, b []byte) {
 	nc, err := net.Dial("tcp", l.Addr().String())
-	Must(t, err)
+	must(t, err)
 	defer nc.Close()
 	announcement := wire.Control{Word: a.Name, Fields: []wire.Field{
 		{Key: "id", Value: a.ID}, {Key: "size", Value: strconv.FormatInt(a.Size, 10)},
@@ -133,8 +133,8 @@ func plant(t *testing.T, l net.Listener, a wire.Announcement, b []byte) {
 	}}
 	request := wire.DataHeader(uint64(len(b))).Append(wire.AppendString(nil, announcement.Text()))
 	_, err = nc.Write(append(request, b...))
-	Must(t, err)
-	Must(t, nc.(*net.TCPConn).CloseWrite())
+	must(t, err)
+	must(t, nc.(*net.TCPConn).CloseWrite())
 	_, err = io.Copy(io.Discard, nc)
-	Must(t, err)
+	must(t, err)
 }
