@@ -20,11 +20,9 @@ lint:
     ! { go tool -modfile=tools/go.mod deadcode -test ./... || echo failed; } | grep .
     go mod tidy -diff
 
-# fuzz every target in turn, each for a time (10s) or a number of inputs (1000x)
+# fuzz every target, each for a time (10s) or a number of inputs (1000x)
 fuzz time='10s':
-    for package in $(go list ./...); do \
-        for target in $(go test -list '^Fuzz' "$package" | grep '^Fuzz'); do \
-            go test -run '^$' -fuzz "^$target\$" -fuzztime {{time}} "$package" || exit; done; done
+    .ci/fuzz {{time}}
 
 # compare with other tools, in small and in under two minutes; bench/README.md has more
 bench *flags:
