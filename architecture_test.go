@@ -61,7 +61,7 @@ var mayImport = map[string][]string{
 
 // testsMayImport tells what tests may import besides.
 var testsMayImport = map[string][]string{
-	"commands/access":   {"storage/..."},
+	"commands/access":   {"commands/terminal/terminaltest", "storage/..."},
 	"commands/terminal": {"commands/terminal/terminaltest"},
 	"storage/dir":       {"storage/storagetest"},
 	"storage/s3":        {"storage/s3/s3test", "storage/storagetest"},

@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/labnet/labnet/commands/terminal"
+	"github.com/labnet/labnet/commands/terminal/terminaltest"
 	"github.com/labnet/labnet/storage/dir"
 	"github.com/labnet/labnet/wire"
 )
@@ -150,7 +151,7 @@ func TestListens(t *testing.T) {
 	stdin, err := os.Open(os.DevNull)
 	must(t, err)
 	defer stdin.Close()
-	var told syncBuffer
+	var told terminaltest.Buffer
 	ended := make(chan int)
 	go func() {
 		con := terminal.New(stdin, &told, &told)

@@ -1,16 +1,15 @@
 package commands
 
 import (
-	"bytes"
 	"encoding/json"
 	"io"
 	"net"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 	"unicode"
 
+	"github.com/labnet/labnet/commands/terminal/terminaltest"
 	"github.com/labnet/labnet/storage/dir"
 	"github.com/labnet/labnet/wire"
 )
@@ -18,24 +17,6 @@ import (
 // hostile is what could begin a line of its own, or have a terminal do something,
 // or show otherwise than it is.
 const hostile = "a\nb\r\n{\"level\":\"info\"} \x1b[31mred\x1b]0;title\a \u202eleft\u2066\u2028\u2029\u0085\u009b1A \u200b\ufeff\u00ad \x7f\b\t\\\"'%s\U000e0041 end"
-
-// A lockedBuffer is a log that may be read while it is written to.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
 
 // TestHostileLog has peers that say what they should not, wherever they can: one
 // event is one line, and a line is only what shows.
@@ -66,7 +47,7 @@ func TestHostileLog(t *testing.T) {
 				name = tt.name + ", for people"
 			}
 			t.Run(name, func(t *testing.T) {
-				var log lockedBuffer
+				var log terminaltest.Buffer
 				l := serveDir(t, &wire.Server{Log: logTo(&log, terminal)}, dir.Options{})
 				nc, err := net.Dial("tcp", l.Addr().String())
 				must(t, err)

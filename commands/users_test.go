@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
@@ -22,6 +21,7 @@ import (
 
 	"github.com/labnet/labnet/commands/certs"
 	"github.com/labnet/labnet/commands/reload"
+	"github.com/labnet/labnet/commands/terminal/terminaltest"
 	"github.com/labnet/labnet/storage/dir"
 	"github.com/labnet/labnet/wire"
 )
@@ -43,27 +43,9 @@ type guardedServer struct {
 	tokens   string // the file
 	listener net.Listener
 	pin      string
-	log      syncBuffer
+	log      terminaltest.Buffer
 	mu       sync.Mutex
 	events   []wire.Event
-}
-
-// A syncBuffer may be written to by several goroutines.
-type syncBuffer struct {
-	mu sync.Mutex
-	bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.Buffer.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.Buffer.String()
 }
 
 // startGuarded serves the users of these lines.

@@ -13,6 +13,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/labnet/labnet/commands/reload"
+	"github.com/labnet/labnet/commands/terminal/terminaltest"
 	"github.com/labnet/labnet/storage/dir"
 )
 
@@ -34,7 +35,7 @@ func TestChangesAreNoticed(t *testing.T) {
 		store, err := dir.Open(t.TempDir(), dir.Options{})
 		must(t, err)
 		defer store.Close()
-		var log lockedBuffer
+		var log terminaltest.Buffer
 		files := &reload.Watcher{}
 		d, err := NewDoorkeeper(files, file, store, nil, time.Hour, zerolog.New(&log))
 		must(t, err)
