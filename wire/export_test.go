@@ -1,5 +1,11 @@
 package wire
 
+const MaxHeld, FreeHeld = maxHeld, freeHeld
+
+// Held returns how many bytes of answers are held back beyond FreeHeld for each
+// connection.
+func (s *Server) Held() int64 { return s.held.Load() }
+
 const MaxOffenders = maxOffenders
 
 // Offenders returns how many addresses have a penalty to pay.

@@ -8,6 +8,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -61,6 +62,7 @@ type Server struct {
 	connLog   throttle // for lines about connections that are refused
 	errorLog  throttle // for lines about errors of clients
 	uploadLog uploadLog
+	held      atomic.Int64 // bytes of answers, see maxHeld
 	tlsOnce   sync.Once
 	tls       *tls.Config    // shared by all connections, because it holds the key of session tickets
 	running   sync.WaitGroup // connections; none is added once closing is set

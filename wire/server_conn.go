@@ -107,6 +107,7 @@ func newConn(s *Server, nc net.Conn) *conn {
 		bare:   s.Lab != 0,
 	}
 	c.out.link = &c.link
+	c.out.held.all = &s.held
 	c.out.changed.L = &c.out.mu
 	c.heart.beat = c.beat
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
@@ -116,6 +117,7 @@ func newConn(s *Server, nc net.Conn) *conn {
 // run serves the connection until it ends, and then frees what it holds.
 func (c *conn) run() {
 	defer c.srv.removeConn(c)
+	defer c.out.drop()
 	defer c.heart.pending.Wait()
 	defer c.publishing.Wait()
 	defer c.recoverPanic()

@@ -35,7 +35,9 @@ type replyQueue struct {
 	writing   bool          // a goroutine sends
 	waiting   bool          // the reader waits, and does not send what is added
 	owed      []queuedReply // from the oldest that is not known yet
-	owedBytes int           // bytes of messages in owed
+	owedBytes int           // bytes of names and messages in owed
+	sending   int           // bytes that are being sent
+	held      held          // owedBytes and those of buf and sending
 	answered  place         // how many answers came before owed
 	err       error         // why nothing is sent any more: the stream may end inside a reply
 }
@@ -88,7 +90,7 @@ func (o *replyQueue) reserve(name string) place {
 }
 
 func (o *replyQueue) reserveLocked(name string) place {
-	for o.err == nil && (len(o.owed) >= maxOwed || o.owedBytes >= maxOwedBytes || o.owesLocked(name)) {
+	for o.err == nil && (len(o.owed) >= maxOwed || o.owedBytes >= o.held.most() || o.owesLocked(name)) {
 		if len(o.buf) > 0 || o.writing {
 			o.sendLocked()
 			continue
@@ -98,6 +100,8 @@ func (o *replyQueue) reserveLocked(name string) place {
 		o.waiting = false
 	}
 	o.owed = append(o.owed, queuedReply{name: name})
+	o.owedBytes += len(name)
+	o.countLocked()
 	return o.answered + place(len(o.owed)-1)
 }
 
@@ -125,10 +129,11 @@ func (o *replyQueue) answerLocked(p place, message []byte) {
 	known := 0
 	for ; known < len(o.owed) && o.owed[known].known; known++ {
 		o.buf = append(o.buf, o.owed[known].message...)
-		o.owedBytes -= len(o.owed[known].message)
+		o.owedBytes -= len(o.owed[known].name) + len(o.owed[known].message)
 	}
 	o.owed = slices.Delete(o.owed, 0, known)
 	o.answered += place(known)
+	o.countLocked()
 	o.changed.Broadcast()
 }
 
@@ -194,11 +199,12 @@ func (o *replyQueue) sendLocked() error {
 func (o *replyQueue) writeLocked() {
 	for len(o.buf) > 0 && o.err == nil {
 		b := o.buf
-		o.buf, o.spare = o.spare, nil
+		o.buf, o.spare, o.sending = o.spare, nil, len(o.buf)
 		o.mu.Unlock()
 		_, err := o.link.Write(b)
 		o.mu.Lock()
-		o.spare = b[:0]
+		o.spare, o.sending = b[:0], 0
+		o.countLocked()
 		if err != nil {
 			o.endLocked(err)
 		}
@@ -213,6 +219,16 @@ func (o *replyQueue) endLocked(err error) {
 	o.buf = nil
 	o.link.Close()
 	o.changed.Broadcast()
+}
+
+// countLocked notes how many bytes are held back.
+func (o *replyQueue) countLocked() { o.held.set(o.owedBytes + len(o.buf) + o.sending) }
+
+// drop forgets what is held back, at the end of the connection.
+func (o *replyQueue) drop() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.held.set(0)
 }
 
 // fail ends a connection that cannot continue.
