@@ -1,7 +1,9 @@
 package commands
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
 	"net"
 
 	"github.com/rs/zerolog"
@@ -12,7 +14,6 @@ import (
 	"github.com/labnet/labnet/commands/reload"
 	"github.com/labnet/labnet/storage"
 	"github.com/labnet/labnet/storage/dir"
-	"github.com/labnet/labnet/wire"
 )
 
 // accessOptions are the flags of serve that are about who may send.
@@ -26,7 +27,7 @@ const ofAccess = "Access"
 
 func accessFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "tokens", Category: ofAccess, Usage: "accept only clients whose token is listed in `FILE`; requires TLS"},
+		&cli.StringFlag{Name: "tokens", Category: ofAccess, Usage: "accept only clients whose token is listed in `FILE`; requires TLS (default for addresses that other machines reach: in the store)"},
 		&cli.BoolFlag{Name: "insecure", Category: ofAccess, Usage: "allow other machines to connect without TLS or tokens"},
 	}
 }
@@ -42,39 +43,56 @@ func accessOptionsOf(c *cli.Context, encrypted bool) (accessOptions, error) {
 	return o, nil
 }
 
-// authenticate returns what tells a wire.Server whose a token is, or nil if it wants
-// none. It has w follow what becomes of the file.
-func (o accessOptions) authenticate(w *reload.Watcher, store storage.Store, keep dir.Options, log zerolog.Logger) (func(string) (wire.Identity, bool), error) {
+// users returns who may send, or nil if everybody may. It has w follow what becomes of
+// the file.
+func (o accessOptions) users(w *reload.Watcher, store storage.Store, keep dir.Options, log zerolog.Logger) (*access.Doorkeeper, error) {
 	if o.tokens == "" {
 		return nil, nil
 	}
-	d, err := access.NewDoorkeeper(w, o.tokens, store, asWireStore, keep.PartialTTL, log)
-	if err != nil {
-		return nil, err
-	}
-	return d.Authenticate, nil
+	return access.NewDoorkeeper(w, o.tokens, store, asWireStore, keep.PartialTTL, log)
 }
 
-// These mean that a server would accept what anyone sends who can reach it.
-var (
-	errExposed = problem.New("other machines may reach it, and without TLS and tokens anyone there can send",
-		"exposed", "add --tls and --tokens FILE, or listen on 127.0.0.1; --insecure lets anyone send")
-	errNoTokens = problem.New("other machines may reach it, and without tokens anyone there can send",
-		"exposed", "add --tokens FILE, or listen on 127.0.0.1; --insecure lets anyone send")
+// Hints for a server that would accept what anyone sends who can reach it.
+const (
+	hintTLS    = "add --tls and --tokens FILE, or listen on 127.0.0.1; --insecure lets anyone send"
+	hintTokens = "add --tokens FILE, or listen on 127.0.0.1; --insecure lets anyone send"
+	hintInvite = "let someone send with 'labnet invite NAME%s', or listen on 127.0.0.1; --insecure lets anyone send"
 )
 
-// checkExposed fails if other machines reach an address of a server that cannot tell
-// who they are, unless that is what is wanted.
-func (o serveOptions) checkExposed(addr net.Addr) error {
-	switch {
-	case !o.isExposed(addr) || o.access.insecure:
+// secure has a server that other machines reach at an address use the key and the tokens
+// in the hidden folder of its store, unless it was given others. It fails if there are
+// none, or no such folder, unless that is what is wanted.
+func (o *serveOptions) secure(hidden string, addr net.Addr) error {
+	if !o.isExposed(addr) || o.access.insecure {
 		return nil
-	case o.tls.on:
-		return errNoTokens
 	}
-	return errExposed
+	hint := hintTLS
+	switch tokens := access.TokensIn(hidden); {
+	case hidden == "" || o.lab != 0:
+		if o.tls.on {
+			hint = hintTokens
+		}
+	case o.access.tokens == "" && !isFile(tokens):
+		hint = fmt.Sprintf(hintInvite, o.storeFlag())
+	default:
+		o.tls.on, o.access.tokens = true, cmp.Or(o.access.tokens, tokens)
+		return nil
+	}
+	without := "TLS and tokens"
+	if o.tls.on {
+		without = "tokens"
+	}
+	return problem.New("other machines may reach it, and without "+without+" anyone there can send", "exposed", hint)
 }
 
-func (o serveOptions) isExposed(addr net.Addr) bool {
+// storeFlag is how the store was named, if that is not the default, with a space before.
+func (o *serveOptions) storeFlag() string {
+	if o.store == defaultStore {
+		return ""
+	}
+	return " --store " + shellWords([]string{o.store})
+}
+
+func (o *serveOptions) isExposed(addr net.Addr) bool {
 	return !isLocal(addr) && !(o.tls.on && o.access.tokens != "")
 }

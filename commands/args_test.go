@@ -24,7 +24,7 @@ func TestNearest(t *testing.T) {
 		want  string
 	}{
 		{"uplaod", commands, "upload"}, {"upload-", commands, "upload"}, {"Upload", commands, "upload"}, {"up", commands, "upload"},
-		{"uploads", commands, "upload"}, {"upl", commands, "upload"}, {"pign", commands, "ping"}, {"server", commands, "serve"}, {"sya", commands, "say"},
+		{"uploads", commands, "upload"}, {"upl", commands, "upload"}, {"pign", commands, "ping"}, {"server", commands, "servers"}, {"sya", commands, "say"},
 		{"frobnicate", commands, ""}, {"nas", commands, ""}, {"x", commands, ""}, {"", commands, ""}, {"report", commands, ""},
 		{"strore", []string{"store", "store-memory"}, "store"}, {"no-time", []string{"no-times", "no-perms"}, "no-times"},
 		{"max-con", []string{"max-conns", "max-conns-per-ip"}, "max-conns"}, {"warning", []string{"info", "warn"}, "warn"},

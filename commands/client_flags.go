@@ -3,6 +3,7 @@ package commands
 import (
 	"crypto/tls"
 	"fmt"
+	"net"
 	"os"
 	"strings"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/labnet/labnet/commands/address"
 	"github.com/labnet/labnet/commands/client"
 	"github.com/labnet/labnet/commands/escape"
+	"github.com/labnet/labnet/commands/invite"
 	"github.com/labnet/labnet/commands/problem"
 	"github.com/labnet/labnet/commands/secret"
 	"github.com/labnet/labnet/commands/terminal"
@@ -24,7 +26,7 @@ func clientFlags(own ...cli.Flag) []cli.Flag {
 	own = append(own, clientTLSFlags()...)
 	own = append(own, clientTokenFlags()...)
 	return append(own,
-		&cli.StringFlag{Name: "addr", Aliases: []string{"a"}, Value: "127.0.0.1:9000", EnvVars: []string{"LABNET_ADDR"}, Usage: "server's `HOST:PORT`"},
+		&cli.StringFlag{Name: "addr", Aliases: []string{"a"}, Value: "127.0.0.1:9000", EnvVars: []string{"LABNET_ADDR"}, Usage: "server's `HOST:PORT`, or the name of one that you have joined; without it, the one joined first, if any"},
 		&cli.DurationFlag{Name: "timeout", Value: 30 * time.Second, EnvVars: []string{"LABNET_TIMEOUT"}, Usage: "give up after `TIME` without progress"},
 		&cli.StringFlag{Name: "lab", Usage: "speak `TASK` of the course: 1 to 6 or extra"},
 		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print errors only"},
@@ -45,16 +47,28 @@ func clientOptionsFor(c *cli.Context, con *terminal.Console, server, what string
 	if o.Timeout <= 0 {
 		return o, problem.Usage("--timeout must be more than zero")
 	}
-	addr, host, err := address.Server(server, what)
+	joined, err := joinedServer(c, server, what)
 	if err != nil {
 		return o, err
 	}
-	o.Addr = addr
-	if o.TLS, err = clientTLSOf(c, host); err != nil {
+	var host string
+	if joined != nil {
+		if o, err = optionsFor(joined, o); err != nil {
+			return o, err
+		}
+		host, _, _ = net.SplitHostPort(o.Addr)
+	} else if o.Addr, host, err = address.Server(server, what); err != nil {
 		return o, err
 	}
-	if o.Token, err = clientTokenOf(c, o.TLS != nil); err != nil {
+	if given, err := clientTLSOf(c, host); err != nil {
 		return o, err
+	} else if joined == nil || c.String("pin") != "" {
+		o.TLS = given
+	}
+	if given, err := clientTokenOf(c, o.TLS != nil); err != nil {
+		return o, err
+	} else if given != "" {
+		o.Token = given
 	}
 	if !c.IsSet("lab") {
 		return o, nil
@@ -72,6 +86,34 @@ func clientOptionsFor(c *cli.Context, con *terminal.Console, server, what string
 		words = append(words, t.String())
 	}
 	return o, problem.Usage("--lab: task %s of the course has no %s; choose %s", task, c.Command.Name, oneOf(words))
+}
+
+// joinedServer returns the server that a user has joined and means: the one that is named,
+// or the default one if none is; nil if it is none of those. The course's tasks have
+// neither TLS nor tokens, and nothing is known of their servers.
+func joinedServer(c *cli.Context, server, what string) (*invite.Server, error) {
+	unnamed := what == "--addr" && !c.IsSet("addr")
+	if c.IsSet("lab") || !unnamed && !invite.IsServerName(server) {
+		return nil, nil
+	}
+	servers, err := invite.Servers()
+	switch {
+	case err != nil || len(servers) == 0:
+		return nil, err
+	case unnamed:
+		return &servers[0], nil
+	}
+	return invite.Find(servers, server), nil
+}
+
+// optionsFor sets what a client needs to reach a server that its user has joined.
+func optionsFor(s *invite.Server, o client.Options) (client.Options, error) {
+	o.Addr, o.Others, o.Token = s.Addrs[0], s.Addrs[1:], s.Token
+	host, _, err := net.SplitHostPort(o.Addr)
+	if err == nil {
+		o.TLS, err = client.TLSConfig(host, s.Fingerprint)
+	}
+	return o, err
 }
 
 func parseLab(c *cli.Context) (wire.Lab, error) {

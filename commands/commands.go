@@ -66,6 +66,8 @@ func newApp(con *terminal.Console) *cli.App {
 		DisableSliceFlagSeparator: true, // a pattern may have commas
 		Commands: []*cli.Command{
 			serveCommand(con), pingCommand(con), sayCommand(con), blobCommand(con), uploadCommand(con), checkCommand(con),
+			inviteCommand(con), revokeCommand(con), usersCommand(con),
+			joinCommand(con), serversCommand(con), leaveCommand(con),
 			completionCommand(), helpCommand(), versionCommand(con),
 		},
 		ExitErrHandler: func(*cli.Context, error) {}, // Main alone maps errors to exit codes

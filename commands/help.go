@@ -54,14 +54,41 @@ func withHelp(cmd *cli.Command) {
 	}
 }
 
+// A helpGroup is several commands that have one line in the help together.
+type helpGroup struct {
+	names []string
+	says  string
+}
+
+var helpGroups = []helpGroup{
+	{[]string{"invite", "revoke", "users"}, "at the server: who may send"},
+	{[]string{"join", "servers", "leave"}, "at the sender: where to"},
+}
+
 // writeHelp shows what labnet can do, on one screen.
 func writeHelp(app *cli.App) error {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "labnet: %s.\n\n", app.Usage)
 	writeExamples(&b, examples[""])
 	b.WriteString("\nCommands:\n")
+	column := 0
+	for _, g := range helpGroups {
+		column = max(column, len(strings.Join(g.names, ", "))+4)
+	}
 	for _, cmd := range app.Commands {
-		writeEntry(&b, "  "+cmd.Name, 14, cmd.Usage)
+		names, says := cmd.Name, cmd.Usage
+		for _, g := range helpGroups {
+			switch slices.Index(g.names, cmd.Name) {
+			case -1:
+			case 0:
+				names, says = strings.Join(g.names, ", "), g.says
+			default:
+				names = ""
+			}
+		}
+		if names != "" {
+			writeEntry(&b, "  "+names, column, says)
+		}
 	}
 	b.WriteString("\n'labnet help COMMAND' shows the examples and flags of a command.\n")
 	_, err := app.Writer.Write(b.Bytes())

@@ -14,7 +14,7 @@ var examples = map[string][]example{
 	},
 	"serve": {
 		{"labnet serve", "127.0.0.1:9000, into ./received"},
-		{"labnet serve --tls --tokens tokens -l :9000", "from other machines, with a token"},
+		{"labnet serve -l :9000", "from other machines, after 'labnet invite'"},
 		{"labnet serve --on-conflict replace", "a second report.pdf replaces the first"},
 		{"labnet serve --json | jq -r .op", "receipts for programs"},
 	},
@@ -48,6 +48,31 @@ var examples = map[string][]example{
 		{"labnet check --lab 5 --dir received", "one that runs at 127.0.0.1:9000"},
 		{"labnet check --lab 5 --only 5.pieces -- python3 server.py", ""},
 		{"labnet check --lab 6 --list", "the cases of task 6"},
+	},
+	"invite": {
+		{"labnet invite alice --at lab.example.org", "prints the invitation"},
+		{"labnet invite bob --dir from/bob --max-bytes 20GiB", "into a folder of his own"},
+		{"labnet invite carol --rights upload --expires 7d", "files only, for a week"},
+		{"labnet invite alice --renew", "a new invitation; the old one ends"},
+	},
+	"revoke": {
+		{"labnet revoke alice", "she is disconnected within a second"},
+	},
+	"users": {
+		{"labnet users", "who may send, how much is there, last seen"},
+		{"labnet users --json | jq -r 'select(.expired).user'", ""},
+	},
+	"join": {
+		{"labnet join", "asks for the invitation"},
+		{"labnet join <invitation.txt", "or reads it"},
+		{"labnet join --name work", "for 'labnet upload -a work'"},
+	},
+	"servers": {
+		{"labnet servers", "those that you have joined"},
+		{"labnet servers --default work", "use it without -a"},
+	},
+	"leave": {
+		{"labnet leave work", ""},
 	},
 	"completion": {
 		{"source <(labnet completion bash)", "in ~/.bashrc"},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -40,6 +41,13 @@ func (m withState) Run() int {
 	}
 	defer os.RemoveAll(dir)
 	os.Setenv("XDG_STATE_HOME", dir)
+	os.Setenv("XDG_CONFIG_HOME", filepath.Join(dir, "config"))
+	switch runtime.GOOS { // where settings are elsewhere
+	case "darwin", "ios":
+		os.Setenv("HOME", dir)
+	case "windows":
+		os.Setenv("AppData", dir)
+	}
 	return m.M.Run()
 }
 
@@ -55,6 +63,7 @@ func TestScript(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("XDG_STATE_HOME", filepath.Join(e.WorkDir, ".state"))
+			e.Setenv("XDG_CONFIG_HOME", filepath.Join(e.WorkDir, ".config"))
 			e.Setenv("GORACE", "atexit_sleep_ms=0") // a second each time, under -race
 			return nil
 		},

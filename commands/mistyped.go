@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -111,7 +112,7 @@ var otherWords = map[string]string{
 var otherCommands = map[string]string{
 	"send": "upload", "put": "upload", "push": "upload", "cp": "upload", "copy": "upload", "up": "upload",
 	"message": "say", "msg": "say", "tell": "say", "echo": "say",
-	"receive": "serve", "recv": "serve", "listen": "serve", "start": "serve", "daemon": "serve",
+	"receive": "serve", "recv": "serve", "listen": "serve", "start": "serve", "server": "serve", "daemon": "serve",
 	"complete": "completion", "usage": "help", "man": "help",
 }
 
@@ -143,7 +144,8 @@ func noCommand(app *cli.App, args []string) error {
 func unknownCommand(app *cli.App, words []string) error {
 	typed := words[0]
 	hint := ""
-	if command := nearest(typed, commandNames(app)); command != "" && !isFile(typed) {
+	command := cmp.Or(otherCommands[strings.ToLower(typed)], nearest(typed, commandNames(app)))
+	if command != "" && !isFile(typed) {
 		hint = meantCommand(command)
 	} else if command := otherCommand(typed); command != "" && !isFile(typed) {
 		hint = meantCommand(command)
@@ -264,13 +266,21 @@ func flagHint(app *cli.App, flags []cli.Flag, long []string, name string) string
 	return ofOneCommand(app, name)
 }
 
-// ofOneCommand is a hint at the only command that has a flag, or "".
+// ofOneCommand is a hint at the only command that has a flag, or "". Those that are
+// grouped in the help only repeat flags of the others, if these have them.
 func ofOneCommand(app *cli.App, name string) string {
-	var have []string
+	var have, repeating []string
 	for _, cmd := range app.Commands {
-		if flagNamed(cmd.Flags, name) != nil {
+		switch grouped := slices.ContainsFunc(helpGroups, func(g helpGroup) bool { return slices.Contains(g.names, cmd.Name) }); {
+		case flagNamed(cmd.Flags, name) == nil:
+		case grouped:
+			repeating = append(repeating, cmd.Name)
+		default:
 			have = append(have, cmd.Name)
 		}
+	}
+	if len(have) == 0 {
+		have = repeating
 	}
 	if len(have) != 1 {
 		return ""

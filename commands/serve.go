@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"slices"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/urfave/cli/v2"
 
+	"github.com/labnet/labnet/commands/access"
 	"github.com/labnet/labnet/commands/address"
 	"github.com/labnet/labnet/commands/escape"
 	"github.com/labnet/labnet/commands/hook"
@@ -33,6 +35,9 @@ import (
 
 // defaultDrain is how long uploads in progress may go on after the first signal.
 const defaultDrain = 30 * time.Second
+
+// defaultStore is the folder that a server stores in if it is not told another.
+const defaultStore = "received"
 
 // serveOptions are the flags of serve.
 type serveOptions struct {
@@ -55,7 +60,7 @@ type serveOptions struct {
 func serveCommand(con *terminal.Console) *cli.Command {
 	flags := []cli.Flag{
 		&cli.StringFlag{Name: "listen", Aliases: []string{"l"}, Value: "127.0.0.1:9000", Usage: "accept connections at `HOST:PORT`; port 0 chooses a free one"},
-		&cli.StringFlag{Name: "store", Value: "received", Usage: "store files in `FOLDER`, or in an object store: s3://BUCKET/PREFIX?endpoint=URL&region=REGION"},
+		&cli.StringFlag{Name: "store", Value: defaultStore, Usage: "store files in `FOLDER`, or in an object store: s3://BUCKET/PREFIX?endpoint=URL&region=REGION"},
 		&cli.StringFlag{Name: "on-conflict", Value: "rename", Usage: "what to do with a file whose name is taken: rename, replace or refuse"},
 		&cli.StringFlag{Name: "names", Value: storage.DefaultNames().String(), DefaultText: "native; on Windows portable", Usage: "which names to accept, by `RULE`: native (all that this system can store) or portable (only those that every system can)"},
 		&cli.DurationFlag{Name: "partial-ttl", Value: storage.DefaultPartialTTL, Usage: "keep interrupted uploads for `TIME`, so that they can be resumed"},
@@ -148,7 +153,7 @@ func serveOptionsOf(c *cli.Context) (o serveOptions, err error) {
 	if o.listen, err = address.Listen(c.String("listen")); err != nil {
 		return o, err
 	}
-	o.keep.Foreign = []string{identityName}
+	o.keep.Foreign = []string{identityName, access.FolderName}
 	o.keep.PartialTTL, o.keep.MaxPartials = c.Duration("partial-ttl"), c.Int("max-partials")
 	switch {
 	case o.keep.PartialTTL <= 0:
@@ -246,16 +251,19 @@ func serveUntilDone(ctx context.Context, signals *serverSignals, con *terminal.C
 		return err
 	}
 	defer store.Close()
-	certificate, err := o.tls.certificate(files, hiddenFolder(store), log)
+	hidden := hiddenFolder(store)
+	listeners, err := listen(o.listen, func(addr net.Addr) error { return o.secure(hidden, addr) })
 	if err != nil {
 		return err
 	}
-	authenticate, err := o.access.authenticate(files, store, o.keep, log)
+	certificate, err := o.tls.certificate(files, hidden, log)
 	if err != nil {
+		closeAll(listeners)
 		return err
 	}
-	listeners, err := listen(o.listen, o.checkExposed)
+	users, err := o.access.users(files, store, o.keep, log)
 	if err != nil {
+		closeAll(listeners)
 		return err
 	}
 	srv := &wire.Server{
@@ -265,8 +273,10 @@ func serveUntilDone(ctx context.Context, signals *serverSignals, con *terminal.C
 		Limits: o.limits,
 		Log:    log,
 
-		Certificate:  certificate,
-		Authenticate: authenticate,
+		Certificate: certificate,
+	}
+	if users != nil {
+		srv.Authenticate = users.Authenticate
 	}
 	commands := hook.Start(o.exec, log)
 	receipts := hook.Tell(con, srv, commands)
@@ -296,6 +306,9 @@ func serveUntilDone(ctx context.Context, signals *serverSignals, con *terminal.C
 		}
 	}
 	err = writeAddrFile(o.addrFile, listeners)
+	if err == nil && users != nil && hidden != "" {
+		err = access.MakeFolderIn(hidden)
+	}
 	if err == nil {
 		err = o.confine(log)
 	}
@@ -308,6 +321,11 @@ func serveUntilDone(ctx context.Context, signals *serverSignals, con *terminal.C
 	var background sync.WaitGroup
 	defer background.Wait()
 	defer signals.stop(nil)
+	recording, endRecording := context.WithCancel(context.Background()) // to the very end
+	defer endRecording()
+	if users != nil && hidden != "" {
+		background.Go(func() { users.RecordSeen(recording, access.SeenIn(hidden), log) })
+	}
 	background.Go(func() { files.Run(ctx) })
 	background.Go(func() { threads.Trim(ctx) })
 	background.Go(func() { signals.follow(files, log) })

@@ -25,7 +25,7 @@ const fromCommandFlag = "from-command"
 func uploadCommand(con *terminal.Console) *cli.Command {
 	return &cli.Command{
 		Name:        "upload",
-		Usage:       "send files and folders; done means safe on the server's disk",
+		Usage:       "send files and folders; done means safe on disk",
 		ArgsUsage:   "[FILE | FOLDER | -]…",
 		Description: "With -, the file is read from standard input. With --name NAME --from-command -- COMMAND [ARG…], it is what a command prints, stored only if the command exits with 0. On a terminal, without arguments, prompts for names.",
 		Flags: clientFlags(append(retryFlags(),

@@ -60,13 +60,13 @@ func startGuarded(t *testing.T, o dir.Options, lines ...string) *guardedServer {
 	ctx, cancel := context.WithCancel(t.Context())
 	access := accessOptions{tokens: g.tokens}
 	files := &reload.Watcher{}
-	authenticate, err := access.authenticate(files, d, o, zerolog.New(&g.log))
+	users, err := access.users(files, d, o, zerolog.New(&g.log))
 	must(t, err)
 	go files.Run(ctx)
 	srv := &wire.Server{
 		Store:        keeper{d},
 		Certificate:  func() (*tls.Certificate, error) { return cert, nil },
-		Authenticate: authenticate,
+		Authenticate: users.Authenticate,
 		Log:          zerolog.New(&g.log),
 		Received: func(e wire.Event) {
 			g.mu.Lock()

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -16,6 +17,29 @@ import (
 	"github.com/labnet/labnet/commands/atomicfile"
 	"github.com/labnet/labnet/commands/problem"
 )
+
+// What a server keeps about users if it is not told where: the names in the hidden folder
+// of its store.
+const (
+	FolderName = "access"
+	tokensName = "tokens"
+	seenName   = "seen.json"
+)
+
+// TokensIn returns the tokens file of the store with a hidden folder.
+func TokensIn(hidden string) string { return filepath.Join(hidden, FolderName, tokensName) }
+
+// SeenIn returns the file that says when the users of that store were last seen.
+func SeenIn(hidden string) string { return filepath.Join(hidden, FolderName, seenName) }
+
+// MakeFolderIn makes the folder of both.
+func MakeFolderIn(hidden string) error {
+	folder := filepath.Join(hidden, FolderName)
+	if err := atomicfile.MakeFolder(folder, 0o700); err != nil {
+		return problem.Item(folder, err)
+	}
+	return nil
+}
 
 // A Grant is what a user of a tokens file may do, as it is written there. Empty fields
 // are those that the line does not have.
@@ -45,8 +69,8 @@ func (g Grant) words(hash string) []string {
 	return words
 }
 
-// Check fails if no line can say so.
-func (g Grant) Check() error {
+// Check fails if no line can say so. One that is renewed may have the folder already.
+func (g Grant) Check(renew bool) error {
 	words := g.words(hex.EncodeToString(make([]byte, sha256.Size)))
 	for _, word := range words {
 		if strings.ContainsAny(word, "#") || len(strings.Fields(word)) != 1 {
@@ -54,6 +78,9 @@ func (g Grant) Check() error {
 		}
 	}
 	_, err := parseUser(words)
+	if renew && err == errNoDir {
+		return nil
+	}
 	return err
 }
 
@@ -80,7 +107,7 @@ func (e *UnknownError) Describe() problem.Description {
 // unless renew: then the old token ends, and what is not empty in g replaces what the
 // line says; its end is always that of g.
 func Invite(file string, g Grant, renew bool) (token string, err error) {
-	if err := g.Check(); err != nil {
+	if err := g.Check(renew); err != nil {
 		return "", err
 	}
 	secret := make([]byte, sha256.Size)

@@ -17,6 +17,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/labnet/labnet/commands/atomicfile"
 	"github.com/labnet/labnet/commands/secret"
 )
 
@@ -80,8 +81,15 @@ func makeIdentity(file string) (err error) {
 		return err
 	}
 	defer os.Remove(tmp.Name())
-	err = pem.Encode(tmp, &pem.Block{Type: "PRIVATE KEY", Bytes: der})
-	if err = errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
+	owner, err := os.Stat(filepath.Dir(file))
+	if err == nil {
+		err = atomicfile.GiveTo(tmp, owner)
+	}
+	if err = errors.Join(err, pem.Encode(tmp, &pem.Block{Type: "PRIVATE KEY", Bytes: der})); err != nil {
+		tmp.Close()
+		return err
+	}
+	if err = errors.Join(tmp.Sync(), tmp.Close()); err != nil {
 		return err
 	}
 	if err := os.Link(tmp.Name(), file); err != nil && !errors.Is(err, fs.ErrExist) {

@@ -24,6 +24,7 @@ const TokenEnv = "LABNET_TOKEN"
 // Options are the flags that all clients have.
 type Options struct {
 	Addr      string
+	Others    []string // further addresses of the same server, which TLS must prove
 	Timeout   time.Duration
 	Lab       wire.Lab    // 0: this protocol
 	TLS       *tls.Config // nil: in the clear
@@ -33,8 +34,13 @@ type Options struct {
 	Transport func(context.Context) (net.Conn, error)
 }
 
-// Dial connects to the server, and encrypts if that was asked for.
+// Dial connects to the server, and encrypts if that was asked for. Of several addresses
+// it takes the one where the server proves first that it is the right one.
 func (o Options) Dial(ctx context.Context) (net.Conn, error) {
+	if len(o.Others) > 0 && o.Transport == nil {
+		conn, _, err := o.DialAny(ctx)
+		return conn, err
+	}
 	transport := o.Transport
 	if transport == nil {
 		d := net.Dialer{Timeout: o.Timeout}
@@ -256,7 +262,7 @@ func (e *refusedError) Describe() problem.Description {
 func (e *refusedError) hint() string {
 	switch e.err.Code {
 	case wire.CodeDenied:
-		return "give your token with --token-file or " + TokenEnv + "; if you did, ask the server's operator for another"
+		return "give your token with --token-file or " + TokenEnv + ", or join the server with 'labnet join'; if you did, ask the server's operator for another"
 	case wire.CodeForbidden:
 		return "the server's tokens file says what each token allows"
 	case wire.CodeQuota:

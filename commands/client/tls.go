@@ -141,7 +141,7 @@ func (e *insecureError) hint() string {
 		return "nothing was sent; ask the server's operator whether its key has changed. If not, someone may be intercepting the connection"
 	}
 	if _, ok := errors.AsType[*wire.Error](e.err); ok {
-		return "give its fingerprint with --pin, or --tls if this system trusts its certificate"
+		return "join it with 'labnet join', or give its fingerprint with --pin, or --tls if this system trusts its certificate"
 	}
 	return ""
 }

@@ -195,16 +195,28 @@ func Prefer(name string) error {
 	})
 }
 
+// An UnknownError means that no saved server has a name.
+type UnknownError struct {
+	Name  string
+	Known []string // the names that there are
+}
+
 func unknown(servers []Server, name string) error {
-	var names []string
+	e := &UnknownError{Name: name}
 	for _, s := range servers {
-		names = append(names, s.Name)
+		e.Known = append(e.Known, s.Name)
 	}
-	hint := "there are none; 'labnet join' adds one"
-	if len(names) > 0 {
-		hint = "there is " + strings.Join(names, ", ")
+	return e
+}
+
+func (e *UnknownError) Error() string { return "no saved server is called " + escape.Name(e.Name) }
+
+func (e *UnknownError) Describe() problem.Description {
+	d := problem.Description{Kind: "not-found", Hint: "there are none; 'labnet join' adds one"}
+	if len(e.Known) > 0 {
+		d.Hint = "there is " + strings.Join(e.Known, ", ")
 	}
-	return problem.New("no saved server is called "+escape.Name(name), "not-found", hint)
+	return d
 }
 
 // change changes the file of servers.
@@ -233,8 +245,9 @@ func change(edit func([]Server) ([]Server, error)) error {
 		text, err := json.MarshalIndent(savedServers{servers}, "", "  ")
 		return append(text, '\n'), err
 	})
-	if _, taken := errors.AsType[*TakenError](err); err != nil && !taken {
-		return problem.Item(file, err)
+	_, taken := errors.AsType[*TakenError](err)
+	if _, unknown := errors.AsType[*UnknownError](err); err == nil || taken || unknown {
+		return err
 	}
-	return err
+	return problem.Item(file, err)
 }

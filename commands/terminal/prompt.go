@@ -16,6 +16,7 @@ import (
 type LineReader struct {
 	con    *Console
 	editor editor // nil if nobody types, or the system's own must do
+	secret bool   // nothing is shown, between lines either: several may be pasted at once
 	ask    chan string
 	line   chan entered
 }
@@ -39,7 +40,15 @@ type editor interface {
 // over maxLine bytes the rest is dropped. Where a person types, Tab completes by
 // complete unless it is nil. The caller must stop it.
 func (c *Console) Lines(complete Completer) *LineReader {
-	l := &LineReader{c, newEditor(c, complete), make(chan string), make(chan entered, 1)}
+	return c.readLines(newEditor(c, complete, false), false)
+}
+
+// SecretLines is Lines for what nobody else is to see: it is not shown where that can
+// be avoided, and not recalled.
+func (c *Console) SecretLines() *LineReader { return c.readLines(newEditor(c, nil, true), true) }
+
+func (c *Console) readLines(e editor, secret bool) *LineReader {
+	l := &LineReader{c, e, secret, make(chan string), make(chan entered, 1)}
 	read := l.plainly()
 	if l.editor != nil {
 		read = l.editor.read
@@ -74,7 +83,9 @@ func (l *LineReader) Next(ctx context.Context, prompt string) (string, error) {
 	var signals <-chan os.Signal
 	if l.editor != nil {
 		signals = l.editor.start()
-		defer l.editor.stop()
+		if !l.secret {
+			defer l.editor.stop()
+		}
 	}
 	l.ask <- prompt
 	for {
@@ -99,7 +110,12 @@ func (l *LineReader) Next(ctx context.Context, prompt string) (string, error) {
 
 // Stop ends the reading. After an interruption a read is left behind: none of a
 // terminal can be interrupted.
-func (l *LineReader) Stop() { close(l.ask) }
+func (l *LineReader) Stop() {
+	if l.editor != nil && l.secret {
+		l.editor.stop()
+	}
+	close(l.ask)
+}
 
 // End sums up after the last line: what says which things were not done. Except for
 // an interruption, it makes no difference why there are no more lines.

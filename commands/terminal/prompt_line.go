@@ -27,6 +27,7 @@ type lineEditor struct {
 	size     func() (columns, rows int) // no columns while the terminal is another's
 	complete Completer
 	suspend  func(key byte) bool // reports whether it took the key
+	hidden   bool                // nothing of a line is shown, or recalled
 
 	mu      sync.Mutex // read changes a line while others show it
 	prompt  string
@@ -202,7 +203,7 @@ func (e *lineEditor) insert(text string) {
 	}
 	e.line = e.line[:e.at] + text + e.line[e.at:]
 	e.at += len(text)
-	if !e.append(text) {
+	if !e.hidden && !e.append(text) {
 		e.draw()
 	}
 }
@@ -263,9 +264,11 @@ type screenRow struct {
 func (e *lineEditor) layout(columns int) (rows []screenRow, row int, left screenRow) {
 	all := cells(e.prompt, 0)
 	cursor := len(all)
-	all = append(all, cells(e.line, displaywidth.String(e.prompt))...)
-	for at := 0; at < e.at; cursor++ {
-		at += all[cursor].bytes
+	if !e.hidden {
+		all = append(all, cells(e.line, displaywidth.String(e.prompt))...)
+		for at := 0; at < e.at; cursor++ {
+			at += all[cursor].bytes
+		}
 	}
 	rows = make([]screenRow, 1)
 	for i := 0; i <= len(all); i++ {
@@ -379,7 +382,7 @@ func (e *lineEditor) enter() {
 		io.WriteString(e.out, "\r\n")
 	}
 	e.active = false
-	if n := len(e.history); e.line != "" && (n == 0 || e.history[n-1] != e.line) {
+	if n := len(e.history); e.line != "" && !e.hidden && (n == 0 || e.history[n-1] != e.line) {
 		e.history = append(e.history[max(0, n+1-maxHistory):], e.line)
 	}
 }

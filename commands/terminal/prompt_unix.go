@@ -28,9 +28,10 @@ type terminalEditor struct {
 	kept *unix.Termios // how the terminal was, if it is in our mode
 }
 
-// newEditor returns an editor, or nil if the console is not on a terminal that
+// newEditor returns an editor, which shows nothing of what is typed if that is to be
+// hidden, or nil if the console is not on a terminal that
 // moves its cursor when told.
-func newEditor(c *Console, complete Completer) editor {
+func newEditor(c *Console, complete Completer, hidden bool) editor {
 	if !c.Interactive() {
 		return nil
 	}
@@ -50,6 +51,7 @@ func newEditor(c *Console, complete Completer) editor {
 		out:      c.Err,
 		size:     e.size,
 		complete: complete,
+		hidden:   hidden,
 		suspend:  e.suspend,
 	}
 	return e
@@ -76,7 +78,9 @@ func (e *terminalEditor) stop() {
 }
 
 func (e *terminalEditor) read(prompt string) entered {
-	defer e.leave() // if it panics
+	if !e.line.hidden {
+		defer e.leave() // if it panics
+	}
 	line, err := e.line.read(prompt)
 	return entered{line, err}
 }

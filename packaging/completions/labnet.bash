@@ -90,10 +90,39 @@ _labnet() {
     1,upload,--timeout) words='' ;;
     1,upload,--lab) words='1 2 3 4 5 6 extra' ;;
     1,upload,*) flags='--retry-for --retries --limit-rate --name --into --exclude --exclude-from --from-command --digest --follow --no-times --no-perms --verbose --tls --pin --token-file --addr --timeout --lab --quiet --json --help' files=default ;;
+    1,check,--lab) words='1 2 3 4 5 6 extra' ;;
+    1,check,--dir) files=dirnames ;;
+    1,check,--only) words='' ;;
+    1,check,--timeout) words='' ;;
+    1,check,--junit) files=default ;;
+    1,check,--size-bytes) words='types 1 2 4 8' ;;
+    1,check,--name-bytes) words='' ;;
+    1,check,*) flags='--lab --dir --only --list --strict --timeout --keep --json --tap --junit --size-bytes --big-endian --name-bytes --help' words='serve ping say blob upload check invite revoke users join servers leave completion help version' ;;
+    1,invite,--at) words='' ;;
+    1,invite,--rights) words='' ;;
+    1,invite,--dir) files=dirnames ;;
+    1,invite,--max-bytes) words='' ;;
+    1,invite,--expires) words='' ;;
+    1,invite,--identity) files=default ;;
+    1,invite,--store) files=dirnames ;;
+    1,invite,--tokens) files=default ;;
+    1,invite,*) flags='--at --rights --dir --max-bytes --expires --renew --identity --tls --store --tokens --help' words='' ;;
+    1,revoke,--store) files=dirnames ;;
+    1,revoke,--tokens) files=default ;;
+    1,revoke,*) flags='--store --tokens --help' words='' ;;
+    1,users,--store) files=dirnames ;;
+    1,users,--tokens) files=default ;;
+    1,users,*) flags='--store --tokens --json --help' words='' ;;
+    1,join,--name) words='' ;;
+    1,join,--timeout) words='' ;;
+    1,join,*) flags='--name --timeout --help' words='' ;;
+    1,servers,--default) words='' ;;
+    1,servers,*) flags='--default --json --help' words='' ;;
+    1,leave,*) flags='--help' words='' ;;
     1,completion,*) flags='--help' words='bash zsh fish' ;;
-    1,help,*) flags='--help' words='serve ping say blob upload completion help version' ;;
+    1,help,*) flags='--help' words='serve ping say blob upload check invite revoke users join servers leave completion help version' ;;
     1,version,*) flags='--json --help' words='' ;;
-    0,*) flags='--help --version' words='serve ping say blob upload completion help version' ;;
+    0,*) flags='--help --version' words='serve ping say blob upload check invite revoke users join servers leave completion help version' ;;
     esac
     if [[ $cur == -* && $prev != -- ]]; then
         words=$flags files=''

@@ -234,7 +234,13 @@ func openRoot(dir string) (*osFilesystem, error) {
 
 // Hidden returns the path of the hidden folder. Only the user that the process
 // runs as reaches into it, and no upload does.
-func (d *Store) Hidden() string { return filepath.Join(d.path, hidden) }
+func (d *Store) Hidden() string { return HiddenIn(d.path) }
+
+// HiddenIn returns the path of the hidden folder of the store in a directory.
+func HiddenIn(dir string) string { return filepath.Join(dir, hidden) }
+
+// Make makes the directory of a store if there is none, durably. Open makes what is in it.
+func Make(dir string) error { return makeRoot(dir) }
 
 // Create implements [Store]. On Linux it reserves the blocks of a file of known
 // size, so that a medium that is too small is found out at once.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"os"
 
 	"github.com/labnet/labnet/storage"
 )
@@ -23,10 +24,24 @@ func (d *Store) Usage(ctx context.Context, folder string) (bytes int64, err erro
 		return 0, ctx.Err()
 	}
 	defer func() { <-d.counting }()
-	err = fs.WalkDir(d.os.root.FS(), folder, func(name string, e fs.DirEntry, err error) error {
+	return usage(ctx, d.os.root.Root, folder)
+}
+
+// UsageOf is Usage for a store that another process may have open.
+func UsageOf(ctx context.Context, store, folder string) (bytes int64, err error) {
+	root, err := os.OpenRoot(store)
+	if err != nil {
+		return 0, err
+	}
+	defer root.Close()
+	return usage(ctx, root, folder)
+}
+
+func usage(ctx context.Context, root *os.Root, folder string) (bytes int64, err error) {
+	err = fs.WalkDir(root.FS(), folder, func(name string, e fs.DirEntry, err error) error {
 		if err == nil && e.Type().IsRegular() {
 			var fi fs.FileInfo
-			if fi, err = d.os.root.Lstat(name); err == nil {
+			if fi, err = root.Lstat(name); err == nil {
 				bytes += fi.Size()
 			}
 		}
