@@ -40,6 +40,7 @@ type partial struct {
 	size     int64         // in f by now
 	begun    int64         // of these the kernel was told to write out so many
 	unsynced int64         // what Store.batch counts of it
+	compared int64         // bytes of files that have its name
 	linkErr  error         // of an early try of link, which returns it once
 	moved    bool          // path is no longer its name
 	err      error         // why f holds less than it should

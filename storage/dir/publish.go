@@ -25,6 +25,10 @@ const (
 	// maxTries bounds how often a folder or file that was there a moment ago
 	// may have vanished under a publication.
 	maxTries = 10
+	// maxCompared is how many times its own length, or how many MiB, an upload may
+	// be compared with. Beyond that, a numbered file of the same contents counts as
+	// another: who may send could have every upload read thousands of them.
+	maxCompared = 16
 )
 
 // errTaken means that other contents have the name.
@@ -211,6 +215,9 @@ func (p *partial) removeElsewhere(name string) error {
 // so it makes them durable, since somebody else may have put them there.
 func (p *partial) syncIfSame(name string) (bool, error) {
 	d := p.dir
+	if p.compared >= maxCompared*max(p.size, 1<<20) {
+		return false, nil
+	}
 	old, fi, err := d.openRegular(name, syncAccess)
 	if old == nil || err != nil {
 		return false, err
@@ -226,10 +233,22 @@ func (p *partial) syncIfSame(name string) (bool, error) {
 		}
 		defer f.Close()
 	}
-	if same, err := equal(old, io.NewSectionReader(f, 0, p.size)); !same || err != nil {
+	if same, err := equal(counting{old, &p.compared}, io.NewSectionReader(f, 0, p.size)); !same || err != nil {
 		return false, err
 	}
 	return true, d.sync(old)
+}
+
+// A counting reader counts the bytes that were read.
+type counting struct {
+	io.Reader
+	n *int64
+}
+
+func (c counting) Read(b []byte) (int, error) {
+	n, err := c.Reader.Read(b)
+	*c.n += int64(n)
+	return n, err
 }
 
 // openRegular opens a file that somebody else may have put there. It returns

@@ -68,11 +68,24 @@ func (s *Store) checkFile(ctx context.Context, name string) error {
 	all, ctx := errgroup.WithContext(ctx)
 	all.Go(func() error { return s.checkFolders(ctx, storage.Ancestors(name)) })
 	all.Go(func() error {
-		return s.client.list(ctx, s.root+name+"/", 1, func(object) error {
-			return &storage.NameError{Name: name, Reason: "it is a folder here"}
+		return s.lookUp(ctx, func() error {
+			return s.client.list(ctx, s.root+name+"/", 1, func(object) error {
+				return &storage.NameError{Name: name, Reason: "it is a folder here"}
+			})
 		})
 	})
 	return all.Wait()
+}
+
+// lookUp calls f once few others look something up.
+func (s *Store) lookUp(ctx context.Context, f func() error) error {
+	select {
+	case s.lookups <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-s.lookups }()
+	return f()
 }
 
 // checkFolders fails with a *NameError if one of the folders is a file.
@@ -84,11 +97,13 @@ func (s *Store) checkFolders(ctx context.Context, folders []string) error {
 			continue
 		}
 		all.Go(func() error {
-			_, exists, err := s.client.stat(ctx, s.root+folder)
-			if exists {
-				err = &storage.NameError{Name: folder, Reason: fmt.Sprintf("%q is not a folder here", folder)}
-			}
-			return err
+			return s.lookUp(ctx, func() error {
+				_, exists, err := s.client.stat(ctx, s.root+folder)
+				if exists {
+					err = &storage.NameError{Name: folder, Reason: fmt.Sprintf("%q is not a folder here", folder)}
+				}
+				return err
+			})
 		})
 	}
 	return all.Wait()
@@ -119,6 +134,8 @@ const (
 	knownTime = 10 * time.Second
 	// maxLookups is how many folders of a name are looked up at the same time.
 	maxLookups = 8
+	// maxAllLookups is how many are looked up for all names: each needs a connection.
+	maxAllLookups = 64
 	// maxKnown bounds the memory; to forget a folder costs a request.
 	maxKnown = 1 << 14
 )

@@ -87,6 +87,7 @@ type Store struct {
 	o        Options
 	memory   *memory
 	folders  folders
+	lookups  chan struct{} // full while maxAllLookups are under way
 	names    *storage.NameLocks
 
 	background context.Context // ends with the store
@@ -121,6 +122,7 @@ func Open(ctx context.Context, l Location, o Options) (*Store, error) {
 		memory:   newMemory(o.Memory),
 		names:    storage.NewNameLocks(),
 		trim:     make(chan struct{}, 1),
+		lookups:  make(chan struct{}, maxAllLookups),
 		partials: make(map[string]*partial),
 		left:     make(map[string]leftover),
 	}
