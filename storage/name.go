@@ -3,9 +3,7 @@ package storage
 import (
 	"crypto/rand"
 	"fmt"
-	"path"
 	"runtime"
-	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -258,53 +256,6 @@ func isDevice(c string) bool {
 // ".bin", each of 2^40 equally likely.
 func RandomName() string {
 	return strings.ToLower(rand.Text()[:8]) + ".bin"
-}
-
-// NumberedName is the name that the n-th file to be called name is kept under:
-// "report.pdf" becomes "report (2).pdf". The number goes before the last
-// extension ("a.tar (2).gz"), unless what follows the last dot is too long to
-// be one; dots that a name begins with begin none (".env (2)"). The first file
-// keeps its name. If [Names.Check] accepts name it accepts the result, too: a stem
-// that is too long loses its last characters.
-func NumberedName(name string, n int) string {
-	if n < 2 {
-		return name
-	}
-	folder, base := path.Split(name)
-	ext := extension(base)
-	number := fmt.Sprintf(" (%d)", n)
-	stem := strings.TrimSuffix(base, ext)
-	if room := maxComponent - len(number) - len(ext); len(stem) > room {
-		for !utf8.RuneStart(stem[room]) {
-			room--
-		}
-		stem = stem[:room]
-	}
-	return folder + stem + number + ext
-}
-
-// extension is what follows a number in the last component of a name.
-func extension(base string) string {
-	ext := path.Ext(strings.TrimLeft(base, "."))
-	if len(ext) > 32 {
-		return ""
-	}
-	return ext
-}
-
-// Unnumbered returns the name that NumberedName has made this one of, if it may
-// have: it tells nothing of a stem that lost characters.
-func Unnumbered(name string) (first string, ok bool) {
-	folder, base := path.Split(name)
-	ext := extension(base)
-	stem, closed := strings.CutSuffix(strings.TrimSuffix(base, ext), ")")
-	i := strings.LastIndex(stem, " (")
-	if !closed || i < 0 {
-		return "", false
-	}
-	n, err := strconv.Atoi(stem[i+len(" ("):])
-	first = folder + stem[:i] + ext
-	return first, err == nil && NumberedName(first, n) == name && n > 1
 }
 
 // Ancestors lists the folders that lead to name, outermost first.
