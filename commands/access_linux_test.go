@@ -21,6 +21,8 @@ func TestExposed(t *testing.T) {
 	if err := os.WriteFile(tokens, fmt.Appendf(nil, "alice %x", sha256.Sum256([]byte(anyToken))), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	invited := filepath.Join(t.TempDir(), "store")
+	run(t, labnetCommand(t, "invite", "alice", "--at", "192.0.2.1", "--store", invited))
 	const (
 		refused   = "other machines may reach it, and without TLS and tokens"
 		tokenless = "other machines may reach it, and without tokens"
@@ -32,6 +34,11 @@ func TestExposed(t *testing.T) {
 		{"-l [::]:0", "LABNET_SERVE_TLS=1", tokenless},
 		{"-l :0 --tls --tokens " + tokens, "", ""},
 		{"-l 0.0.0.0:0", "LABNET_SERVE_TLS=1 LABNET_TOKENS=" + tokens, ""},
+		{"-l :0 --store " + invited, "", ""},
+		{"-l :0 --tls --store " + invited, "", ""},
+		{"-l [::]:0", "LABNET_STORE=" + invited, ""},
+		{"-l :0 --lab 3 --store " + invited, "", refused},
+		{"-l :0 --insecure --store " + invited, "", warned},
 		{"-l :0 --insecure", "", warned},
 		{"-l :0 --tls --insecure", "", warned},
 		{"-l :0", "LABNET_INSECURE=1", warned},
@@ -52,7 +59,11 @@ func TestExposed(t *testing.T) {
 			awaitFile(t, addrFile)
 			cmd.Process.Signal(syscall.SIGTERM)
 			server.wait()
-			if log := server.stderr.String(); strings.Contains(log, warned) != (test.want == warned) {
+			log := server.stderr.String()
+			if tls, tokens := strings.Contains(log, `"encrypting`), strings.Contains(log, `"tokens read"`); test.want == "" && !(tls && tokens) {
+				t.Errorf("TLS %t, tokens %t: the log says %s", tls, tokens, log)
+			}
+			if strings.Contains(log, warned) != (test.want == warned) {
 				t.Errorf("the log says %s", log)
 			}
 		})
