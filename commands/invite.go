@@ -287,8 +287,8 @@ func listUsers(ctx context.Context, con *terminal.Console, p place) error {
 	for _, u := range users {
 		l := listedUser{Op: "user", User: u.Name, Rights: u.Rights, Folder: u.Dir, MaxBytes: u.MaxBytes, Expired: u.Expired()}
 		if u.Dir != "" && !p.object {
-			if n, err := dir.UsageOf(ctx, p.store, u.Dir); err == nil {
-				l.Bytes = &n
+			if used, err := dir.UsageOf(ctx, p.store, u.Dir); err == nil {
+				l.Bytes = &used.Bytes
 			} else {
 				con.Note("%s: cannot count what is in it: %s", escape.Name(u.Dir), problem.Of(err).Message)
 			}

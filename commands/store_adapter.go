@@ -130,6 +130,8 @@ func refusal(err error) error {
 		code, text = wire.CodeDegraded, storage.ErrDegraded.Error()
 	case errors.As(err, &space):
 		code, text = wire.CodeNoSpace, storage.ErrNoSpace.Error()+": "+size.Shortage(space.Needed, humanize.IBytes(uint64(space.Free)))
+	case errors.Is(err, storage.ErrNoFiles):
+		code, text = wire.CodeNoSpace, storage.ErrNoFiles.Error()
 	case errors.Is(err, storage.ErrNoSpace):
 		code, text = wire.CodeNoSpace, storage.ErrNoSpace.Error()
 	case errors.Is(err, storage.ErrFailed):

@@ -159,11 +159,23 @@ func (f File) Place(rules Names) (name string, madeUp bool, err error) {
 // A Meter is a Store that can tell how much it holds.
 type Meter interface {
 	Store
-	// Usage returns the size in bytes of all files in a folder and below it
-	// together, whoever put them there, without those in progress. A folder that
-	// is not there holds none. Its time grows with their number.
-	Usage(ctx context.Context, folder string) (int64, error)
+	// Usage returns what is in a folder and below it, whoever put it there,
+	// without files in progress. A folder that is not there holds nothing. Its time
+	// grows with their number.
+	Usage(ctx context.Context, folder string) (Usage, error)
 }
+
+// A Usage is how much something holds.
+type Usage struct {
+	Bytes int64 // of files
+	Files int64 // and folders, and all else that has a name
+}
+
+// Add returns the sum of both.
+func (u Usage) Add(o Usage) Usage { return Usage{u.Bytes + o.Bytes, u.Files + o.Files} }
+
+// Sub returns the difference of both.
+func (u Usage) Sub(o Usage) Usage { return Usage{u.Bytes - o.Bytes, u.Files - o.Files} }
 
 // A Digest is a named way to sum up contents.
 type Digest struct {
@@ -256,6 +268,9 @@ var (
 	// ErrNoSpace means that the medium is full or a quota is used up. Later
 	// files may fit again.
 	ErrNoSpace = errors.New("no space left in the store")
+	// ErrNoFiles is an ErrNoSpace: there is space for contents, but hardly any for
+	// more files and folders.
+	ErrNoFiles = fmt.Errorf("%w: its file system has hardly any inodes free", ErrNoSpace)
 	// ErrFailed means that the store could not make data durable and accepts
 	// nothing until it is opened anew.
 	ErrFailed = errors.New("the store failed and is read-only")

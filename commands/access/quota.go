@@ -2,7 +2,10 @@ package access
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"io/fs"
+	"strings"
 	"sync"
 	"time"
 
@@ -24,20 +27,21 @@ const (
 	countShare = 20
 )
 
-// A quota keeps count of the bytes in a folder, of those that are on their way
-// there, and of those that interrupted uploads have left, as far as it knows: what
-// they left before the server was started is not counted.
+// A quota keeps count of what is in a folder, of what is on its way there, and of
+// what interrupted uploads have left, as far as it knows: what they left before the
+// server was started is not counted.
 type quota struct {
 	meter      storage.Meter
 	dir        string
 	partialTTL time.Duration
 
 	mu       sync.Mutex
-	stored   int64 // when they were counted, and since
+	stored   storage.Usage // when it was counted, and since
 	counted  time.Time
 	took     time.Duration
-	reserved int64           // for uploads in progress
+	reserved storage.Usage   // for uploads in progress
 	left     map[string]left // by ID
+	folders  map[string]bool // that are in the folder for certain
 }
 
 type left struct {
@@ -45,25 +49,35 @@ type left struct {
 	since time.Time
 }
 
-// reserve takes room for n more bytes, if no more than limit are there then. It is
-// for the upload of an ID, which may have left some already.
-func (q *quota) reserve(ctx context.Context, n int64, id string, limit int64) error {
+// maxFolders bounds how many folders a quota remembers. One that it forgets counts
+// again until all is counted.
+const maxFolders = 1 << 14
+
+// reserve takes what is needed, if no more than limit is there then. It is for the
+// upload of an ID, which may have left something already.
+func (q *quota) reserve(ctx context.Context, need storage.Usage, id string, limit storage.Usage) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	err := q.count(ctx, recountTime)
-	if err == nil && n > q.room(id, limit) {
+	if err == nil && !fits(need, q.remaining(id, limit)) {
 		err = q.count(ctx, refusalTime)
 	}
 	if err != nil {
 		return err
 	}
-	if room := q.room(id, limit); n > room {
+	switch free := q.remaining(id, limit); {
+	case need.Bytes > free.Bytes:
 		return &wire.Error{Code: wire.CodeQuota, Text: "no space left for this user: " +
-			size.Shortage(n, humanize.IBytes(uint64(max(0, room)))+" of "+humanize.IBytes(uint64(limit)))}
+			size.Shortage(need.Bytes, humanize.IBytes(uint64(max(0, free.Bytes)))+" of "+humanize.IBytes(uint64(limit.Bytes)))}
+	case need.Files > free.Files:
+		return &wire.Error{Code: wire.CodeQuota, Text: fmt.Sprintf("too many files and folders for this user: %d needed, %d of %d free",
+			need.Files, max(0, free.Files), limit.Files)}
 	}
-	q.reserved += n
+	q.reserved = q.reserved.Add(need)
 	return nil
 }
+
+func fits(need, free storage.Usage) bool { return need.Bytes <= free.Bytes && need.Files <= free.Files }
 
 // resume notes that what an upload has left is part of what is reserved for it now.
 func (q *quota) resume(id string) {
@@ -72,17 +86,46 @@ func (q *quota) resume(id string) {
 	delete(q.left, id)
 }
 
-// room is how many bytes are free, with what the upload of an ID has left.
-func (q *quota) room(id string, limit int64) int64 {
-	room := limit - q.stored - q.reserved
+// remaining is what is free, with what the upload of an ID has left.
+func (q *quota) remaining(id string, limit storage.Usage) storage.Usage {
+	free := limit.Sub(q.stored).Sub(q.reserved)
 	for other, l := range q.left {
 		if time.Since(l.since) > q.partialTTL {
 			delete(q.left, other)
 		} else if other != id {
-			room -= l.size
+			free = free.Sub(storage.Usage{Bytes: l.size, Files: 1})
 		}
 	}
-	return room
+	return free
+}
+
+// unknown counts those folders that may have to be made.
+func (q *quota) unknown(folders []string) (n int64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, folder := range folders {
+		if !q.folders[folder] {
+			n++
+		}
+	}
+	return n
+}
+
+// made notes that folders are there, and returns how many had not been.
+func (q *quota) made(folders []string) (n int64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, folder := range folders {
+		if q.folders[folder] {
+			continue
+		}
+		if q.folders == nil || len(q.folders) >= maxFolders {
+			q.folders = map[string]bool{}
+		}
+		q.folders[strings.Clone(folder)] = true
+		n++
+	}
+	return n
 }
 
 // count counts the files unless that was done so short a time ago.
@@ -99,13 +142,13 @@ func (q *quota) count(ctx context.Context, age time.Duration) error {
 	return nil
 }
 
-// end gives back what was reserved for an upload, of which so many bytes are in the
-// folder now, or were left under its ID.
-func (q *quota) end(reserved, stored int64, id string, size int64) {
+// end gives back what was reserved for an upload, of which so much is in the folder
+// now, or so many bytes were left under its ID.
+func (q *quota) end(reserved, stored storage.Usage, id string, size int64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.reserved -= reserved
-	q.stored += stored
+	q.reserved = q.reserved.Sub(reserved)
+	q.stored = q.stored.Add(stored)
 	if id != "" && size > 0 {
 		if q.left == nil {
 			q.left = map[string]left{}
@@ -114,33 +157,50 @@ func (q *quota) end(reserved, stored int64, id string, size int64) {
 	}
 }
 
-// A limited store takes no more bytes than its quota allows.
+// A limited store stores no more than its quota allows.
 type limited struct {
 	storage.Store
 	quota *quota
-	limit int64
+	limit storage.Usage
 }
 
 func (l limited) Create(ctx context.Context, f storage.File) (storage.Partial, error) {
-	size := max(0, f.Size) // of a stream, what has come
-	if err := l.quota.reserve(ctx, size, f.ID, l.limit); err != nil {
+	folders := storage.Ancestors(f.Name)
+	need := storage.Usage{Bytes: max(0, f.Size), Files: 1 + l.quota.unknown(folders)} // of a stream, what has come
+	if err := l.quota.reserve(ctx, need, f.ID, l.limit); err != nil {
 		return nil, err
 	}
 	p, err := l.Store.Create(ctx, f)
 	if err != nil {
-		l.quota.end(size, 0, "", 0)
+		l.quota.end(need, storage.Usage{}, "", 0)
 		return nil, err
 	}
 	l.quota.resume(f.ID)
-	return &limitedPartial{Partial: p, in: l, file: f, reserved: size, got: p.Offer().Size}, nil
+	return &limitedPartial{Partial: p, in: l, file: f, folders: folders, reserved: need, got: p.Offer().Size}, nil
 }
 
-// A limitedPartial holds room in a quota until it ends.
+func (l limited) MakeFolder(ctx context.Context, name string, modes []fs.FileMode) error {
+	folders := append(storage.Ancestors(name), name)
+	need := storage.Usage{Files: l.quota.unknown(folders)}
+	if err := l.quota.reserve(ctx, need, "", l.limit); err != nil {
+		return err
+	}
+	err := l.Store.MakeFolder(ctx, name, modes)
+	var stored storage.Usage
+	if err == nil {
+		stored.Files = l.quota.made(folders)
+	}
+	l.quota.end(need, stored, "", 0)
+	return err
+}
+
+// A limitedPartial holds a part of a quota until it ends.
 type limitedPartial struct {
 	storage.Partial
 	in       limited
 	file     storage.File
-	reserved int64
+	folders  []string // that lead to it
+	reserved storage.Usage
 	got      int64
 	ended    bool
 }
@@ -163,10 +223,10 @@ type reserving struct {
 func (r reserving) Read(b []byte) (int, error) {
 	n, err := r.Reader.Read(b)
 	if n > 0 {
-		if err := r.p.in.quota.reserve(context.Background(), int64(n), "", r.p.in.limit); err != nil {
+		if err := r.p.in.quota.reserve(context.Background(), storage.Usage{Bytes: int64(n)}, "", r.p.in.limit); err != nil {
 			return 0, err
 		}
-		r.p.reserved += int64(n)
+		r.p.reserved.Bytes += int64(n)
 	}
 	return n, err
 }
@@ -178,9 +238,9 @@ func (p *limitedPartial) Restart() error {
 
 func (p *limitedPartial) Commit(ctx context.Context, want storage.Sum) (storage.Receipt, error) {
 	receipt, err := p.Partial.Commit(ctx, want)
-	stored := receipt.Size
-	if err != nil || receipt.Unchanged {
-		stored = 0
+	var stored storage.Usage
+	if err == nil && !receipt.Unchanged {
+		stored = storage.Usage{Bytes: receipt.Size, Files: 1 + p.in.quota.made(p.folders)}
 	}
 	p.end(stored, 0)
 	return receipt, err
@@ -192,17 +252,17 @@ func (p *limitedPartial) Suspend() error {
 	if err != nil || p.file.Size < 0 {
 		kept = 0
 	}
-	p.end(0, kept)
+	p.end(storage.Usage{}, kept)
 	return err
 }
 
 func (p *limitedPartial) Abort() error {
 	err := p.Partial.Abort()
-	p.end(0, 0)
+	p.end(storage.Usage{}, 0)
 	return err
 }
 
-func (p *limitedPartial) end(stored, kept int64) {
+func (p *limitedPartial) end(stored storage.Usage, kept int64) {
 	if !p.ended {
 		p.ended = true
 		p.in.quota.end(p.reserved, stored, p.file.ID, kept)

@@ -25,7 +25,7 @@ type filling struct {
 func newFilling(t testing.TB) *filling {
 	m := storagetest.NewMemory()
 	q := &quota{meter: m, dir: "alice", partialTTL: time.Hour}
-	return &filling{t, m, limited{confined{m, "alice", "alice"}, q, 100}}
+	return &filling{t, m, limited{confined{m, "alice", "alice"}, q, storage.Usage{Bytes: 100, Files: 10}}}
 }
 
 func (f *filling) begin(name, id string, size int64) (storage.Partial, error) {
@@ -142,6 +142,42 @@ func TestQuota(t *testing.T) {
 			must(f.t.(*testing.T), p.Suspend())
 			f.want(f.put("b", 98), true)
 		},
+		"files": func(f *filling) {
+			for i := range 9 {
+				f.want(f.put(fmt.Sprint(i), 0), true)
+			}
+			f.want(f.put("a/b", 0), false) // a folder, too
+			p, err := f.begin("b", "", 0)
+			f.want(f.room(err), true)
+			f.want(f.put("c", 0), false)
+			p.Abort()
+			f.want(f.put("0", 0), true) // unchanged
+			f.want(f.put("c", 0), true)
+			f.want(f.put("d", 0), false)
+		},
+		"folders": func(f *filling) {
+			make := func(name string) bool {
+				return f.room(f.limited.MakeFolder(context.Background(), name, nil))
+			}
+			f.want(make("a/b/c/d/e/f/g/h/i/j/k"), false)
+			for _, name := range []string{"a/b/c", "a/b", "a/b/d", "e/f/g", "e/f/g", "a/h"} {
+				f.want(make(name), true)
+			}
+			f.want(make("i/j/k"), false)
+			f.want(make("i/j"), true)
+			f.want(make("k"), false)
+			f.want(f.put("a/b/f", 0), false)
+		},
+		"files interrupted": func(f *filling) {
+			for i := range 9 {
+				p, err := f.begin(fmt.Sprint(i), fmt.Sprint(i), 2)
+				f.want(f.room(err), true)
+				p.ReadFrom(strings.NewReader("x"))
+				must(f.t.(*testing.T), p.Suspend())
+			}
+			f.want(f.put("a", 0), true)
+			f.want(f.put("b", 0), false)
+		},
 		"others' files": func(f *filling) {
 			f.want(f.put("a", 10), true)
 			p, err := f.Memory.Create(context.Background(), storage.File{Name: "alice/theirs", Size: -1})
@@ -162,12 +198,13 @@ func TestQuota(t *testing.T) {
 // TestQuotaAtOnce has many announce at once what there is not room for.
 func TestQuotaAtOnce(t *testing.T) {
 	f := newFilling(t)
+	f.limit.Files = 1000
 	var all sync.WaitGroup
 	for i := range 100 {
 		all.Go(func() { f.put(fmt.Sprint(i), 7) })
 	}
 	all.Wait()
-	if bytes, err := f.Usage(t.Context(), "alice"); bytes != 98 || err != nil {
-		t.Errorf("%d bytes are kept, %v; want 98", bytes, err)
+	if used, err := f.Usage(t.Context(), "alice"); used.Bytes != 98 || err != nil {
+		t.Errorf("%+v is kept, %v; want 98 bytes", used, err)
 	}
 }

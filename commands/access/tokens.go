@@ -9,8 +9,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -31,14 +33,37 @@ var rights = []string{"say", "blob", "upload"}
 
 // A user is who has a token, as a line of a tokens file tells:
 //
-//	NAME SHA256HEX [say,blob,upload] [max-bytes=SIZE] [dir=FOLDER] [until=TIME]
+//	NAME SHA256HEX [say,blob,upload] [max-bytes=SIZE] [max-files=N] [dir=FOLDER] [until=TIME]
 type user struct {
 	name     string
 	hash     [sha256.Size]byte // of the token
 	rights   []string          // by default all
 	maxBytes int64             // that may be in dir; 0 for any number
+	maxFiles int64             // and folders; 0 for fileShare of maxBytes
 	dir      string            // in which all that the user sends is kept; "" is the store itself
 	until    time.Time         // when the token ends; zero is never
+}
+
+const (
+	// freeFiles and fileShare are how many files and folders a quota of bytes allows
+	// by itself: so many, and one more for so many bytes. Each takes up about as much
+	// of a disk, even if it is empty.
+	freeFiles = 1000
+	fileShare = 4 << 10
+)
+
+// quota is what may be in the user's folder, and whether there is a limit.
+func (u *user) quota() (limit storage.Usage, limited bool) {
+	limit = storage.Usage{Bytes: u.maxBytes, Files: u.maxFiles}
+	switch {
+	case u.maxBytes == 0 && u.maxFiles == 0:
+		return limit, false
+	case u.maxBytes == 0:
+		limit.Bytes = math.MaxInt64
+	case u.maxFiles == 0:
+		limit.Files = freeFiles + u.maxBytes/fileShare
+	}
+	return limit, true
 }
 
 // expired reports whether the token has ended.
@@ -82,12 +107,12 @@ func (e *lineError) Describe() problem.Description {
 	return problem.Description{Kind: "failed", Hint: tokensHint}
 }
 
-const tokensHint = "a line is NAME SHA256HEX [say,blob,upload] [max-bytes=SIZE] [dir=FOLDER] [until=TIME]; printf %s TOKEN | sha256sum prints SHA256HEX"
+const tokensHint = "a line is NAME SHA256HEX [say,blob,upload] [max-bytes=SIZE] [max-files=N] [dir=FOLDER] [until=TIME]; printf %s TOKEN | sha256sum prints SHA256HEX"
 
 var (
 	errNoUsers   = problem.New("it lists no users", "failed", tokensHint)
 	errWritable  = problem.New("others can write to it", "failed", "chmod go-w it: anyone who can write to it can add users")
-	errNoDir     = errors.New("max-bytes is about what is in a folder, so that it needs dir=FOLDER")
+	errNoDir     = errors.New("max-bytes and max-files are about what is in a folder, so that they need dir=FOLDER")
 	errNoToken   = errors.New("that is the hash of an empty token")
 	errNotTokens = errors.New("not a file")
 )
@@ -212,7 +237,7 @@ func parseUser(words []string) (u user, err error) {
 	if u.rights == nil {
 		u.rights = rights
 	}
-	if u.maxBytes > 0 && u.dir == "" {
+	if (u.maxBytes > 0 || u.maxFiles > 0) && u.dir == "" {
 		return u, errNoDir
 	}
 	return u, nil
@@ -238,6 +263,12 @@ func (u *user) set(word string) error {
 			return fmt.Errorf("max-bytes: %q is not a size such as 500MB or 2GiB", value)
 		}
 		u.maxBytes = n
+	case key == "max-files" && u.maxFiles == 0:
+		n, err := strconv.ParseInt(value, 10, 64)
+		if err != nil || n <= 0 {
+			return fmt.Errorf("max-files: %q is not a number above 0", value)
+		}
+		u.maxFiles = n
 	case key == "dir" && u.dir == "":
 		u.dir = value
 		return storage.Portable.Check(value)
@@ -248,7 +279,7 @@ func (u *user) set(word string) error {
 		}
 		u.until = until
 	default:
-		return fmt.Errorf("%q is not [say,blob,upload] [max-bytes=SIZE] [dir=FOLDER] [until=TIME], each once", word)
+		return fmt.Errorf("%q is not [say,blob,upload] [max-bytes=SIZE] [max-files=N] [dir=FOLDER] [until=TIME], each once", word)
 	}
 	return nil
 }

@@ -35,6 +35,7 @@ func TestParseUsers(t *testing.T) {
 		{"alice " + hash + " dir=in/alice", user{rights: rights, dir: "in/alice"}},
 		{"alice " + hash + " dir=a=b", user{rights: rights, dir: "a=b"}},
 		{"alice " + hash + " blob max-bytes=10GiB dir=alice", user{rights: []string{"blob"}, maxBytes: 10 << 30, dir: "alice"}},
+		{"alice " + hash + " dir=alice max-files=20", user{rights: rights, maxFiles: 20, dir: "alice"}},
 		{"alice " + hash + " dir=alice max-bytes=1 blob", user{rights: []string{"blob"}, maxBytes: 1, dir: "alice"}},
 	}
 	for _, test := range tests {
@@ -74,7 +75,11 @@ func TestBadUsers(t *testing.T) {
 		alice + " max-bytes=-1 dir=a":            "line 1: max-bytes:",
 		alice + " max-bytes=20EiB dir=a":         "line 1: max-bytes:",
 		alice + " max-bytes=1 max-bytes=2 dir=a": `line 1: "max-bytes=2" is not`,
-		alice + " max-bytes=1":                   "line 1: max-bytes is about what is in a folder",
+		alice + " max-bytes=1":                   "line 1: max-bytes and max-files are about what is in a folder",
+		alice + " max-files=1":                   "line 1: max-bytes and max-files are about what is in a folder",
+		alice + " max-files=0 dir=a":             `line 1: max-files: "0" is not a number above 0`,
+		alice + " max-files=1k dir=a":            `line 1: max-files: "1k" is not`,
+		alice + " max-files=1 max-files=1 dir=a": `line 1: "max-files=1" is not`,
 		alice + " dir=":                          "line 1: name \"\": it is empty",
 		alice + " dir=..":                        "line 1: name \"..\"",
 		alice + " dir=/a":                        "it is absolute",

@@ -39,8 +39,8 @@ func NewDoorkeeper(w *reload.Watcher, file string, store storage.Store, serve fu
 		}
 		if _, ok := store.(storage.Meter); !ok {
 			for _, u := range all.list {
-				if u.maxBytes > 0 {
-					return nil, fmt.Errorf("max-bytes of %s: this store cannot tell how much it holds", u.name)
+				if _, limited := u.quota(); limited {
+					return nil, fmt.Errorf("the quota of %s: this store cannot tell how much it holds", u.name)
 				}
 			}
 		}
@@ -100,8 +100,8 @@ func (id *identity) Permit(op string) (wire.Store, error) {
 	}
 	id.note()
 	var kept storage.Store = confined{id.store, u.name, u.dir}
-	if u.maxBytes > 0 {
-		kept = limited{kept, id.quotaOf(u.dir), u.maxBytes}
+	if limit, ok := u.quota(); ok {
+		kept = limited{kept, id.quotaOf(u.dir), limit}
 	}
 	return id.serve(kept), nil
 }

@@ -266,7 +266,7 @@ func (e *refusedError) hint() string {
 	case wire.CodeForbidden:
 		return "the server's tokens file says what each token allows"
 	case wire.CodeQuota:
-		return "remove files at the server, or raise max-bytes in its tokens file"
+		return "remove files at the server, or raise max-bytes or max-files in its tokens file"
 	case wire.CodeName:
 		return RenameHint
 	case wire.CodeNoSpace:

@@ -39,15 +39,22 @@ type filesystem interface {
 	Move(oldname, newname string) error
 	Rename(oldname, newname string) error
 	Remove(name string) error
-	// Free returns how many bytes are free for this user on the medium that a
-	// folder is on. Where nobody can tell it fails with errors.ErrUnsupported.
-	Free(folder string) (int64, error)
+	// Free returns what is free for this user on the medium that a folder is on.
+	// Where nobody can tell it fails with errors.ErrUnsupported.
+	Free(folder string) (freeSpace, error)
 	// SyncAll makes durable the contents and names of everything on the medium
 	// that was there when it was called.
 	SyncAll() error
 	// Try makes a file durable in the hidden folder and removes it. It calls
 	// written before it waits for the medium.
 	Try(written func()) error
+}
+
+// A freeSpace is what is free on a medium.
+type freeSpace struct {
+	bytes int64
+	files int64 // that can be made; math.MaxInt64 if they have no limit of their own
+	all   int64 // how many there can be, if they have
 }
 
 // A file is an open file or directory of a filesystem.

@@ -110,7 +110,7 @@ func (g *gate) Remove(name string) error {
 	return g.filesystem.Remove(name)
 }
 
-func (g *gate) Free(folder string) (int64, error) {
+func (g *gate) Free(folder string) (freeSpace, error) {
 	g.enter()
 	defer g.leave()
 	return g.filesystem.Free(folder)

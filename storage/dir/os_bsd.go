@@ -4,22 +4,27 @@ package dir
 
 import (
 	"errors"
+	"math"
 	"os"
 
 	"golang.org/x/sys/unix"
 )
 
 // Free is fstatfs.
-func (f *osFilesystem) Free(folder string) (int64, error) {
+func (f *osFilesystem) Free(folder string) (freeSpace, error) {
 	var fs unix.Statfs_t
 	err := f.in(folder, func(dir *os.File) error { return unix.Fstatfs(int(dir.Fd()), &fs) })
 	if err != nil {
-		return 0, os.NewSyscallError("fstatfs", err)
+		return freeSpace{}, os.NewSyscallError("fstatfs", err)
 	}
 	if fs.Blocks == 0 {
-		return 0, errors.ErrUnsupported
+		return freeSpace{}, errors.ErrUnsupported
 	}
-	return int64(fs.Bavail) * int64(fs.Bsize), nil
+	free := freeSpace{bytes: int64(fs.Bavail) * int64(fs.Bsize), files: math.MaxInt64}
+	if fs.Files > 0 { // btrfs and others make as many as there is space for
+		free.files, free.all = int64(fs.Ffree), int64(fs.Files)
+	}
+	return free, nil
 }
 
 func setAttribute(f *os.File, name, value string) error {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path"
 	"time"
@@ -144,16 +145,20 @@ func (f *osFilesystem) Inspect(folder string) (folderInfo, error) {
 func filesGetGroupOf(fi fs.FileInfo) bool { return fi.Mode()&fs.ModeSetgid != 0 }
 
 // Free is fstatfs.
-func (f *osFilesystem) Free(folder string) (int64, error) {
+func (f *osFilesystem) Free(folder string) (freeSpace, error) {
 	var fs unix.Statfs_t
 	err := f.in(folder, func(dir *os.File) error { return unix.Fstatfs(int(dir.Fd()), &fs) })
 	if err != nil {
-		return 0, os.NewSyscallError("fstatfs", err)
+		return freeSpace{}, os.NewSyscallError("fstatfs", err)
 	}
 	if fs.Blocks == 0 { // some filesystems in user space do not count
-		return 0, errors.ErrUnsupported
+		return freeSpace{}, errors.ErrUnsupported
 	}
-	return int64(fs.Bavail) * int64(fs.Frsize), nil
+	free := freeSpace{bytes: int64(fs.Bavail) * int64(fs.Frsize), files: math.MaxInt64}
+	if fs.Files > 0 { // btrfs and others make as many as there is space for
+		free.files, free.all = int64(fs.Ffree), int64(fs.Files)
+	}
+	return free, nil
 }
 
 // syncAll writes out the whole filesystem of f. The kernel reports a lost

@@ -7,6 +7,6 @@ import (
 	"os"
 )
 
-func (*osFilesystem) Free(string) (int64, error) { return 0, errors.ErrUnsupported }
+func (*osFilesystem) Free(string) (freeSpace, error) { return freeSpace{}, errors.ErrUnsupported }
 
 func setAttribute(*os.File, string, string) error { return errors.ErrUnsupported }

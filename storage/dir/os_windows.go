@@ -74,14 +74,14 @@ func (f *osFilesystem) probe() error {
 }
 
 // Free is GetDiskFreeSpaceEx.
-func (f *osFilesystem) Free(string) (int64, error) {
+func (f *osFilesystem) Free(string) (freeSpace, error) {
 	name, err := windows.UTF16PtrFromString(f.root.dir.Name())
 	if err != nil {
-		return 0, err
+		return freeSpace{}, err
 	}
 	var free uint64
 	err = windows.GetDiskFreeSpaceEx(name, &free, nil, nil)
-	return int64(min(free, math.MaxInt64)), os.NewSyscallError("GetDiskFreeSpaceEx", err)
+	return freeSpace{bytes: int64(min(free, math.MaxInt64)), files: math.MaxInt64}, os.NewSyscallError("GetDiskFreeSpaceEx", err)
 }
 
 // Inspect tells nothing: who mounts a volume in a folder of the store is told so

@@ -134,7 +134,7 @@ func (s *places) spaceOf(d *Store, info folderInfo) *space {
 	other := s.spaces[key]
 	if other == nil {
 		other = &otherSpace{space: space{keep: d.keepFree}}
-		other.free = func() (int64, error) {
+		other.free = func() (freeSpace, error) {
 			s.mu.Lock()
 			folder := other.folder
 			s.mu.Unlock()

@@ -22,13 +22,22 @@ const (
 	besides = 4 << 10
 )
 
+// keptFiles is how many files and folders can still be made on the medium, or a
+// keptFilesShare of all that it can have, when no more are received: others need
+// some, too.
+const (
+	keptFiles      = 1000
+	keptFilesShare = 64
+)
+
 // A space sees to it that some of the medium stays free.
 type space struct {
-	free func() (int64, error)
+	free func() (freeSpace, error)
 
 	mu       sync.Mutex
 	keep     int64     // so many bytes; nothing if it is not positive
 	left     int64     // to be claimed until it looks again
+	files    int64     // likewise
 	looked   time.Time // zero: never
 	promised int64     // claimed, but not yet taken in the filesystem's eyes
 }
@@ -38,7 +47,8 @@ type space struct {
 func (s *space) claim(n int64, promised bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.keep > 0 && (n > s.left || time.Since(s.looked) >= lookAgain) {
+	makes := promised || n == 0 // a file or folder
+	if s.keep > 0 && (n > s.left || makes && s.files <= 0 || time.Since(s.looked) >= lookAgain) {
 		if err := s.look(); err != nil {
 			return err
 		}
@@ -49,8 +59,14 @@ func (s *space) claim(n int64, promised bool) error {
 			}
 			return short
 		}
+		if s.keep > 0 && makes && s.files <= 0 {
+			return storage.ErrNoFiles
+		}
 	}
 	s.left -= n + besides
+	if makes {
+		s.files--
+	}
 	if promised {
 		s.promised += n
 	}
@@ -67,24 +83,25 @@ func (s *space) look() error {
 	if err != nil {
 		return err
 	}
-	s.left, s.looked = free-s.keep-s.promised, time.Now()
+	s.left, s.looked = free.bytes-s.keep-s.promised, time.Now()
+	s.files = free.files - min(keptFiles, free.all/keptFilesShare)
 	return nil
 }
 
 // explain is Store.explain for p. A full medium does not say itself how full it is.
 func (p *partial) explain(err error) error {
 	err = p.dir.explain(p.file.Name, err)
-	if !errors.Is(err, storage.ErrNoSpace) || p.place.space == nil {
+	if !errors.Is(err, storage.ErrNoSpace) || errors.Is(err, storage.ErrNoFiles) || p.place.space == nil {
 		return err
 	}
 	var short *storage.SpaceError
 	if !errors.As(err, &short) {
 		free, ferr := p.place.space.free()
-		short = &storage.SpaceError{Needed: p.rest(), Free: free, Err: err}
+		short = &storage.SpaceError{Needed: p.rest(), Free: free.bytes, Err: err}
 		if p.file.Size < 0 {
 			short.Needed = -1
 		}
-		if ferr != nil || short.Needed >= 0 && short.Needed <= free {
+		if ferr != nil || short.Needed >= 0 && short.Needed <= free.bytes {
 			return err // it is full in another way, such as by its inodes
 		}
 		err = short

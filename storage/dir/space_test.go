@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"strings"
 	"testing"
@@ -21,15 +22,20 @@ import (
 type medium struct {
 	*osFilesystem
 	free      int64
+	files     int64 // 0: any number
 	looks     int
 	allocates bool
 	full      error // why it does not allocate
 	err       error
 }
 
-func (m *medium) Free(string) (int64, error) {
+func (m *medium) Free(string) (freeSpace, error) {
 	m.looks++
-	return m.free, m.err
+	free := freeSpace{bytes: m.free, files: math.MaxInt64}
+	if m.files > 0 {
+		free.files, free.all = m.files, 64*10
+	}
+	return free, m.err
 }
 
 func (m *medium) OpenFile(name string, flag int, perm os.FileMode) (file, error) {
@@ -233,6 +239,45 @@ func TestKeepFreeLooksSeldom(t *testing.T) {
 	})
 }
 
+// TestKeepFiles: some inodes are kept free as some bytes are.
+func TestKeepFiles(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, m := openMedium(t, 1<<30)
+		m.files = 13 // of which a 64th of all is kept: 10
+		time.Sleep(lookAgain)
+		for i := range 2 {
+			d.mustCreate(t, fmt.Sprint(i), 10)
+		}
+		stream := d.mustCreate(t, "stream", -1)
+		m.files = 10
+		refuse := func() {
+			t.Helper()
+			for _, size := range []int64{-1, 0, 10} {
+				if _, err := d.Create(t.Context(), storage.File{Name: "refused", Size: size}); !errors.Is(err, storage.ErrNoFiles) {
+					t.Errorf("size %d: %v, want ErrNoFiles", size, err)
+				}
+			}
+			if err := d.MakeFolder(t.Context(), "folder", nil); !errors.Is(err, storage.ErrNoFiles) {
+				t.Errorf("folder: %v, want ErrNoFiles", err)
+			}
+		}
+		refuse()
+		time.Sleep(lookAgain)
+		refuse()
+		if _, err := stream.ReadFrom(strings.NewReader(strings.Repeat("x", 1<<20))); err != nil {
+			t.Errorf("what has its inode already: %v", err)
+		}
+		m.files = 12
+		time.Sleep(lookAgain)
+		if err := d.MakeFolder(t.Context(), "folder", nil); err != nil {
+			t.Error(err)
+		}
+		d.mustCreate(t, "f", 0)
+		m.files = 10
+		refuse()
+	})
+}
+
 // TestFree: what cannot be told is not kept; what fails is told.
 func TestFree(t *testing.T) {
 	d, m := openMedium(t, 0)
@@ -244,7 +289,7 @@ func TestFree(t *testing.T) {
 	d.mustCreate(t, "f", 1).Abort()
 	if free, err := d.os.Free("."); errors.Is(err, errors.ErrUnsupported) {
 		t.Log("here nobody can tell what is free")
-	} else if err != nil || free <= 0 {
+	} else if err != nil || free.bytes <= 0 {
 		t.Errorf("%d bytes are free, error %v", free, err)
 	}
 }

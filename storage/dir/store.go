@@ -175,7 +175,7 @@ func newStore(dir string, root *osFilesystem, filesystem filesystem, o Options) 
 		partials:        make(map[string]*partial),
 		left:            make(map[string]leftover),
 	}
-	d.space = space{keep: d.keepFree, free: func() (int64, error) { return d.fs.Free(".") }}
+	d.space = space{keep: d.keepFree, free: func() (freeSpace, error) { return d.fs.Free(".") }}
 	defer func() {
 		if err != nil {
 			if d.lock != nil {

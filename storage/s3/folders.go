@@ -109,16 +109,17 @@ func (s *Store) checkFolders(ctx context.Context, folders []string) error {
 	return all.Wait()
 }
 
-// Usage implements [storage.Meter]. It lists all that is in the folder.
-func (s *Store) Usage(ctx context.Context, folder string) (bytes int64, err error) {
+// Usage implements [storage.Meter]. It lists all that is in the folder, and counts
+// objects: folders have one only if they are empty.
+func (s *Store) Usage(ctx context.Context, folder string) (used storage.Usage, err error) {
 	if err := storage.Native.Check(folder); err != nil {
-		return 0, err
+		return used, err
 	}
 	err = s.client.list(ctx, s.root+folder+"/", 0, func(o object) error {
-		bytes += o.size
+		used = used.Add(storage.Usage{Bytes: o.size, Files: 1})
 		return ctx.Err()
 	})
-	return bytes, cmp.Or(err, ctx.Err())
+	return used, cmp.Or(err, ctx.Err())
 }
 
 // folders remembers in which folders this server has just stored something: no

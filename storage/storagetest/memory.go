@@ -121,18 +121,18 @@ func (m *Memory) Create(ctx context.Context, f storage.File) (storage.Partial, e
 }
 
 // Usage implements [storage.Meter].
-func (m *Memory) Usage(ctx context.Context, folder string) (bytes int64, err error) {
+func (m *Memory) Usage(ctx context.Context, folder string) (used storage.Usage, err error) {
 	if err := storage.Native.Check(folder); err != nil {
-		return 0, err
+		return used, err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for name, f := range m.files {
 		if strings.HasPrefix(name, folder+"/") {
-			bytes += int64(len(f.Data))
+			used = used.Add(storage.Usage{Bytes: int64(len(f.Data)), Files: 1})
 		}
 	}
-	return bytes, ctx.Err()
+	return used, ctx.Err()
 }
 
 // MakeFolder implements [storage.Store].

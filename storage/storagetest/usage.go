@@ -44,23 +44,24 @@ func usage(f *fixture) {
 	if !ok {
 		f.Skip("the store is no storage.Meter")
 	}
-	want := func(folder string, bytes int64) {
+	want := func(folder string, bytes, files, folders int64) {
 		f.Helper()
-		if got, err := m.Usage(context.Background(), folder); got != bytes || err != nil {
-			f.Errorf("Usage(%q) = %d, %v; want %d", folder, got, err, bytes)
+		got, err := m.Usage(context.Background(), folder)
+		if got.Bytes != bytes || got.Files < files || got.Files > files+folders || err != nil {
+			f.Errorf("Usage(%q) = %+v, %v; want %d bytes in %d files, and %d folders if it has any", folder, got, err, bytes, files, folders)
 		}
 	}
-	want("a", 0)
+	want("a", 0, 0, 0)
 	f.keep("a/one", strings.Repeat("x", 1000))
 	f.keep("a/b/two", strings.Repeat("x", 20))
 	f.keep("ab/three", "xxx")
 	f.keep("four", "xxxx")
 	p := f.begin("a/five", 5)
 	f.send(p, "xxxxx")
-	want("a", 1020)
-	want("a/b", 20)
+	want("a", 1020, 2, 1)
+	want("a/b", 20, 1, 0)
 	f.finish(p, "xxxxx")
-	want("a", 1025)
+	want("a", 1025, 3, 1)
 	for _, folder := range []string{"", "..", ".labnet", "/a", "a/"} {
 		if _, err := m.Usage(context.Background(), folder); err == nil {
 			f.Errorf("Usage(%q) has no error", folder)
