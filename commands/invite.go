@@ -150,7 +150,8 @@ func inviteUser(c *cli.Context, con *terminal.Console, p place, grant access.Gra
 	if _, err := inv.Encode(); err != nil {
 		return err
 	}
-	if !p.object {
+	inStore := c.String("tokens") == "" || c.String("identity") == "" && !c.Bool("tls")
+	if inStore {
 		if err := p.make(); err != nil {
 			return err
 		}

@@ -250,6 +250,40 @@ func TestRenewedCertificate(t *testing.T) {
 	}
 }
 
+// TestInviteToCertificate: who is invited to a server with a certificate checks that,
+// and for the name in the invitation.
+func TestInviteToCertificate(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("others have their roots elsewhere")
+	}
+	dir := t.TempDir()
+	cert, key, tokens := filepath.Join(dir, "cert"), filepath.Join(dir, "key"), filepath.Join(dir, "tokens")
+	newPair(t, cert, key, 1)
+	first := labnetCommand(t, "invite", "first", "--tls", "--at", "lab.example.org", "--tokens", tokens)
+	run(t, first)
+	if made := must(os.ReadDir(first.Dir)); len(made) > 0 {
+		t.Errorf("%v is made, although nothing is in the store", made)
+	}
+	addr, _ := startServe(t, "--cert", cert, "--key", key, "--tokens", tokens)
+	line := run(t, labnetCommand(t, "invite", "alice", "--tls", "--at", "127.0.0.1:1", "--at", addr, "--tokens", tokens))
+	join := func(roots string) *exec.Cmd {
+		cmd := labnetCommand(t, "join")
+		cmd.Env = append(cmd.Env, "HOME="+cmd.Dir, "XDG_CONFIG_HOME=", "SSL_CERT_FILE="+roots)
+		cmd.Stdin = strings.NewReader(line)
+		return cmd
+	}
+	if stderr, code := fail(t, join(os.DevNull)); code != 3 || !strings.Contains(stderr, "unknown authority") {
+		t.Errorf("exit %d, %s", code, stderr)
+	}
+	trusting := join(cert)
+	run(t, trusting)
+	say := labnetCommand(t, "say", "hi")
+	say.Env = append(say.Env, trusting.Env...)
+	if out := run(t, say); out != "Message: hi\n" {
+		t.Errorf("said %q", out)
+	}
+}
+
 func rename(t *testing.T, from, to string) {
 	t.Helper()
 	if err := os.Rename(from, to); err != nil {
