@@ -155,7 +155,7 @@ func TestKeepFree(t *testing.T) {
 
 			m.free = 999 // somebody else has taken the rest
 			d.refuses(t, 0)
-			if err := d.MakeFolder(t.Context(), "folder", nil); !errors.Is(err, storage.ErrNoSpace) {
+			if err := d.MakeFolder(t.Context(), "refused folder", nil); !errors.Is(err, storage.ErrNoSpace) {
 				t.Errorf("MakeFolder: error %v, want ErrNoSpace", err)
 			}
 			if err := d.Err(); err != nil {
@@ -257,7 +257,7 @@ func TestKeepFiles(t *testing.T) {
 					t.Errorf("size %d: %v, want ErrNoFiles", size, err)
 				}
 			}
-			if err := d.MakeFolder(t.Context(), "folder", nil); !errors.Is(err, storage.ErrNoFiles) {
+			if err := d.MakeFolder(t.Context(), "refused folder", nil); !errors.Is(err, storage.ErrNoFiles) {
 				t.Errorf("folder: %v, want ErrNoFiles", err)
 			}
 		}
