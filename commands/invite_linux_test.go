@@ -267,6 +267,28 @@ func TestJoinOnTerminal(t *testing.T) {
 	}
 }
 
+// TestJoinInterrupted: Ctrl-C and Ctrl-D leave the terminal as it was.
+func TestJoinInterrupted(t *testing.T) {
+	for _, key := range []string{"\x03", "\x04"} {
+		cmd := labnetCommand(t, "join")
+		cmd.Env = append(cmd.Env, "HOME="+cmd.Dir, "XDG_CONFIG_HOME=")
+		p := sitDown(t, cmd)
+		p.awaits(t, "invitation (it is not shown): ")
+		p.types(t, "labnet1-01ng\r")
+		p.awaits(t, "and the rest of it: ")
+		p.types(t, key)
+		if shown := p.ends(t, cmd); strings.Contains(shown, "01ng") {
+			t.Errorf("the terminal shows %q", shown)
+		}
+		if p.after != p.before {
+			t.Errorf("%q: the terminal is left as %+v, was %+v", key, p.after, p.before)
+		}
+		if cmd.ProcessState.Success() {
+			t.Errorf("%q: success", key)
+		}
+	}
+}
+
 // TestInviteOnFullDisk: an invitation for which there is no space changes nothing.
 func TestInviteOnFullDisk(t *testing.T) {
 	disk := mountSmallDisk(t)

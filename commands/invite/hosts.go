@@ -12,8 +12,7 @@ const maxHosts = 4
 // inner are beginnings of names of interfaces that only lead into this machine.
 var inner = []string{"docker", "br-", "veth", "virbr", "vmnet", "vbox", "lxc", "lxd", "cni", "flannel", "podman"}
 
-// LocalHosts returns addresses by which other machines may reach this one, IPv4 first:
-// nobody knows but who tries.
+// LocalHosts returns addresses by which other machines may reach this one, IPv4 first. Whether they do is not known until somebody tries.
 func LocalHosts() []string {
 	all, err := net.Interfaces()
 	if err != nil {

@@ -62,7 +62,7 @@ type Field struct {
 	Value []byte // 65535 bytes at most
 }
 
-// letters are digits and lower-case letters but for i, l, o and u.
+// letters are digits and lower-case letters without i, l, o and u.
 var letters = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
 
 // Encode returns the line of an invitation. It fails if Decode would.
