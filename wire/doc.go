@@ -15,7 +15,8 @@
 //
 // A sender uses the smallest type of Data that holds the size; a receiver
 // takes any. A String of a client has at most 4096 bytes, and one of a server
-// as many as its length can express: 65,535. A longer String, an unknown type,
+// as many as its length can express: 65,535. A longer String (but the first message
+// of a connection is of the lab dialect then, see below), an unknown type,
 // invalid UTF-8 and the end of
 // the stream inside a message are protocol errors. The header alone decides,
 // before anything is allocated or kept. A receiver must not depend on how TCP
@@ -61,6 +62,13 @@
 //	sha256     FIPS 180-4, 64 digits
 //	blake3     BLAKE3 without key, 32 bytes: 64 digits; "123456789" gives
 //	           b7d65b48420d1033cb2595293263b6f72eabee20d55e699d0df1973b3c9deed1
+//
+// A field with an empty value counts as absent. Leading zeros of numbers mean
+// nothing, a point of mtime need not be followed by decimals, mtime may be negative,
+// and digits of digests may be in upper case. A field that is not of its form, one
+// without "=" or a key, an END without size or digest, an END, CANCEL or RESTART
+// without a file to which it belongs, and a RESTART behind contents are protocol
+// errors: they end the connection and all files that are under way on it.
 //
 // # Conversations
 //
@@ -113,8 +121,10 @@
 // The fields of an announcement are size (absent if the client does not know
 // it), id (absent if it cannot be resumed), allocated, mtime, mode, folders,
 // replace, digest (absent for crc64nvme) and proof. The server answers ERROR, or OK with the number of the upload and
-// the offset from which it wants the contents. The client waits for the OK
-// before it sends contents. They follow as Data of any sizes, even empty
+// the offset from which it wants the contents. The number counts all announcements
+// of the connection, also those of folders and those that are refused. The client
+// waits for the OK before it sends contents: after a refusal they would belong to the
+// next file, or be a blob. They follow as Data of any sizes, even empty
 // ones, which a client whose source is slow sends to show that it is alive.
 //
 // The client ends the file with END, which has the size and the digest of all
@@ -143,7 +153,8 @@
 //
 //	RESTART 0
 //
-// which drops those bytes and has no answer, and then everything.
+// which drops those bytes and has no answer, and then everything. It may also come
+// where there are none, and more than once.
 //
 // Proofs. Somebody else may have sent these bytes, so a checksum proves nothing of
 // them: for a CRC, anybody can make others that have the same. The field proof says
