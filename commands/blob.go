@@ -28,12 +28,12 @@ func blobCommand(con *terminal.Console) *cli.Command {
 		Description: "On a terminal, without -s and -n, prompts for what to send. " +
 			"If the connection is lost before the answer, the blob is sent again, so the server may store it twice.",
 		Flags: clientFlags(append(retryFlags(),
-			limitRateFlag(),
+			limitRateFlag(), sizeBytesFlag(), bigEndianFlag(),
 			&cli.StringFlag{Name: "size", Aliases: []string{"s"}, Value: "1MiB", Usage: "send `SIZE` bytes"},
 			&cli.IntFlag{Name: "count", Aliases: []string{"n"}, Value: 1, Usage: "send `N` blobs"},
 		)...),
 		Action: stoppable(con, func(c *cli.Context) error {
-			o, err := clientOptionsOf(c, con, wire.Lab4, wire.Lab5, wire.Lab6, wire.LabExtra)
+			o, err := clientOptionsOf(c, con, wire.Lab4, wire.Lab5)
 			if err != nil {
 				return err
 			}

@@ -33,7 +33,7 @@ func checkCommand(con *terminal.Console) *cli.Command {
 		ArgsUsage: "[SERVER] [-- COMMAND [ARG…]]",
 		Description: "Without COMMAND, the server runs already, at SERVER. With it, labnet starts the server in a folder of its own, which is then --dir, " +
 			"starts it again when it ends, and quotes its tracebacks. Exits with 1 if a case failed.",
-		Flags: append([]cli.Flag{
+		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "lab", Usage: "check `TASK` of the course: 1 to 6 or extra"},
 			&cli.StringFlag{Name: "dir", Usage: "look into `FOLDER` for the files that the server stores"},
 			&cli.StringFlag{Name: "only", Usage: "run only the cases `IDS`, such as 5.pieces,5.half or 5., and those that they build on"},
@@ -44,7 +44,8 @@ func checkCommand(con *terminal.Console) *cli.Command {
 			&cli.BoolFlag{Name: "json", Usage: "print results as JSON, one object per line"},
 			&cli.BoolFlag{Name: "tap", Usage: "print results as TAP, version 14"},
 			&cli.StringFlag{Name: "junit", Usage: "write the report to `FILE`, as JUnit's XML"},
-		}, schemeFlags()...),
+			sizeBytesFlag(), bigEndianFlag(), nameBytesFlag(),
+		},
 		Action: finishing(func(c *cli.Context) error {
 			o, err := checkOptionsOf(c, con)
 			if err != nil {
@@ -55,16 +56,20 @@ func checkCommand(con *terminal.Console) *cli.Command {
 	}
 }
 
-// schemeFlags say how sizes and names of the lab dialect are written.
-func schemeFlags() []cli.Flag {
-	return []cli.Flag{
-		&cli.StringFlag{Name: "size-bytes", Value: "types", Usage: "with --lab: sizes have `N` bytes behind type 2: 1, 2, 4 or 8; or as types 2 to 9 say: types"},
-		&cli.BoolFlag{Name: "big-endian", Usage: "with --lab: sizes have their most significant byte first"},
-		&cli.IntFlag{Name: "name-bytes", Usage: "with --lab: `N` bytes in front of a name say its length: 0, 1, 2 or 4"},
-	}
+// These flags say how sizes and names of the lab dialect are written.
+func sizeBytesFlag() cli.Flag {
+	return &cli.StringFlag{Name: "size-bytes", Value: "types", Usage: "with --lab: sizes have `N` bytes behind type 2: 1, 2, 4 or 8; or as types 2 to 9 say: types"}
 }
 
-// schemeOf reads schemeFlags. Given says whether one of them was.
+func bigEndianFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "big-endian", Usage: "with --lab: numbers have their most significant byte first"}
+}
+
+func nameBytesFlag() cli.Flag {
+	return &cli.IntFlag{Name: "name-bytes", Usage: "with --lab: `N` bytes in front of a name say its length: 0, 1, 2 or 4"}
+}
+
+// schemeOf reads these flags. Given says whether one of them was.
 func schemeOf(c *cli.Context) (s wire.LabScheme, given bool, err error) {
 	sizes, err := chosen(c, "size-bytes")
 	if err != nil {

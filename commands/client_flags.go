@@ -71,7 +71,10 @@ func clientOptionsFor(c *cli.Context, con *terminal.Console, server, what string
 		o.Token = given
 	}
 	if !c.IsSet("lab") {
-		return o, nil
+		if flagNamed(c.Command.Flags, "size-bytes") != nil {
+			_, _, err = schemeOf(c) // which goes with --lab
+		}
+		return o, err
 	}
 	task, err := parseLab(c)
 	if err != nil {
@@ -81,7 +84,10 @@ func clientOptionsFor(c *cli.Context, con *terminal.Console, server, what string
 	for _, t := range tasks {
 		if task == t {
 			o.Lab = task
-			return o, nil
+			if flagNamed(c.Command.Flags, "size-bytes") != nil {
+				o.Scheme, _, err = schemeOf(c)
+			}
+			return o, err
 		}
 		words = append(words, t.String())
 	}

@@ -18,9 +18,9 @@ import (
 
 var (
 	shellBlock = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
-	// elsewhere is what needs more than labnet and a shell: an object store, a build,
-	// or a machine to install on.
-	elsewhere = regexp.MustCompile(`(?m)s3://|^(go|just|sudo|packaging/\S+) `)
+	// elsewhere is what needs more than labnet and a shell: an object store, a build, a
+	// program of the course, or a machine to install on.
+	elsewhere = regexp.MustCompile(`(?m)s3://|^(go|just|sudo|packaging/\S+|labnet check) `)
 	// asking is what talks to a person.
 	asking = regexp.MustCompile(`(?m)^labnet (say|blob|upload|ping) *(#.*)?$`)
 	listen = regexp.MustCompile(`(-l|--listen) \S+`)

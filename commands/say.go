@@ -161,16 +161,27 @@ func (s *speaker) say(ctx context.Context, text string) (terminal.Object, error)
 
 func (s *speaker) labSay(ctx context.Context, text string, done terminal.Object) error {
 	var reply string
+	var ending error
 	err := s.LabDo(ctx, func(c *wire.LabClient) (err error) {
 		reply, err = c.Say(ctx, text)
+		ending = c.Ending()
 		return err
 	})
+	if reply != "" {
+		err = nil // of an answer that came, the end is only worth a note
+	}
 	switch {
 	case err != nil:
 		return err
 	case s.Lab == wire.Lab3:
 		done.Reply = &reply
 		s.con.Result(done, "%s", escape.Text(reply))
+		switch {
+		case problem.IsTimeout(ending):
+			s.con.Note("the server answered, and kept the connection open")
+		case ending != nil:
+			s.con.Note("the server answered, and then reset the connection: it did not read all")
+		}
 	default:
 		done.Unconfirmed = true
 		s.con.Result(done, "sent; task %s has no answer", s.Lab)

@@ -49,6 +49,7 @@ type serveOptions struct {
 	memory   int64 // see s3.Options
 	reply    string
 	lab      wire.Lab
+	scheme   wire.LabScheme
 	tls      tlsOptions
 	access   accessOptions
 	level    zerolog.Level
@@ -72,6 +73,7 @@ func serveCommand(con *terminal.Console) *cli.Command {
 		&cli.StringFlag{Name: "store-memory", Value: "256MiB", Usage: "with an object store: buffer at most `SIZE`, but at least one part"},
 		&cli.StringFlag{Name: "reply", Value: wire.DefaultReply, Usage: "answer messages with `TEXT`, where {} stands for the message"},
 		&cli.StringFlag{Name: "lab", Usage: "speak only `TASK` of the course: 1 to 6 or extra"},
+		sizeBytesFlag(), bigEndianFlag(), nameBytesFlag(),
 		&cli.DurationFlag{Name: "drain", Value: defaultDrain, Usage: "when told to stop, give uploads `TIME` to finish; clients resume the others later"},
 		&cli.StringFlag{Name: "addr-file", Usage: "write the address to `FILE` once the server accepts connections"},
 		&cli.StringFlag{Name: "log-level", Value: "info", Usage: "log messages of at least `LEVEL`: debug, info, warn or error"},
@@ -203,6 +205,9 @@ func serveOptionsOf(c *cli.Context) (o serveOptions, err error) {
 			return o, err
 		}
 	}
+	if o.scheme, _, err = schemeOf(c); err != nil {
+		return o, err
+	}
 	if o.tls, err = tlsOptionsOf(c); err != nil {
 		return o, err
 	}
@@ -270,6 +275,7 @@ func serveUntilDone(ctx context.Context, signals *serverSignals, con *terminal.C
 		Store:  keeper{store},
 		Reply:  o.reply,
 		Lab:    o.lab,
+		Scheme: o.scheme,
 		Limits: o.limits,
 		Log:    log,
 

@@ -19,15 +19,19 @@ const labGrace = 2 * time.Second
 // task acknowledges contents, so nothing that it sends is known to be stored.
 // It must be used by one goroutine.
 type LabClient struct {
-	task Lab
-	link *link
+	// Scheme is how sizes and names are written. It must not change after the first call.
+	Scheme LabScheme
+
+	task   Lab
+	link   *link
+	ending error // how an answer ended that has come
 }
 
 // NewLabClient takes over a connection. No reply or write may take longer
 // than timeout; zero means DefaultProgressTimeout.
 func NewLabClient(nc net.Conn, task Lab, timeout time.Duration) *LabClient {
 	timeout = orDefault(timeout, DefaultProgressTimeout)
-	return &LabClient{task, &link{Conn: nc, readStall: timeout, writeStall: timeout}}
+	return &LabClient{task: task, link: &link{Conn: nc, readStall: timeout, writeStall: timeout}}
 }
 
 // Say sends a text of at most MaxString bytes and returns the reply, which
@@ -42,13 +46,30 @@ func (c *LabClient) Say(ctx context.Context, text string) (reply string, err err
 	if _, err := c.link.Write([]byte(text)); err != nil {
 		return "", err
 	}
-	if err := c.link.closeWrite(); err != nil {
+	c.link.closeWrite()   // if that fails, an answer may have come all the same
+	const most = 64 << 10 // a reply repeats the text
+	b := make([]byte, most)
+	n, err := c.link.Read(b)
+	for err == nil && n < most {
+		c.link.readStall = min(c.link.readStall, labGrace) // the answer is there: the end may follow
+		var more int
+		more, err = c.link.Read(b[n:])
+		n += more
+	}
+	switch {
+	case n > 0 && err != io.EOF:
+		c.ending = err
+	case n == 0 && err == io.EOF:
+		return "", ErrNoAnswer
+	case n == 0:
 		return "", err
 	}
-	const most = 64 << 10 // a reply repeats the text
-	b, err := io.ReadAll(io.LimitReader(c.link, most))
-	return string(b), err
+	return string(b[:n]), nil
 }
+
+// Ending returns why the connection did not end as the task has it after the answer
+// that Say returned, or nil.
+func (c *LabClient) Ending() error { return c.ending }
 
 // Blob sends size bytes of r. In Task 4, where the end of the connection is
 // the end of the bytes, it must be the last call.
@@ -59,7 +80,10 @@ func (c *LabClient) Blob(ctx context.Context, r io.Reader, size int64) (err erro
 	if c.task == Lab4 {
 		w.WriteByte(typeData1)
 	} else {
-		w.Write(DataHeader(uint64(size)).Append(nil))
+		if uint64(size) > c.Scheme.Most() {
+			return fmt.Errorf("%d bytes are too many for a size of %d bytes", size, c.Scheme.SizeBytes)
+		}
+		w.Write(c.Scheme.AppendSize(nil, uint64(size)))
 	}
 	chunks := readChunks(io.LimitReader(r, size), size)
 	defer chunks.stop()
@@ -82,7 +106,7 @@ func (c *LabClient) Blob(ctx context.Context, r io.Reader, size int64) (err erro
 func (c *LabClient) Upload(ctx context.Context, name string, r io.Reader, size int64) (err error) {
 	defer func() { err = cause(ctx, err) }()
 	defer c.link.closeWhenDone(ctx)()
-	if _, err := c.link.Write(append([]byte{typeString}, name...)); err != nil {
+	if _, err := c.link.Write(c.Scheme.AppendText(nil, name)); err != nil {
 		return err
 	}
 	var reply [512]byte

@@ -2,6 +2,7 @@ package wire_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -29,10 +30,6 @@ func TestLabClient(t *testing.T) {
 			}
 			return err
 		}, []string{"hi"}, []string{"Message: hi"}},
-		{"3 says nothing", wire.Lab3, func(t *testing.T, c *wire.LabClient) error {
-			_, err := c.Say(bg, "")
-			return err
-		}, nil, nil},
 		{"4 says", wire.Lab4, func(t *testing.T, c *wire.LabClient) error { _, err := c.Say(bg, "hi"); return err }, []string{"\x01hi"}, nil},
 		{"4 sends a blob", wire.Lab4, func(t *testing.T, c *wire.LabClient) error { return c.Blob(bg, xs(999), 300) }, []string{"\x02" + big}, nil},
 		{"4 sends an empty blob", wire.Lab4, func(t *testing.T, c *wire.LabClient) error { return c.Blob(bg, xs(0), 0) }, []string{"\x02"}, nil},
@@ -84,6 +81,20 @@ func TestLabClientTrouble(t *testing.T) {
 		call func(*wire.LabClient) error
 		want func(error) bool
 	}{
+		{"no answer to a text", wire.Lab3, func(s *script) { io.ReadAll(s.r) }, func(c *wire.LabClient) error {
+			_, err := c.Say(bg, "hi")
+			return err
+		}, is(wire.ErrNoAnswer)},
+		{"an answer without an end", wire.Lab3, func(s *script) { s.r.Discard(2); s.bare("Message: hi"); time.Sleep(time.Hour) }, func(c *wire.LabClient) error {
+			if reply, err := c.Say(bg, "hi"); reply != "Message: hi" || err != nil {
+				return fmt.Errorf("%q, %v", reply, err)
+			}
+			return c.Ending()
+		}, isTimeout},
+		{"too much for a size", wire.Lab5, func(s *script) { io.ReadAll(s.r) }, func(c *wire.LabClient) error {
+			c.Scheme.SizeBytes = 1
+			return c.Blob(bg, xs(256), 256)
+		}, func(err error) bool { return err != nil && strings.Contains(err.Error(), "256 bytes are too many") }},
 		{"no answer", wire.Lab6, func(s *script) { s.r.Discard(2) }, upload, is(wire.ErrNoAnswer)},
 		{"silence", wire.Lab6, func(s *script) { io.ReadAll(s.r) }, upload, isTimeout},
 		{"a refusal", wire.Lab6, func(s *script) { s.r.Discard(2); s.bare("ERROR: bad name") }, upload,

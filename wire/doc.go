@@ -379,7 +379,13 @@
 // Data may follow on the same connection. A Data without a name of its own gets
 // one from the server. A refusal is the bare bytes "ERROR: " and a reason, and
 // ends the connection. Nothing acknowledges contents: they are stored, as safely
-// as others, if every byte arrived.
+// as others, if every byte arrived, and if what follows shows that the size was
+// read rightly: the end of the stream, 100 ms of silence or, outside Tasks 5 and 6,
+// another message. Otherwise the size may be big-endian, or have 4 bytes
+// behind a type of 02, if the contents then end with the stream; what
+// fits none of these is refused. A server without a task refuses a first message 02 behind which more bytes
+// have come than its size says. A 01 alone may be followed by its text as late as
+// any message.
 //
 // By task, for a Server and a LabClient that are told one:
 //
@@ -389,6 +395,9 @@
 //	5       as 4, but 02 … 09 with a size, as in Data
 //	6       client: 01 and a name; server: OK; client: Data; both close
 //	extra   as 6, but further files follow on the same connection
+//
+// In Task 6 and extra a Data before a name is refused. A LabScheme has sizes of
+// one width behind 02, big-endian numbers, or names with their length in front.
 //
 // # Time
 //

@@ -31,6 +31,10 @@ type Server struct {
 	// Lab makes the server speak one task of the course and nothing else. With its
 	// zero value the server speaks this protocol and recognises the lab dialect.
 	Lab Lab
+	// Scheme is how sizes and names are written if Lab is set. With its zero value the
+	// server also recognises a size of 4 bytes behind a type of 2, and sizes that are
+	// big-endian, and refuses what fits neither.
+	Scheme LabScheme
 	// Certificate, if set, makes the server require TLS 1.3, and returns the
 	// certificate and key for a handshake. It is called concurrently. The course
 	// does not use TLS: with Lab, Serve fails.

@@ -198,6 +198,8 @@ func (c *conn) interpret(first byte, err error) (request, error) {
 			return requestLab, err
 		}
 		return requestMessage, nil
+	case first == typeData1 && isNew && c.isUnsized():
+		return 0, errUnsized
 	case first >= typeString && first <= typeData8:
 		return requestMessage, nil
 	case isNew && startsText(first):

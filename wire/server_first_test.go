@@ -66,7 +66,7 @@ func TestAmbiguousFirst(t *testing.T) {
 	}{
 		{"a letter and the end", []then{{0, "\x01A"}}, true, "OK", []string{"say A"}},
 		{"a letter and silence", []then{{long, "\x01A"}, {100 * time.Millisecond, ""}}, false, "OK", []string{"say A"}},
-		{"a letter, silence and a Data", []then{{long, "\x01A"}, {200 * time.Millisecond, ""}, {0, data(2, "x")}}, false, "OK", []string{"say A", "upload A"}},
+		{"a letter, silence and a Data", []then{{long, "\x01A"}, {200 * time.Millisecond, ""}, {200 * time.Millisecond, data(2, "x")}}, false, "OK", []string{"say A", "upload A"}},
 		{"a header split for less than a second", []then{{long - 1, "\x01 "}, {0, str(spaces)[2:]}}, false,
 			str("Message: " + spaces), []string{"say " + spaces}},
 		{"a length of one byte that is no letter", []then{{2 * long, "\x01\x03"}, {0, "\x00abc"}}, false, str("Message: abc"), []string{"say abc"}},

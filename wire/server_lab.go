@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"time"
 	"unicode/utf8"
@@ -23,7 +24,11 @@ func startsText(b byte) bool { return b >= ' ' && b <= '~' || b >= 0xC2 && b <= 
 // isLab distinguishes the lab dialect from a String of this protocol: what would be
 // the high byte of the length is the second character of a text.
 func (c *conn) isLab() (bool, error) {
+	if c.r.Buffered() == 1 { // a program may ask somebody for the text now
+		c.link.limitTotal(c.srv.limits.IdleTimeout)
+	}
 	b, err := c.r.Peek(2)
+	c.link.limitTotal(c.srv.limits.HeaderTimeout)
 	if err != nil {
 		return false, unexpected(err)
 	}
@@ -39,6 +44,71 @@ func (c *conn) isLab() (bool, error) {
 		return true, nil
 	}
 	return false, unexpected(err)
+}
+
+// errUnsized is about bytes behind a type of 2 that are no message.
+var errUnsized = &Error{CodeProtocol, "more bytes came than the size says; for programs of the course that send none, or one of 4 bytes, there is --lab 4 and --lab 5"}
+
+// isUnsized reports whether a first message of type 2 cannot be one with a size of a
+// byte, as far as the bytes tell that have come with it.
+func (c *conn) isUnsized() bool {
+	b, err := c.r.Peek(2)
+	if err != nil {
+		return false
+	}
+	n := 2 + int(b[1])
+	if c.r.Buffered() <= n {
+		return false
+	}
+	b, _ = c.r.Peek(c.r.Buffered())
+	return !areMessages(b[n:])
+}
+
+// areMessages reports whether b can begin a sequence of messages, of either dialect.
+func areMessages(b []byte) bool {
+	const most = 1 << 50 // bytes in any file
+	for len(b) > 0 {
+		if b[0] == typeString {
+			return isString(b) || isLabText(b[1:])
+		}
+		if b[0] < typeString || b[0] > typeData8 {
+			return false
+		}
+		n := 1 + sizeWidth(b[0])
+		if len(b) < n {
+			return true
+		}
+		size := labInt(b[1:n], false)
+		if size > most {
+			return false
+		}
+		b = b[min(uint64(len(b)), uint64(n)+size):]
+	}
+	return true
+}
+
+// isString reports whether b can begin with a String of this protocol.
+func isString(b []byte) bool {
+	if len(b) < stringHeader {
+		return true
+	}
+	n := int(labInt(b[1:stringHeader], false))
+	text := b[stringHeader:min(len(b), stringHeader+n)]
+	return n <= MaxString && utf8.Valid(text[:wholeRunes(text)])
+}
+
+// isLabText reports whether b can begin with a text of the lab dialect, which ends
+// where another message begins.
+func isLabText(b []byte) bool {
+	const most = 64 // that tell a text from other bytes
+	b = b[:min(len(b), most)]
+	if i := bytes.IndexFunc(b, func(r rune) bool { return r < ' ' && r != '\t' }); i >= 0 {
+		if b[i] < typeString || b[i] > typeData8 {
+			return false
+		}
+		b = b[:i]
+	}
+	return utf8.Valid(b[:wholeRunes(b)])
 }
 
 // serveRawText answers Task 3: a text that the end of the stream or a silence
@@ -74,6 +144,9 @@ func (c *conn) serveLab() error {
 		switch {
 		case first == typeString:
 			c.r.Discard(1)
+			if _, err := c.await(); err != nil { // the program may ask somebody for the text
+				return unexpected(err)
+			}
 			text, err := c.readText(false)
 			if err == nil && task >= Lab6 {
 				err = c.labCreate(text)
@@ -96,6 +169,8 @@ func (c *conn) serveLab() error {
 		case first == typeData1 && task == Lab4:
 			c.r.Discard(1)
 			return c.labStream()
+		case first > typeString && first <= typeData8 && task >= Lab6 && len(c.uploads) == 0:
+			return &Error{CodeProtocol, fmt.Sprintf("type %d came where a name, type 1, is due", first)}
 		case first > typeString && first <= typeData8 && task != Lab4:
 			if err := c.labData(name); err != nil {
 				return err
@@ -105,7 +180,7 @@ func (c *conn) serveLab() error {
 				return nil
 			}
 		default:
-			return ErrType
+			return labTypeError(first)
 		}
 	}
 }
@@ -113,6 +188,9 @@ func (c *conn) serveLab() error {
 // readText takes a text without a length: up to the end of the stream,
 // MaxString bytes, a silence, or the next message if one may follow.
 func (c *conn) readText(last bool) (string, error) {
+	if n := c.srv.Scheme.NameBytes; n > 0 && !last {
+		return c.readCounted(n)
+	}
 	var text []byte
 	for len(text) < MaxString && !(c.textEnded && c.r.Buffered() == 0) {
 		if _, err := c.r.Peek(1); err != nil {
@@ -141,6 +219,20 @@ func (c *conn) readText(last bool) (string, error) {
 		return "", ErrUTF8
 	}
 	return string(text), nil
+}
+
+// readCounted takes a text whose length stands in front, in width bytes.
+func (c *conn) readCounted(width int) (string, error) {
+	b, err := c.r.Peek(width)
+	if err != nil {
+		return "", unexpected(err)
+	}
+	n := labInt(b, c.srv.Scheme.BigEndian)
+	if n > MaxString {
+		return "", ErrLength
+	}
+	c.r.Discard(width)
+	return ReadString(c.r, Header{typeString, n})
 }
 
 // endOfText finds where in the n bytes that came the next message begins, or n.
@@ -185,25 +277,174 @@ func (c *conn) labRefuse(err error) error {
 	return errRefused
 }
 
-// labData takes a Data into the file begun, or else into one called name.
+// A labSize is a way to read the size of a Data.
+type labSize struct {
+	size      uint64
+	bigEndian bool
+}
+
+// labData takes a Data into the file begun, or else into one called name. Nobody is
+// told in this dialect that contents are kept, and its programs do not agree how a size
+// is written: contents are kept only if what follows shows that the size was read
+// rightly.
 func (c *conn) labData(name string) error {
-	h, err := ReadHeader(c.r)
+	kind, header, sizes, err := c.labSizes()
 	if err != nil {
-		return unexpected(err)
+		return err
 	}
+	if sizes[0].size > uint64(c.srv.limits.MaxSize) {
+		return c.labRefuse(&Error{CodeTooLarge, fmt.Sprintf("type %d says a size of %d bytes, and this server accepts at most %d bytes", kind, sizes[0].size, c.srv.limits.MaxSize)})
+	}
+	c.r.Discard(header)
 	if len(c.uploads) == 0 {
 		if err := c.labCreate(name); err != nil {
 			return err
 		}
 	}
 	u := c.uploads[0]
-	if err := u.fits(h.Size, c.srv.limits.MaxSize); err != nil {
-		return c.labRefuse(err)
+	for _, s := range sizes {
+		if err := u.fits(s.size-uint64(u.got), c.srv.limits.MaxSize); err != nil {
+			return c.labRefuse(err)
+		}
+		if err := c.receive(u, int64(s.size)-u.got); err != nil {
+			return err
+		}
+		switch follows, err := c.labEnd(0, s.bigEndian && len(sizes) > 1); {
+		case err != nil:
+			return err
+		case !follows:
+			continue
+		case s.bigEndian && !c.srv.Scheme.BigEndian:
+			c.log.Warn().Uint64("size", s.size).Msg("the size is big-endian; the assignment's clients write it as the machine does, which is little-endian")
+		}
+		return c.labSave(u)
 	}
-	if err := c.receive(u, int64(h.Size)); err != nil {
-		return err
+	return c.labRefuse(&Error{CodeProtocol, fmt.Sprintf("type %d says %d bytes, and more came: nothing is kept", kind, sizes[0].size)})
+}
+
+// labSizes reads the type and the size of a Data without consuming them. It returns
+// the length of the header, and what the size may be, the smallest first. A type of 2
+// may have a size of 4 bytes, the literal reading of Task 5.
+func (c *conn) labSizes() (kind byte, header int, sizes []labSize, err error) {
+	scheme := c.srv.Scheme
+	b, err := c.r.Peek(1)
+	if err != nil {
+		return 0, 0, nil, unexpected(err)
 	}
-	return c.labSave(u)
+	kind = b[0]
+	width := sizeWidth(kind)
+	if scheme.SizeBytes > 0 {
+		if kind != typeData1 {
+			return kind, 0, nil, labTypeError(kind)
+		}
+		width = scheme.SizeBytes
+	}
+	if b, err = c.r.Peek(1 + width); err != nil {
+		return kind, 0, nil, unexpected(err)
+	}
+	if kind == typeData1 && scheme == (LabScheme{}) {
+		small, err := c.isOneByteSize(2 + int(b[1]))
+		if err != nil {
+			return kind, 0, nil, err
+		}
+		if !small {
+			width = 4
+		}
+		b, _ = c.r.Peek(1 + width)
+	}
+	little, big := labInt(b[1:1+width], false), labInt(b[1:1+width], true)
+	switch {
+	case scheme.BigEndian:
+		sizes = []labSize{{big, true}}
+	case scheme.SizeBytes > 0 || little == big:
+		sizes = []labSize{{little, false}}
+	case little < big:
+		sizes = []labSize{{little, false}, {big, true}}
+	default:
+		sizes = []labSize{{big, true}, {little, false}}
+	}
+	if n := len(sizes); n == 2 && sizes[1].size > uint64(c.srv.limits.MaxSize) {
+		sizes = sizes[:1]
+	}
+	return kind, 1 + width, sizes, nil
+}
+
+// labInt reads a number.
+func labInt(b []byte, bigEndian bool) (n uint64) {
+	for i := range b {
+		if bigEndian {
+			n = n<<8 | uint64(b[i])
+		} else {
+			n |= uint64(b[i]) << (8 * i)
+		}
+	}
+	return n
+}
+
+// isOneByteSize reports whether a message of type 2 is one of n bytes, rather than
+// one whose size has 4 bytes.
+func (c *conn) isOneByteSize(n int) (bool, error) {
+	c.link.limitEach(c.srv.limits.ProgressTimeout)
+	b, err := c.r.Peek(n)
+	switch {
+	case err != nil && err != io.EOF:
+		return false, err
+	case err == io.EOF: // then the whole has to fit
+		fits := func(bigEndian bool) bool {
+			return len(b) >= 5 && labInt(b[1:5], bigEndian) == uint64(len(b)-5)
+		}
+		return !fits(false) && !fits(true), nil
+	}
+	zeros := n == 5 && bytes.Equal(b[2:5], []byte{0, 0, 0}) // the contents, or the rest of a size of 3
+	ends, err := c.labEnd(n, zeros)
+	if err != nil || ends {
+		return ends, err
+	}
+	if _, err := c.r.Peek(5); err != nil {
+		return true, nil // and too much came
+	}
+	return false, nil
+}
+
+// labEnd reports whether what follows n bytes that are buffered can follow contents:
+// the end of the stream, a silence unless it must not be, or another name.
+func (c *conn) labEnd(n int, noSilence bool) (bool, error) {
+	task := c.srv.Lab
+	if noSilence {
+		c.link.limitEach(c.srv.limits.ProgressTimeout)
+	} else {
+		c.link.limitEach(labSilence)
+	}
+	defer c.link.limitEach(c.srv.limits.ProgressTimeout)
+	b, err := c.r.Peek(n + 1)
+	switch {
+	case err == io.EOF:
+		return true, nil
+	case timedOut(err) && !noSilence:
+		return true, nil
+	case err != nil:
+		return false, err
+	case task == Lab5 || task == Lab6:
+		return false, nil
+	case task == LabExtra && b[n] != typeString:
+		return false, nil
+	}
+	b, _ = c.r.Peek(c.r.Buffered())
+	return areMessages(b[n:]), nil
+}
+
+// labTypeError is ErrType with what a program probably meant by the type.
+func labTypeError(kind byte) error {
+	guess := "types are 1 for text and 2 to 9 for bytes"
+	switch {
+	case kind >= '0' && kind <= '9':
+		guess = fmt.Sprintf("this is the character '%c', and a type is a byte", kind)
+	case kind == 0:
+		guess = "types begin at 1"
+	case startsText(kind):
+		guess = fmt.Sprintf("this is the character '%c': a type has to stand first", kind)
+	}
+	return fmt.Errorf("%w 0x%02x: %s", ErrType, kind, guess)
 }
 
 // labStream takes everything up to the end of the stream (Task 4).

@@ -56,10 +56,10 @@ func TestLabTexts(t *testing.T) {
 		{name: "Data only", steps: []step{{"\x01hi", hear("OK")}, {data(3, big), nil}, {"\x01bye", hear("OK")}, {data(4, ""), nil}},
 			did: []string{"say hi", "upload hi", "say bye", "upload bye"}, files: map[string]string{"hi": big, "bye": ""}},
 		{name: "4096 bytes", steps: []step{{"\x01" + long + "ab" + "\x01hi", hear("OKOK")}}, did: []string{"say " + long + "ab", "say hi"}},
-		{name: "a character cut at 4096", steps: []step{{"\x01" + long + "a" + "ż", hear("OKERROR: unknown message type")}},
+		{name: "a character cut at 4096", steps: []step{{"\x01" + long + "a" + "ż", hear("OKERROR: unknown message type 0xbc: types are 1 for text and 2 to 9 for bytes")}},
 			did: []string{"say " + long + "a"}, ends: true},
 		{name: "not UTF-8", steps: []step{{"\x01caf\xe9 noir", hear("ERROR: text is not valid UTF-8")}}, ends: true},
-		{name: "no type", steps: []step{{"\x01ab", hear("OK")}, {"cd", hear("ERROR: unknown message type")}}, did: []string{"say ab"}, ends: true},
+		{name: "no type", steps: []step{{"\x01ab", hear("OK")}, {"cd", hear("ERROR: unknown message type 0x63: this is the character 'c': a type has to stand first")}}, did: []string{"say ab"}, ends: true},
 	}
 	for _, c := range tests {
 		c.lab = true
@@ -79,7 +79,7 @@ func TestLabRefusals(t *testing.T) {
 			did: []string{"say ../etc"}},
 		{name: "fault of the store", adapt: refuses(func(wire.Announcement) error { return errors.New("secret") }),
 			steps: []step{{"\x01file" + data(2, "x"), hear("OKERROR: the server failed; its log says why")}}, did: []string{"say file"}},
-		{name: "too large", adapt: limit(3), steps: []step{{"\x01file" + data(2, "1234"), hear("OKERROR: this server accepts at most 3 bytes")}},
+		{name: "too large", adapt: limit(3), steps: []step{{"\x01file" + data(2, "1234"), hear("OKERROR: type 2 says a size of 4 bytes, and this server accepts at most 3 bytes")}},
 			did: []string{"say file"}},
 		{name: "full", adapt: fullAfter(3), steps: []step{{"\x01full" + data(2, "1234"), hear("OKERROR: the disk is full")}},
 			did: []string{"say full"}},
@@ -132,7 +132,7 @@ func TestLabTasks(t *testing.T) {
 			files: map[string]string{"f": "x", "g": "y"}, did: []string{"upload f", "upload g"}, open: true},
 		{name: "extra, joined", task: wire.LabExtra, send: []string{"\x01f" + data(2, "x") + "\x01g" + data(9, "y")}, end: true, want: "OKOK",
 			files: map[string]string{"f": "x", "g": "y"}, did: []string{"upload f", "upload g"}},
-		{name: "6 refuses what is no type", task: wire.Lab6, send: []string{"GET /"}, want: "ERROR: unknown message type"},
+		{name: "6 refuses what is no type", task: wire.Lab6, send: []string{"GET /"}, want: "ERROR: unknown message type 0x47: this is the character 'G': a type has to stand first"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -83,7 +83,7 @@ func TestUploadsUnderWay(t *testing.T) {
 		"a resumed file":   {str("f|proof=sha256|id=i|size=9|") + header(2, 5) + "5", "6789" + end("123456789"), "[message:upload under way name:f received:5 resumed:4 seconds:%d size:9]"},
 		"a stream":         {str("f|") + data(2, "12") + data(2, "3"), data(2, "456789") + end("123456789"), "[message:upload under way name:f received:3 seconds:%d]"},
 		"a blob":           {header(2, 9) + "123", "456789", "[message:blob under way received:3 seconds:%d size:9]"},
-		"the lab's file":   {"\x01report" + header(2, 9) + "123", "456789", "[message:upload under way name:report received:3 seconds:%d]"},
+		"the lab's file":   {"\x01report" + header(3, 9) + "123", "456789", "[message:upload under way name:report received:3 seconds:%d]"},
 		"what never comes": {str("f|size=9|"), "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {

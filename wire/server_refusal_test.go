@@ -116,8 +116,10 @@ func TestProtocolErrors(t *testing.T) {
 	tests := []conversation{
 		{name: "unknown type at once", steps: []step{{"\x0a", protocol}}},
 		{name: "unknown type later", steps: []step{{str("a|") + "\x0a", append(hear(ok(1)), protocol...)}}},
-		{name: "text where a message belongs", steps: []step{{data(2, "") + "GET /", append(hear(kept("#1", "")), protocol...)}},
+		{name: "text where a message belongs", steps: []step{{data(3, "") + "GET /", append(hear(kept("#1", "")), protocol...)}},
 			files: map[string]string{"#1": ""}, did: []string{"blob #1"}},
+		{name: "text behind a size of one byte", steps: []step{{data(2, "") + "GET /", protocol}}},
+		{name: "random bytes without a size", steps: []step{{"\x02" + strings.Repeat("\xff", 1000), protocol}}},
 		{name: "long String", steps: []step{{str("a|") + long, append(hear(ok(1)), protocol...)}}},
 		{name: "not UTF-8", steps: []step{{str("a\xffb"), protocol}}},
 		{name: "name not UTF-8", steps: []step{{str("a\xc5|"), protocol}}},

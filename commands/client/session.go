@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -26,7 +27,8 @@ type Options struct {
 	Addr      string
 	Others    []string // further addresses of the same server, which TLS must prove
 	Timeout   time.Duration
-	Lab       wire.Lab    // 0: this protocol
+	Lab       wire.Lab // 0: this protocol
+	Scheme    wire.LabScheme
 	TLS       *tls.Config // nil: in the clear
 	Token     string      // ""; if not, tls is not nil
 	Bandwidth *Bandwidth  // nil: no limit
@@ -51,7 +53,7 @@ func (o Options) Dial(ctx context.Context) (net.Conn, error) {
 		return nil, context.Cause(ctx)
 	}
 	if err != nil {
-		return nil, &UnreachableError{o.Addr, err}
+		return nil, &UnreachableError{o.Addr, err, o.Lab}
 	}
 	conn = o.Bandwidth.limit(conn)
 	if o.TLS != nil {
@@ -134,6 +136,7 @@ func (s *Session) LabDo(ctx context.Context, talk func(*wire.LabClient) error) e
 			return err
 		}
 		s.labClient = wire.NewLabClient(conn, s.Lab, s.Timeout)
+		s.labClient.Scheme = s.Scheme
 	}
 	err := talk(s.labClient)
 	if err != nil || s.Lab != wire.LabExtra {
@@ -183,6 +186,7 @@ func (o Options) Classify(ctx context.Context, err error) error {
 type UnreachableError struct {
 	Addr string
 	Err  error
+	Lab  wire.Lab // the task of the course that was to be spoken, or 0
 }
 
 func (e *UnreachableError) Error() string {
@@ -195,6 +199,8 @@ func (e *UnreachableError) Error() string {
 func (e *UnreachableError) Describe() problem.Description {
 	d := problem.Description{EndsRun: true, Code: problem.ExitServer, Kind: "unreachable", Hint: "check the address, or name another with --addr or LABNET_ADDR"}
 	switch {
+	case errors.Is(e.Err, syscall.ECONNREFUSED) && e.Lab >= wire.Lab4 && strings.HasSuffix(e.Addr, ":9000"):
+		d.Hint = "from task 4 on, the assignment's server listens on port 9002: name it with --addr"
 	case errors.Is(e.Err, syscall.ECONNREFUSED):
 		d.Hint = "start one with 'labnet serve', or name another with --addr or LABNET_ADDR"
 	case problem.IsTimeout(e.Err):

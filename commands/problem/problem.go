@@ -147,6 +147,8 @@ func Reason(err error) string {
 		return "cannot look up the host: " + dns.Err
 	case IsTimeout(err):
 		return "no progress for too long"
+	case errors.Is(err, syscall.ENOTCONN): // which is what shutdown(2) says after a reset
+		return syscall.ECONNRESET.Error()
 	case errors.As(err, &op):
 		var errno syscall.Errno
 		if errors.As(op.Err, &errno) {
