@@ -70,7 +70,7 @@ func (o Options) DialAny(ctx context.Context) (conn net.Conn, addr string, err e
 		return nil, "", context.Cause(ctx)
 	}
 	if unreachable, ok := errors.AsType[*UnreachableError](failed); ok {
-		return nil, "", &UnreachableError{strings.Join(addrs, ", "), unreachable.Err}
+		return nil, "", &UnreachableError{strings.Join(addrs, ", "), unreachable.Err, unreachable.Lab}
 	}
 	return nil, "", failed
 }
