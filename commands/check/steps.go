@@ -428,6 +428,11 @@ func again(n int) step {
 			time.Sleep(20 * time.Millisecond)
 		}
 		t.says(A, fmt.Sprintf("%d connections, one after the other", n))
+		// Whether one is served further on is for the cases that know what that is: here
+		// every mistake would have this name.
+		if t.Task > wire.Lab2 {
+			return
+		}
 		if ok, saw := t.served(t.Timeout); !ok {
 			t.find(Fail, saw, "the server serves no further client: accept() belongs into `while True`")
 		}
