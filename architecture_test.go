@@ -44,6 +44,7 @@ var mayImport = map[string][]string{
 	"commands/client":                {"commands/escape", "commands/problem", "commands/terminal", "wire"},
 	"commands/hook":                  {"commands/problem", "commands/terminal", "wire"},
 	"commands/uploader":              {"commands/client", "commands/escape", "commands/interrupt", "commands/problem", "commands/terminal", "storage/...", "wire"},
+	"commands/web":                   {"commands/terminal", "wire"},
 	"commands/certs":                 {"commands/atomicfile", "commands/problem", "commands/reload", "commands/secret", "wire"},
 	"commands/access":                {"commands/atomicfile", "commands/problem", "commands/reload", "commands/size", "wire", "storage"},
 	"commands/invite":                {"commands/atomicfile", "commands/escape", "commands/problem", "commands/secret", "wire"},

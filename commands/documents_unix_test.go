@@ -20,7 +20,7 @@ var (
 	shellBlock = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
 	// elsewhere is what needs more than labnet and a shell: an object store, a build, a
 	// program of the course, or a machine to install on.
-	elsewhere = regexp.MustCompile(`(?m)s3://|^(go|just|sudo|packaging/\S+|labnet check) `)
+	elsewhere = regexp.MustCompile(`(?m)s3://|https://|^(go|just|sudo|packaging/\S+|labnet check) `)
 	// asking is what talks to a person.
 	asking = regexp.MustCompile(`(?m)^labnet (say|blob|upload|ping) *(#.*)?$`)
 	listen = regexp.MustCompile(`(-l|--listen) \S+`)
@@ -28,7 +28,7 @@ var (
 
 // documents are run by TestDocuments, docs/recipes.md by TestRecipes.
 var documents = map[string]int{ // at least so many blocks or servers
-	"README.md": 3, "docs/serve.md": 5, "docs/upload.md": 6, "docs/network.md": 3, "docs/lab.md": 2,
+	"README.md": 3, "docs/serve.md": 5, "docs/upload.md": 6, "docs/network.md": 3, "docs/lab.md": 2, "docs/http.md": 1,
 }
 
 // TestDocuments runs the commands that documents tell their readers to run, except
@@ -45,6 +45,7 @@ func TestDocuments(t *testing.T) {
 		for _, block := range shellBlock.FindAllStringSubmatch(string(readFile(t, filepath.Join("..", name))), -1) {
 			code := asking.ReplaceAllString(block[1], "")
 			code = strings.ReplaceAll(code, "tail -f ", "cat ")
+			code = strings.ReplaceAll(code, "http://127.0.0.1:9000", "http://"+addr)
 			switch {
 			case elsewhere.MatchString(code), strings.TrimSpace(code) == "":
 				continue
@@ -114,7 +115,7 @@ func documentedServer(t *testing.T, bash, line string) {
 // documentedCommand returns a script for a folder that has what the commands are about.
 func documentedCommand(t *testing.T, bash, script string) *exec.Cmd {
 	t.Helper()
-	for _, program := range []string{"jq", "openssl", "nc"} {
+	for _, program := range []string{"curl", "jq", "openssl", "nc"} {
 		if _, err := exec.LookPath(program); err != nil && strings.Contains(script, program+" ") {
 			t.Skip(program + " is needed")
 		}

@@ -55,6 +55,7 @@ type serveOptions struct {
 	level    zerolog.Level
 	exec     hook.Options
 	drain    time.Duration
+	http     httpOptions
 	open     bool // not confined
 }
 
@@ -83,6 +84,7 @@ func serveCommand(con *terminal.Console) *cli.Command {
 	flags = append(flags, tlsFlags()...)
 	flags = append(flags, accessFlags()...)
 	flags = append(flags, execFlags()...)
+	flags = append(flags, httpFlags()...)
 	flags = append(flags, sandboxFlags()...)
 	for _, f := range flags {
 		nameEnv(f)
@@ -164,6 +166,9 @@ func serveOptionsOf(c *cli.Context) (o serveOptions, err error) {
 		return o, problem.Usage("--max-partials must be more than zero")
 	case o.drain <= 0:
 		return o, problem.Usage("--drain must be more than zero")
+	}
+	if o.http, err = httpOptionsOf(c); err != nil {
+		return o, err
 	}
 	if o.exec, err = execOptionsOf(c); err != nil {
 		return o, err
@@ -283,6 +288,10 @@ func serveUntilDone(ctx context.Context, signals *serverSignals, con *terminal.C
 	}
 	if users != nil {
 		srv.Authenticate = users.Authenticate
+	}
+	if front := o.front(); front != nil {
+		defer front.Close()
+		srv.HTTP = front.Serve
 	}
 	commands := hook.Start(o.exec, log)
 	receipts := hook.Tell(con, srv, commands)

@@ -30,7 +30,7 @@ var badValues = map[string]string{
 	"LABNET_KEEP_FREE": "much", "LABNET_STORE_MEMORY": "much", "LABNET_REPLY": "", "LABNET_LAB": "9", "LABNET_SIZE_BYTES": "3", "LABNET_ADDR_FILE": "",
 	"LABNET_LOG_LEVEL": "loud", "LABNET_MAX_MESSAGE": "much", "LABNET_MAX_SIZE": "much", "LABNET_MIN_RATE": "much",
 	"LABNET_IDENTITY": "", "LABNET_CERT": "", "LABNET_KEY": "", "LABNET_TOKENS": "",
-	"LABNET_FILE_MODE": "rwx", "LABNET_GROUP": "no such group",
+	"LABNET_FILE_MODE": "rwx", "LABNET_HTTP_HOST": "https://nas", "LABNET_GROUP": "no such group",
 	"LABNET_EXEC": "echo 'x", "LABNET_EXEC_ON": "mail",
 }
 
@@ -145,9 +145,11 @@ func TestVariables(t *testing.T) {
 // it, must not depend on what an environment happens to hold.
 func TestWhichFlagsHaveVariables(t *testing.T) {
 	want := map[string]bool{"--addr": true, "--timeout": true, "--tls": true, "--pin": true, "--token-file": true}
+	// of commands that change what serve uses, or ask a server
+	also := map[string][]string{"invite": {"--identity", "--store", "--tokens"}, "revoke": {"--store", "--tokens"}, "users": {"--store", "--tokens"}, "join": {"--timeout"}}
 	for _, cmd := range newApp(&terminal.Console{}).Commands {
 		for _, f := range flagsOf(cmd) {
-			wanted := cmd.Name == "serve" || flagNamed(cmd.Flags, "addr") != nil && want[f.long]
+			wanted := cmd.Name == "serve" || flagNamed(cmd.Flags, "addr") != nil && want[f.long] || slices.Contains(also[cmd.Name], f.long)
 			if f.long != "--help" && wanted != (f.env != "") {
 				t.Errorf("%s %s: its variable is %q", cmd.Name, f.long, f.env)
 			}

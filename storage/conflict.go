@@ -40,6 +40,9 @@ const (
 	// ReplaceNone is for a file whose sender has just sent another one under the
 	// same name: it is kept beside what is there, as by Rename.
 	ReplaceNone
+	// RefuseTaken is for a file that must be the first of its name: else it fails, as by
+	// Refuse.
+	RefuseTaken
 )
 
 // ParseConflict is the inverse of [Conflict.String].

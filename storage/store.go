@@ -107,6 +107,9 @@ type File struct {
 // Conflict returns what becomes of f if its name is taken in a store that was
 // told c and in which no two spellings are one name.
 func (f File) Conflict(c Conflict) Conflict {
+	if f.Replace == RefuseTaken {
+		return Refuse
+	}
 	if c == Replace && (f.Name == "" || f.Replace == ReplaceNone) {
 		return Rename // nobody meant to replace that one
 	}

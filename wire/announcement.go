@@ -65,6 +65,9 @@ const (
 	ReplaceOther
 	// ReplaceNone: a file of that very name.
 	ReplaceNone
+	// RefuseTaken: nothing, but the file is refused if its name is taken, whatever the
+	// server was told to do then. No announcement says so: it is for HTTP.
+	RefuseTaken
 )
 
 // replaceOther is the value of the field "replace" for ReplaceOther. Any other

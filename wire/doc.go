@@ -291,7 +291,7 @@
 //	01 and a length of at most 4096,      this protocol
 //	or 02 … 09
 //	01 and anything else                  the lab dialect
-//	a request line of HTTP                no dialect, see below
+//	a request line of HTTP                HTTP, see below
 //	a printable ASCII character, or the   raw text: all up to the end of the stream,
 //	first byte of a longer UTF-8 one      4096 bytes or 100 ms of silence; answered
 //	                                      with bare bytes, and closed
@@ -310,9 +310,10 @@
 //
 //	token " " (any bytes but space and LF) " HTTP/" digit "." digit (CR or LF)
 //
-// It is refused before anything else is asked of it, in the clear, inside TLS and
-// in every dialect: nothing is kept, the answer is that of HTTP with the status
-// 501, and the connection ends. A last line that lacks only its end is such a
+// It is HTTP, in the clear, inside TLS and in every dialect. A server that serves
+// HTTP does so on this connection, but not in the clear if it has a certificate. Any
+// other refuses it before anything else is asked of it: nothing is kept, the answer is
+// that of HTTP with the status 501, and the connection ends. A last line that lacks only its end is such a
 // line. So is one of 256 bytes or more that is cut off, by the end of the
 // stream or by 100 ms of silence, if its second word begins with "/"; and one that
 // is not known to be another after 32 KiB.

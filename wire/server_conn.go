@@ -89,6 +89,8 @@ type conn struct {
 	announced int       // number of the newest upload
 	body      body
 	uploading bool // it is counted in admissions.uploads
+	// handedOver is set before the first upload, if another protocol is spoken here.
+	handedOver bool
 
 	// Guarded by srv.mu.
 	activity        activity
@@ -135,7 +137,7 @@ func (c *conn) converse() error {
 	}
 	first, err := c.await()
 	if err == nil {
-		err = c.refuseHTTP(first)
+		err = c.takeHTTP(first)
 	}
 	if err == nil && c.srv.Lab == 0 {
 		first, err = c.encrypt(first)

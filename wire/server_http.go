@@ -10,8 +10,8 @@ import (
 // A web page can make a browser send an HTTP request to any address that the
 // browser reaches, loopback included. To the lab dialect its bytes would be a raw
 // text. So a connection that begins with a request line of HTTP/1 (RFC 9112,
-// section 3) is none of the dialects: nothing is taken from it, and it is
-// answered in HTTP. The line is
+// section 3) is none of the dialects: it is handed over to Server.HTTP, or nothing is
+// taken from it and it is refused in HTTP. The line is
 //
 //	method SP request-target SP HTTP-version CRLF
 //
@@ -42,9 +42,10 @@ var httpHeader = fmt.Sprintf("HTTP/1.1 501 Not Implemented\r\n"+
 	"Cache-Control: no-store\r\n"+
 	"X-Content-Type-Options: nosniff\r\n\r\n", len(httpBody))
 
-// refuseHTTP answers an HTTP request and returns errHTTP, or returns nil for
-// anything else, of which it takes nothing. It reads no further than it must.
-func (c *conn) refuseHTTP(first byte) error {
+// takeHTTP hands an HTTP request over, or refuses it, and returns an error then. It
+// returns nil for anything else, of which it takes nothing. It reads no further than it
+// must.
+func (c *conn) takeHTTP(first byte) error {
 	if !isTokenChar(first) {
 		return nil
 	}
@@ -68,6 +69,9 @@ func (c *conn) refuseHTTP(first byte) error {
 	}
 	if line.part != lineHTTP {
 		return nil
+	}
+	if c.srv.HTTP != nil && c.srv.Lab == 0 && c.rejection == nil && !c.exposed() {
+		return c.handOver()
 	}
 	c.out.addBytes(httpHeader)
 	if b, _ := c.r.Peek(5); string(b) != "HEAD " { // its answer has no content

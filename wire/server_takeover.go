@@ -108,6 +108,8 @@ func (c *conn) supersede(upload int) {
 	c.log.Warn().Msg("superseded by another connection")
 	late := time.AfterFunc(supersedeTime, func() { c.link.Close() }) // wakes a goroutine that is stuck in a write
 	defer late.Stop()
-	c.out.last(numbered(errSuperseded.control(), upload))
+	if !c.handedOver {
+		c.out.last(numbered(errSuperseded.control(), upload))
+	}
 	c.link.Close()
 }

@@ -37,7 +37,7 @@ func (c *conn) encrypt(first byte) (byte, error) {
 	}
 	first, err := c.await()
 	if err == nil {
-		err = c.refuseHTTP(first)
+		err = c.takeHTTP(first)
 	}
 	return first, err
 }

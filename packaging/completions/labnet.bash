@@ -26,6 +26,8 @@ _labnet() {
     1,serve,--store-memory) words='' ;;
     1,serve,--reply) words='' ;;
     1,serve,--lab) words='1 2 3 4 5 6 extra' ;;
+    1,serve,--size-bytes) words='types 1 2 4 8' ;;
+    1,serve,--name-bytes) words='' ;;
     1,serve,--drain) words='' ;;
     1,serve,--addr-file) files=default ;;
     1,serve,--log-level) words='debug info warn error' ;;
@@ -48,7 +50,8 @@ _labnet() {
     1,serve,--exec-on) words='' ;;
     1,serve,--exec-jobs) words='' ;;
     1,serve,--exec-timeout) words='' ;;
-    1,serve,*) flags='--listen --store --on-conflict --names --partial-ttl --max-partials --max-partial-size --keep-free --file-mode --group --store-memory --reply --lab --drain --addr-file --log-level --json --max-conns --max-conns-per-ip --max-unauthenticated --max-uploads --max-message --max-size --min-rate --auth-timeout --header-timeout --idle-timeout --progress-timeout --tls --identity --cert --key --tokens --insecure --exec --exec-on --exec-jobs --exec-timeout --no-sandbox --help' words='' ;;
+    1,serve,--http-host) words='' ;;
+    1,serve,*) flags='--listen --store --on-conflict --names --partial-ttl --max-partials --max-partial-size --keep-free --file-mode --group --store-memory --reply --lab --size-bytes --big-endian --name-bytes --drain --addr-file --log-level --json --max-conns --max-conns-per-ip --max-unauthenticated --max-uploads --max-message --max-size --min-rate --auth-timeout --header-timeout --idle-timeout --progress-timeout --tls --identity --cert --key --tokens --insecure --exec --exec-on --exec-jobs --exec-timeout --no-http --http-host --no-sandbox --help' words='' ;;
     1,ping,-c | 1,ping,--count) words='' ;;
     1,ping,-i | 1,ping,--interval) words='' ;;
     1,ping,--pin) words='' ;;
@@ -68,6 +71,7 @@ _labnet() {
     1,blob,--retry-for) words='' ;;
     1,blob,--retries) words='' ;;
     1,blob,--limit-rate) words='' ;;
+    1,blob,--size-bytes) words='types 1 2 4 8' ;;
     1,blob,-s | 1,blob,--size) words='' ;;
     1,blob,-n | 1,blob,--count) words='' ;;
     1,blob,--pin) words='' ;;
@@ -75,10 +79,12 @@ _labnet() {
     1,blob,-a | 1,blob,--addr) words='' ;;
     1,blob,--timeout) words='' ;;
     1,blob,--lab) words='1 2 3 4 5 6 extra' ;;
-    1,blob,*) flags='--retry-for --retries --limit-rate --size --count --tls --pin --token-file --addr --timeout --lab --quiet --json --help' words='' ;;
+    1,blob,*) flags='--retry-for --retries --limit-rate --size-bytes --big-endian --size --count --tls --pin --token-file --addr --timeout --lab --quiet --json --help' words='' ;;
     1,upload,--retry-for) words='' ;;
     1,upload,--retries) words='' ;;
     1,upload,--limit-rate) words='' ;;
+    1,upload,--size-bytes) words='types 1 2 4 8' ;;
+    1,upload,--name-bytes) words='' ;;
     1,upload,--name) words='' ;;
     1,upload,--into) words='' ;;
     1,upload,--exclude) words='' ;;
@@ -89,7 +95,7 @@ _labnet() {
     1,upload,-a | 1,upload,--addr) words='' ;;
     1,upload,--timeout) words='' ;;
     1,upload,--lab) words='1 2 3 4 5 6 extra' ;;
-    1,upload,*) flags='--retry-for --retries --limit-rate --name --into --exclude --exclude-from --from-command --digest --follow --no-times --no-perms --verbose --tls --pin --token-file --addr --timeout --lab --quiet --json --help' files=default ;;
+    1,upload,*) flags='--retry-for --retries --limit-rate --size-bytes --big-endian --name-bytes --name --into --exclude --exclude-from --from-command --digest --follow --no-times --no-perms --verbose --tls --pin --token-file --addr --timeout --lab --quiet --json --help' files=default ;;
     1,check,--lab) words='1 2 3 4 5 6 extra' ;;
     1,check,--dir) files=dirnames ;;
     1,check,--only) words='' ;;

@@ -1,0 +1,260 @@
+package wire
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// errHandedOver ends a connection that another protocol has been spoken on.
+var errHandedOver = fmt.Errorf("handed over: %w", net.ErrClosed)
+
+// A Handover is a connection on which a client speaks HTTP. What the client asks for
+// there goes through the same limits, rights, store, log and events as a request of
+// this protocol. Its methods are for one goroutine at a time, except those of Conn.
+type Handover struct{ c *conn }
+
+// handOver has Server.HTTP serve the connection to its end.
+func (c *conn) handOver() error {
+	c.handedOver = true
+	c.link.clearLimits()
+	b, _ := c.r.Peek(c.r.Buffered())
+	c.link.unread = append([]byte(nil), b...)
+	c.releaseBuffer()
+	c.srv.HTTP(&Handover{c})
+	return errHandedOver
+}
+
+// Conn is the connection, with what was received of it so far still to be read. A read
+// is limited by its deadlines alone, a write also by ProgressTimeout and MinRate.
+func (h *Handover) Conn() net.Conn { return handedConn{&h.c.link} }
+
+type handedConn struct{ *link }
+
+// Close ends TLS properly, if there is any.
+func (c handedConn) Close() error {
+	c.closeNotify()
+	return c.link.Close()
+}
+
+// TLS returns the state of TLS, or nil in the clear.
+func (h *Handover) TLS() *tls.ConnectionState {
+	if h.c.link.tls == nil {
+		return nil
+	}
+	state := h.c.link.tls.ConnectionState()
+	return &state
+}
+
+// SetIdle tells whether the client is waited for: Shutdown closes the connection then.
+// It reports whether the server is shutting down, so that the connection must end after
+// the next answer.
+func (h *Handover) SetIdle(waiting bool) (closing bool) {
+	s := h.c.srv
+	if waiting {
+		h.c.stopUploading()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h.c.activity = active
+	if waiting {
+		h.c.activity = idle
+	}
+	return s.closing
+}
+
+// Authenticate takes the token of a request, which is "" if there is none, and returns
+// an *Error with CodeDenied if it does not suffice. It must be called for every request.
+func (h *Handover) Authenticate(token string) error {
+	c := h.c
+	if c.srv.Authenticate == nil {
+		return nil
+	}
+	c.stopUploading() // it is counted for the user
+	c.identity = nil
+	c.log = c.srv.Log.With().Str("remote", c.remote).Logger()
+	if token == "" {
+		return errNoToken
+	}
+	identity, valid := Identity(nil), false
+	if len(token) >= MinToken && len(token) <= MaxToken {
+		identity, valid = c.srv.Authenticate(token)
+	}
+	if !valid {
+		return errWrongToken
+	}
+	c.identity = identity
+	c.log = c.log.With().Str("user", identity.Name()).Logger()
+	c.markAuthenticated()
+	return nil
+}
+
+// Permit returns why the client may not do op, which is "say" or "upload", or nil.
+func (h *Handover) Permit(op string) error {
+	_, err := h.c.permitNew(op)
+	return err
+}
+
+// Refuse logs why a request is refused, charges the client's address for it if it is an
+// offence, and returns what the client is told.
+func (h *Handover) Refuse(err error) *Error {
+	told := h.c.reason(err)
+	h.c.penalize(offences[told.Code])
+	return told
+}
+
+// Say takes a text and returns the reply.
+func (h *Handover) Say(text string) (reply string, err error) {
+	if _, err := h.c.permitNew(opSay); err != nil {
+		return "", err
+	}
+	if err := h.c.srv.allowText(text); err != nil {
+		return "", err
+	}
+	if text == "" || !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
+		return "", &Error{CodeProtocol, "a message must be UTF-8, without NUL, and not empty"}
+	}
+	h.c.received(Event{Op: "say", Text: text})
+	return h.c.srv.replyTo(text), nil
+}
+
+// Err returns why the server's store can store nothing, or nil.
+func (h *Handover) Err() error { return h.c.srv.Store.Err() }
+
+// Create accepts a file and begins it, or resumes one of the same ID. With an ID it ends
+// another connection that sends the same file.
+func (h *Handover) Create(a Announcement) (*Receiving, error) {
+	c := h.c
+	u := &upload{conn: c, Announcement: a}
+	err := c.allow(opUpload, a)
+	if err != nil {
+		return nil, u.because(err)
+	}
+	old, err := c.register(u)
+	if err != nil {
+		return nil, u.because(err)
+	}
+	if err := c.startUploading(); err != nil {
+		return nil, u.because(err)
+	}
+	c.acquireFile(true)
+	if old != nil {
+		old.conn.supersede(old.number)
+	}
+	if err := c.begin(u); err != nil {
+		c.releaseFile()
+		return nil, u.because(err)
+	}
+	u.got = u.to.Offer().Size
+	return &Receiving{u}, nil
+}
+
+// MakeFolder makes a folder and those above it durable.
+func (h *Handover) MakeFolder(name string) error {
+	store, err := h.c.permitNew(opUpload)
+	if err != nil {
+		return err
+	}
+	defer h.c.srv.beginCall()()
+	if err := store.MakeFolder(h.c.ctx, name, nil); err != nil {
+		return err
+	}
+	h.c.received(Event{Op: "folder", Name: name})
+	return nil
+}
+
+// A Receiving is a file that arrives over a Handover. It must be ended by one Commit,
+// Suspend or Abort.
+type Receiving struct{ u *upload }
+
+// Offset is how many bytes of the file there are.
+func (r *Receiving) Offset() int64 { return r.u.got }
+
+// Restart drops them.
+func (r *Receiving) Restart() error {
+	if err := r.u.to.Restart(); err != nil {
+		return r.u.because(err)
+	}
+	r.u.got = 0
+	return nil
+}
+
+// ReadFrom appends what it reads until io.EOF, as long as enough comes, the token is
+// valid and the limits allow it.
+func (r *Receiving) ReadFrom(source io.Reader) (int64, error) {
+	u := r.u
+	if u.started.IsZero() {
+		u.resumed = u.got
+		u.conn.srv.uploadLog.begin(u)
+	}
+	u.received.Store(u.got)
+	in := &foreignBody{u: u, source: source, rate: rateMeter{least: u.conn.srv.limits.MinRate}}
+	defer u.conn.link.SetReadDeadline(time.Time{})
+	n, err := u.to.ReadFrom(in)
+	u.got += n
+	if in.err != nil {
+		err = in.err
+	}
+	if err != nil {
+		err = u.because(err)
+	}
+	return n, err
+}
+
+// A foreignBody reads contents that are not in messages of this protocol.
+type foreignBody struct {
+	u      *upload
+	source io.Reader
+	rate   rateMeter
+	read   int64
+	err    error // why no more of it is read
+}
+
+func (b *foreignBody) Read(p []byte) (int, error) {
+	c := b.u.conn
+	begun := time.Now()
+	c.link.SetReadDeadline(begun.Add(c.srv.limits.ProgressTimeout))
+	n, err := b.source.Read(p)
+	b.read += int64(n)
+	b.u.received.Add(int64(n))
+	inTime := b.rate.add(n, time.Since(begun))
+	switch {
+	case timedOut(err):
+		b.err = errIdle
+	case err != nil && err != io.EOF:
+		b.err = err
+	case b.u.fits(uint64(b.read), c.srv.limits.MaxSize) != nil:
+		b.err = b.u.fits(uint64(b.read), c.srv.limits.MaxSize)
+	case !inTime:
+		b.err = c.tooSlow()
+	default:
+		b.err = c.checkToken()
+	}
+	if b.err != nil {
+		err = b.err
+	}
+	return n, err
+}
+
+// Commit makes the file durable and visible if it matches want, of which an empty
+// digest is not compared.
+func (r *Receiving) Commit(want Sum) (Saved, error) {
+	u := r.u
+	if _, err := u.conn.permit(opUpload); err != nil {
+		return Saved{}, errors.Join(u.because(err), r.Abort())
+	}
+	to := u.to
+	u.to = nil
+	u.conn.srv.markComplete(u)
+	return u.conn.commit(u, to, want)
+}
+
+// Suspend ends the work on the file. If it has an ID, its bytes are kept for a later
+// Create. Abort drops them.
+func (r *Receiving) Suspend() error { r.u.conn.putAway(r.u, r.u.to.Suspend); return nil }
+func (r *Receiving) Abort() error   { r.u.conn.putAway(r.u, r.u.to.Abort); return nil }
