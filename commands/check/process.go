@@ -138,15 +138,19 @@ func (t *tail) since(n int) []byte {
 }
 
 var (
-	tracebackFile = regexp.MustCompile(`(?m)^ *File "([^"\n]+)", line (\d+)`)
-	tracebackEnd  = regexp.MustCompile(`(?m)^([A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit|Warning|error|timeout)(?::.*)?)\r?$`)
+	tracebackFile = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?m)^ *File "([^"\n]+)", line (\d+)`)
+	})
+	tracebackEnd = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?m)^([A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit|Warning|error|timeout)(?::.*)?)\r?$`)
+	})
 )
 
 // quote returns the last line of a traceback that was printed behind the first n
 // bytes, with the last file and line of the program's own in it, behind prefix; or "".
 func (t *tail) quote(n int, prefix string) string {
 	b := t.since(n)
-	ends := tracebackEnd.FindAllSubmatchIndex(b, -1)
+	ends := tracebackEnd().FindAllSubmatchIndex(b, -1)
 	if len(ends) == 0 || !bytes.Contains(b, []byte("Traceback")) {
 		return ""
 	}
@@ -157,7 +161,7 @@ func (t *tail) quote(n int, prefix string) string {
 	}
 	place := ""
 	if begin := bytes.LastIndex(b[:end[0]], []byte("Traceback")); begin >= 0 {
-		for _, m := range tracebackFile.FindAllSubmatch(b[begin:end[0]], -1) {
+		for _, m := range tracebackFile().FindAllSubmatch(b[begin:end[0]], -1) {
 			file := string(m[1])
 			if place == "" || !strings.Contains(file, "/lib/python") && !strings.HasPrefix(file, "<") {
 				place = fmt.Sprintf(" (%s, line %s)", filepath.Base(file), m[2])
