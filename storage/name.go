@@ -40,8 +40,8 @@ const (
 	// and everybody can read, so that a tree can be copied from one to another:
 	// names in Unicode normalization form C, of characters that show (no
 	// zero-width characters or variation selectors, and so no emoji joined by
-	// U+200D), whose components do not begin with a dot, end in a dot or a space,
-	// or mean a device to Windows.
+	// U+200D) that Windows does not reserve (< > : " | ? * \), whose components do
+	// not begin with a dot, end in a dot or a space, or mean a device to Windows.
 	Portable
 )
 
@@ -139,13 +139,22 @@ func misleading(r rune) string {
 
 // windowsFault says what keeps Windows from storing a name, or "".
 func windowsFault(name string) string {
-	if i := strings.IndexAny(name, `<>:"|?*\`); i >= 0 {
-		return fmt.Sprintf("it contains %q, which Windows reserves", name[i])
+	if reason := reservedFault(name); reason != "" {
+		return reason
 	}
 	for c := range strings.SplitSeq(name, "/") {
 		if reason := windowsComponentFault(c); reason != "" {
 			return reason
 		}
+	}
+	return ""
+}
+
+// reservedFault says which character of a name Windows reserves, or "": C:\x would lead
+// to another place there.
+func reservedFault(name string) string {
+	if i := strings.IndexAny(name, `<>:"|?*\`); i >= 0 {
+		return fmt.Sprintf("it contains %q, which Windows reserves", name[i])
 	}
 	return ""
 }
@@ -162,11 +171,13 @@ func windowsComponentFault(c string) string {
 	return ""
 }
 
-// portableFault says what some system would make of a name, or "". What Windows
-// alone reserves is fine elsewhere.
+// portableFault says what some system would make of a name, or "".
 func portableFault(name string) string {
 	if !norm.NFC.IsNormalString(name) {
 		return "it is not in Unicode normalization form C"
+	}
+	if reason := reservedFault(name); reason != "" {
+		return reason
 	}
 	for _, r := range name {
 		if isInvisible(r) {

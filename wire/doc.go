@@ -114,9 +114,9 @@
 //   - that its system cannot store.
 //
 // A server may be told to refuse also those that some other system could not store:
-// names not in form NFC, with characters that are invisible, with components that
-// begin with a dot or end in a dot or a space, or that denote a device on Windows.
-// The text says which rule it is. The server stores all other names unchanged.
+// names not in form NFC, with characters that are invisible or that Windows reserves
+// (< > : " | ? * \), with components that begin with a dot or end in a dot or a space,
+// or that denote a device on Windows. The text says which rule it is. The server stores all other names unchanged.
 //
 // The fields of an announcement are size (absent if the client does not know
 // it), id (absent if it cannot be resumed), allocated, mtime, mode, folders,

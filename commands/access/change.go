@@ -174,7 +174,7 @@ func Revoke(file, name string) error {
 
 // edit changes the lines of a tokens file, of which those of users are known by name.
 func edit(file string, change func(lines [][]byte, at map[string]int) ([][]byte, error)) error {
-	err := atomicfile.Change(file, 0o600, checkTokens, func(old []byte) ([]byte, error) {
+	err := atomicfile.Change(file, 0o600, func(fi fs.FileInfo) error { return checkTokens(file, fi) }, func(old []byte) ([]byte, error) {
 		_, err := parseUsers(old)
 		if err != nil && err != errNoUsers {
 			return nil, err

@@ -127,7 +127,7 @@ func readUsers(file string) (*users, error) {
 	defer f.Close()
 	fi, err := f.Stat()
 	if err == nil {
-		err = checkTokens(fi)
+		err = checkTokens(file, fi)
 	}
 	if err != nil {
 		return nil, err
@@ -147,15 +147,15 @@ func readUsers(file string) (*users, error) {
 	return all, nil
 }
 
-// checkTokens checks what a tokens file is before it is read.
-func checkTokens(fi fs.FileInfo) error {
+// checkTokens checks what a tokens file is, and where, before it is read.
+func checkTokens(file string, fi fs.FileInfo) error {
 	switch {
 	case !fi.Mode().IsRegular():
 		return errNotTokens
 	case fi.Mode().Perm()&0o022 != 0 && runtime.GOOS != "windows":
 		return errWritable
 	}
-	return nil
+	return checkPlace(file, fi)
 }
 
 // nobody is a line of its own in a file that lists no users on purpose. Any other file

@@ -35,6 +35,7 @@ var refusedNames = []struct {
 	{syscall.ENOTDIR, "it leads through a file here"},
 	{syscall.ENAMETOOLONG, "it is too long for the server's filesystem"},
 	{syscall.EILSEQ, "it has characters that the server's filesystem cannot keep"},
+	{syscall.EXDEV, "it is on another filesystem here, to which no finished file can be moved"},
 }
 
 // umask returns the process's file mode creation mask. umask(2) can read it

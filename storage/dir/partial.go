@@ -322,6 +322,10 @@ func (d *Store) explain(name string, err error) error {
 			return &storage.NameError{Name: name, Reason: refused.reason}
 		}
 	}
+	// Package os has no name for this error of an os.Root.
+	if _, outside := d.os.root.Lstat(".."); errors.Is(err, errors.Unwrap(outside)) {
+		return &storage.NameError{Name: name, Reason: "it leads out of the store by a symlink"}
+	}
 	for _, full := range noSpace {
 		if errors.Is(err, full) {
 			return fmt.Errorf("%w: %w", storage.ErrNoSpace, err)

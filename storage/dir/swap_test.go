@@ -107,3 +107,41 @@ func TestFilesystemRefusesName(t *testing.T) {
 		}
 	}
 }
+
+// What leads to another filesystem or out of the store is the name's fault, and not
+// the server's.
+func TestNameLeadsElsewhere(t *testing.T) {
+	check := func(what string, err error, reason string) {
+		t.Helper()
+		var bad *storage.NameError
+		if !errors.As(err, &bad) || !strings.Contains(bad.Reason, reason) {
+			t.Errorf("%s: error %v", what, err)
+		}
+	}
+	d, w := watchDir(t, t.TempDir(), storage.Rename)
+	w.before = func(call string) error {
+		if op, _, _ := strings.Cut(call, " "); op == "link" || op == "move" || op == "name" {
+			return syscall.EXDEV
+		}
+		return nil
+	}
+	if _, err := upload(d, "other/f", "new"); !errors.Is(err, storage.ErrDegraded) {
+		t.Errorf("the first time: %v", err)
+	}
+	_, err := upload(d, "other/f", "new")
+	check("another filesystem", err, "another filesystem")
+
+	folder := t.TempDir()
+	d, _ = watchDir(t, folder, storage.Rename)
+	mustUpload(t, d, "folder/a", "new") // so that it is known
+	name := filepath.Join(folder, "folder")
+	if err := errors.Join(os.Rename(name, name+".old"), os.Symlink(t.TempDir(), name)); err != nil {
+		t.Fatal(err)
+	}
+	_, err = upload(d, "folder/b", "new")
+	check("a file outside", err, "leads out of the store")
+	check("a folder outside", d.MakeFolder(t.Context(), "folder/sub", nil), "not a folder here")
+	if err := d.Err(); err != nil {
+		t.Errorf("the store failed: %v", err)
+	}
+}

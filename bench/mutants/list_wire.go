@@ -1,0 +1,68 @@
+package main
+
+// ofWire are the steps of the protocol's server and client.
+var ofWire = []mutant{
+	// Who may send.
+	{"a token comes first", "wire/server_conn.go", "case isNew && c.srv.Authenticate != nil:\n\t\treturn requestToken, nil\n", "", "TestTokenFirst|TestBadToken"},
+	{"a wrong token", "wire/server_auth.go", "if !valid {\n\t\t\treturn errWrongToken\n\t\t}\n", "if !valid {\n\t\t\treturn nil\n\t\t}\n", "TestBadToken|TestAuthAnswers"},
+	{"a token in the clear", "wire/server_auth.go", "case c.link.tls == nil:\n\t\treturn errTokenInClear // others may have read it\n", "", "TestTokenInTheClear|TestPlainRefused"},
+	{"the length of a token", "wire/server_auth.go", "if len(token) >= MinToken && len(token) <= MaxToken {", "if true {", "TestBadToken|TestAuthAnswers"},
+	{"a token that was revoked", "wire/server_auth.go", "case !c.identity.Valid():\n\t\treturn errRevoked\n", "", "TestRevoked"},
+	{"a token that is revoked within contents", "wire/server_upload.go", "b.err = b.c.checkToken() // it may have been revoked meanwhile", "b.err = nil", "TestRevoked"},
+	{"the right to say", "wire/server_conn.go", "_, err := c.permit(opSay)", "var err error", "TestForbidden|TestUsers"},
+	{"the right to upload ahead of contents", "wire/server_upload.go", "_, err := c.permit(op)\n\treturn err\n}", "return nil\n}", "TestForbidden|TestUsers"},
+	{"the right to upload still holds at the end", "wire/server_upload.go", "_, err = c.permit(opUpload)\n\tif u.Size", "if u.Size", "TestRevoked|TestForbidden"},
+	{"TLS", "wire/server_tls.go", "return 0, c.refusePlain(first)", "return first, nil", "TestPlainRefused"},
+	{"TLS 1.3", "wire/tls.go", "config.MinVersion = tls.VersionTLS13\n", "", "TestOldTLS"},
+	{"the end of TLS", "wire/tls.go", "if err == io.EOF {\n\t\terr = errCut // between two records crypto/tls would accept it\n\t}\n", "", "TestServerCutOverTLS|TestEveryCutOverTLS"},
+	{"a page's HTTP", "wire/server_conn.go", "if err == nil {\n\t\terr = c.refuseHTTP(first)\n\t}\n", "", "TestHTTPRefused|TestHTTPInTheClear"},
+	{"a ping without a token", "wire/server_conn.go", "c.tell(errDenied, 0)\n", "", "TestPing|TestPingOverTLS|TestTokenFirst|TestBadToken"},
+
+	// Limits.
+	{"connections", "wire/server_admission.go", "return errFull\n}", "return nil\n}", "TestMaxConns"},
+	{"connections of an address", "wire/server_admission.go", "case c.source.IsValid() && a.from[c.source] >= s.limits.MaxConnsPerIP:", "case false:", "TestMaxConnsPerIP"},
+	{"connections without a token", "wire/server_admission.go", "if s.admitted.unauthenticated.Len() >= s.limits.MaxUnauthenticated {\n\t\ts.evictLocked()\n\t}\n", "", "TestMaxUnauthenticated"},
+	{"time without a token", "wire/server_admission.go", "c.link.deadline.Store(time.Now().Add(s.limits.AuthTimeout).UnixNano())\n", "", "TestAuthTimeout"},
+	{"time to be told of a rejection", "wire/server_admission.go", "c.link.deadline.Store(time.Now().Add(rejectTime).UnixNano())\n", "", "TestTurnedAway|TestTurnedAwayOverTLS"},
+	{"how many are told of a rejection", "wire/server_admission.go", "if a.rejecting >= maxRejecting {", "if false {", "TestTurnedAway|TestMaxConns|TestTurnedAwayOverTLS"},
+	{"connections that upload", "wire/server_admission.go", "if s.admitted.uploads[who] >= s.limits.MaxUploads {", "if false {", "TestMaxUploads|TestMaxUploadsOfUser"},
+	{"penalties", "wire/server_penalty.go", "p.until = p.due\n\treturn true", "return true", "TestPenalties"},
+	{"how long a penalty is", "wire/server_penalty.go", "if most := now.Add(maxPenalty); p.due.After(most) {", "if most := now.Add(maxPenalty); false {", "TestPenalties|TestPenaltyIsForgotten"},
+	{"how many penalties", "wire/server_penalty.go", "return len(t.of) < maxOffenders", "return true", "TestPenaltyTable"},
+	{"the size of a file that is announced", "wire/server_upload.go", "case a.Size > limit:\n\t\treturn tooLarge(limit)\n", "", "TestRefusals|TestHugeRefusedData"},
+	{"the size of a stream", "wire/server_upload.go", "case size > uint64(limit-u.got):\n\t\treturn tooLarge(limit)\n", "", "TestRefusals|TestHugeBlobIsRefused"},
+	{"contents that were not announced", "wire/server_upload.go", "case u.Size >= 0 && size > uint64(u.Size-u.got):", "case false:", "TestRefusals"},
+	{"files ahead", "wire/server_upload.go", "case len(c.uploads) >= MaxAhead:", "case false:", "TestAnnouncedAhead"},
+	{"the length of a name", "wire/server_upload.go", "case len(a.Name) > MaxName:\n\t\treturn errLongName\n", "", "TestRefusals|TestAnnouncementFields"},
+	{"the length of an id", "wire/announcement.go", "len(a.ID) > MaxID {", "false {", "TestAnnouncementFields|TestMalformedFields"},
+	{"the length of a message", "wire/server_conn.go", "len(text) > limit {", "false {", "TestMaxMessage"},
+	{"the length of a String", "wire/frame.go", "if h.IsString() && h.Size > longest {", "if false {", "TestReadHeaderErrors"},
+	{"refused bytes that are read", "wire/server_upload.go", "case size > maxDiscard:\n\t\treturn errRefused\n", "", "TestHugeRefusedData"},
+	{"files that are open", "wire/server_files.go", "if s.sharedFiles >= s.limits.MaxOpen {\n\t\t\treturn false\n\t\t}\n", "", "TestMaxOpen"},
+	{"calls of the store", "wire/server_files.go", "s.calls <- struct{}{}\n\treturn func() { <-s.calls }", "return func() {}", "TestMaxOpen|TestLate"},
+	{"answers that a connection owes", "wire/server_replies.go", "len(o.owed) >= maxOwed || ", "", "TestNoMoreThanOwed"},
+	{"bytes of answers that all owe", "wire/server_held.go", "if h.all.Load() >= maxHeld {\n\t\treturn freeHeld\n\t}\n", "", "TestHeldInAll"},
+	{"bytes of answers that a connection owes", "wire/server_held.go", "return maxOwedBytes", "return 1 << 40", "TestManyLongRepliesOwed|TestNoMoreThanOwed"},
+	{"the least rate", "wire/server_upload.go", "case !inTime:\n\t\tb.err = b.c.tooSlow()\n", "", "TestMinRate"},
+	{"the rate of a reader", "wire/link.go", "|| !timedOut(err) || !rate.add(m, time.Since(begun)) {", "|| !timedOut(err) {", "TestSlowReader"},
+	{"a write that stalls", "wire/link.go", "if err == nil || !alive ||", "if err == nil ||", "TestWriteStall|TestSlowReader"},
+	{"time for a header", "wire/server_conn.go", "c.link.limitTotal(c.srv.limits.HeaderTimeout)\n\tb, err", "b, err", "TestHeaderTimeout"},
+	{"time for contents", "wire/server_upload.go", "c.link.limitEach(c.srv.limits.ProgressTimeout)\n\t_, err := u.to.ReadFrom(b)", "_, err := u.to.ReadFrom(b)", "TestProgressTimeout"},
+	{"time between messages", "wire/server_conn.go", "until = time.Now().Add(s.limits.IdleTimeout)", "", "TestIdleTimeout"},
+	{"a panic ends one connection", "wire/server_conn.go", "defer c.recoverPanic()\n\tdefer c.close()", "defer c.close()", "TestPanicEndsOneConnection"},
+
+	// What is said is true.
+	{"the size at the end is the one announced", "wire/server_upload.go", "if u.Size >= 0 && u.Size != want.Size {", "if false {", "TestRefusals|TestCounted|TestEndWithLastBytes"},
+	{"RESTART behind contents", "wire/server_upload.go", "if u.got != u.to.Offer().Size {", "if false {", "TestResumeProtocolErrors"},
+	{"a digest is whole", "wire/control.go", "if err != nil || len(digest) != d.New().Size() {", "if err != nil {", "TestMalformedFields|TestProtocolErrors|TestDigests"},
+	{"two files of a name in a row are answered in a row", "wire/server_replies.go", " || o.owesLocked(name)) {", ") {", "TestSameNameInOrder"},
+	{"replace waits for the file before", "wire/server_upload.go", "c.publishing.Wait()\n\treturn true\n}", "return true\n}", "TestReplaceWaits"},
+	{"an id is of one connection", "wire/server_upload.go", "if err := c.srv.awaitClaim(u); err != nil {\n\t\t\treturn err\n\t\t}\n", "u.claim.turn <- struct{}{}\n", "TestWaiterGivesUp|TestTakeoverOfTheStuck|TestTakeoverChain"},
+	{"an id is of one user", "wire/server_takeover.go", "key := claimKey{c.user(), u.ID}", "key := claimKey{\"\", u.ID}", "TestNoTakeoverOfOthers"},
+	{"a cut is no end of a file", "wire/server_upload.go", "b.err = unexpected(err)", "b.err = nil", "TestEveryCut|TestInterrupted"},
+	{"no control bytes in a field", "wire/control.go", "strings.ReplaceAll(value, \"\\x00\", \"\")", "value", "TestRefusals|TestFields"},
+	{"a server that shuts down begins nothing", "wire/server_files.go", "if c.srv.isClosing() {\n\t\treturn nil, errShutdown\n\t}\n", "", "TestShutdownAhead|TestLate|TestShutdownLetsUploadsFinish"},
+
+	// The client.
+	{"the client's certificate check", "wire/client_tls.go", "if err := l.handshake(ctx, timeout); err != nil {", "if err := l.handshake(ctx, timeout); err != nil && false {", "TestPlainRefused|TestHandshakeTimeoutOfClient|TestNoCertificate"},
+}

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"go/parser"
+	"go/token"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestMatch sees to it that every step is still where the list says, and that what
+// takes its place is Go.
+func TestMatch(t *testing.T) {
+	steps := map[string]bool{}
+	for _, m := range mutants() {
+		if steps[m.file+m.step] {
+			t.Errorf("%s: %s is there twice", m.file, m.step)
+		}
+		steps[m.file+m.step] = true
+		text, err := os.ReadFile(filepath.Join("../..", filepath.FromSlash(m.file)))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		mutated, err := m.apply(text)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if _, err := parser.ParseFile(token.NewFileSet(), m.file, mutated, 0); err != nil {
+			t.Errorf("%s: %v", m.step, err)
+		}
+		for name := range strings.SplitSeq(strings.TrimSuffix(strings.TrimPrefix(second(m.command()), "^("), ")$"), "|") {
+			if !isTest(t, first(m.command()), name) {
+				t.Errorf("%s: no test is called %s", m.step, name)
+			}
+		}
+	}
+	if n := len(mutants()); n < 60 {
+		t.Errorf("%d steps", n)
+	}
+}
+
+func first(a, _ string) string  { return a }
+func second(_, b string) string { return b }
+
+// isTest reports whether a folder of the repository has a test.
+func isTest(t *testing.T, folder, name string) bool {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join("../..", folder, "*_test.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	is := regexp.MustCompile(`(?m)^func ` + regexp.QuoteMeta(name) + `\(`)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if is.Match(text) {
+			return true
+		}
+	}
+	return false
+}
+
+// TestOutcomes tries a module of its own, so that what survives is told as that.
+func TestOutcomes(t *testing.T) {
+	if _, err := exec.LookPath("go"); err != nil {
+		t.Skip(err)
+	}
+	root := t.TempDir()
+	for name, text := range map[string]string{
+		"go.mod":      "module m\n\ngo 1.26\n",
+		"a/a.go":      "package a\n\nfunc Half(n int) int {\n\tif n < 0 {\n\t\treturn 0\n\t}\n\treturn n / 2\n}\n",
+		"a/a_test.go": "package a\n\nimport \"testing\"\n\nfunc TestHalf(t *testing.T) {\n\tif Half(4) != 2 {\n\t\tt.Error()\n\t}\n}\n",
+	} {
+		file := filepath.Join(root, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct {
+		old, new, tests string
+		want            outcome
+	}{
+		{"n / 2", "n", "TestHalf", killed},
+		{"n < 0", "false", "TestHalf", survived},
+		{"n / 2", "m", "TestHalf", broken},
+		{"n / 2", "n", "TestNone", broken},
+		{"return", "return", "TestHalf", broken},
+	} {
+		got, _, err := try(root, mutant{"step", "a/a.go", tt.old, tt.new, tt.tests}, time.Minute)
+		if err != nil || got != tt.want {
+			t.Errorf("%q for %q: %s, %v, want %s", tt.new, tt.old, got, err, tt.want)
+		}
+	}
+}
