@@ -64,6 +64,7 @@ var mayImport = map[string][]string{
 var testsMayImport = map[string][]string{
 	"commands/access":   {"commands/terminal/terminaltest", "storage/..."},
 	"commands/terminal": {"commands/terminal/terminaltest"},
+	"commands/web":      {"storage/..."},
 	"storage/dir":       {"storage/storagetest"},
 	"storage/s3":        {"storage/s3/s3test", "storage/storagetest"},
 }

@@ -1,13 +1,20 @@
 package commands
 
 import (
+	"crypto/rand"
+	"crypto/tls"
+	"encoding/base64"
+	"fmt"
 	"net"
+	"net/netip"
+	"os"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/labnet/labnet/commands/problem"
 	"github.com/labnet/labnet/commands/web"
+	"github.com/labnet/labnet/wire"
 )
 
 // httpOptions are the flags of serve that are about HTTP.
@@ -49,5 +56,38 @@ func (o *serveOptions) front() *web.Front {
 	if host, _, err := net.SplitHostPort(o.listen); err == nil && host != "" {
 		hosts = append(hosts, host)
 	}
-	return web.New(web.Options{Hosts: hosts, HeaderTimeout: o.limits.HeaderTimeout, IdleTimeout: o.limits.IdleTimeout})
+	return web.New(web.Options{
+		Hosts: hosts, HeaderTimeout: o.limits.HeaderTimeout, IdleTimeout: o.limits.IdleTimeout,
+		PartialTTL: o.keep.PartialTTL, Boot: boot(),
+	})
+}
+
+// boot names the time since the system was started. Where that cannot be known, it
+// names this process.
+func boot() string {
+	if id, err := os.ReadFile("/proc/sys/kernel/random/boot_id"); err == nil {
+		return strings.TrimSpace(string(id))
+	}
+	return rand.Text()
+}
+
+// curlLine is how a person with curl sends a file to an address of a server that has a
+// certificate, with nothing but the server's key to trust.
+func (o *serveOptions) curlLine(addr net.Addr, cert *tls.Certificate, tokens bool) string {
+	host, port, err := net.SplitHostPort(addr.String())
+	if err != nil || cert.Leaf == nil {
+		return ""
+	}
+	switch ip, err := netip.ParseAddr(host); {
+	case len(o.http.hosts) > 0:
+		host = o.http.hosts[0]
+	case err == nil && ip.IsUnspecified():
+		host = "HOST"
+	}
+	user := ""
+	if tokens {
+		user = "-u :TOKEN "
+	}
+	key := base64.StdEncoding.EncodeToString(wire.KeySum(cert.Leaf))
+	return fmt.Sprintf("curl -fT FILE %s-k --pinnedpubkey sha256//%s https://%s/", user, key, net.JoinHostPort(host, port))
 }

@@ -315,7 +315,13 @@ func serveUntilDone(ctx context.Context, signals *serverSignals, con *terminal.C
 		commands.Finish(drain)
 	})
 	for _, l := range listeners {
-		log.Info().Stringer("address", l.Addr()).Str("store", o.store).Msg("listening")
+		line := log.Info().Stringer("address", l.Addr()).Str("store", o.store)
+		if srv.HTTP != nil && certificate != nil {
+			if cert, err := certificate(); err == nil {
+				line.Str("curl", o.curlLine(l.Addr(), cert, users != nil))
+			}
+		}
+		line.Msg("listening")
 		if o.isExposed(l.Addr()) {
 			log.Warn().Stringer("address", l.Addr()).Bool("tls", o.tls.on).Msg("insecure: whoever reaches this address can send files")
 		}

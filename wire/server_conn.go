@@ -335,7 +335,7 @@ func (c *conn) received(e Event) {
 // beat tells the client that the server is still at work.
 func (c *conn) beat() {
 	c.heart.working(func() {
-		if !c.bare {
+		if !c.bare && !c.handedOver {
 			c.out.addControl(Control{Word: wordWait})
 		}
 	})
@@ -355,9 +355,13 @@ func (c *conn) drain() {
 // only the connection in which it occurs.
 func (c *conn) recoverPanic() {
 	if p := recover(); p != nil {
-		c.log.Error().Str("panic", fmt.Sprint(p)).Bytes("stack", debug.Stack()).Msg("a panic ended a connection")
+		c.logPanic(p)
 		c.out.fail(net.ErrClosed)
 	}
+}
+
+func (c *conn) logPanic(p any) {
+	c.log.Error().Str("panic", fmt.Sprint(p)).Bytes("stack", debug.Stack()).Msg("a panic ended a connection")
 }
 
 // end tells the client why the connection ends, unless the client ended it, and

@@ -2,7 +2,6 @@ package wire
 
 import (
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -30,9 +29,16 @@ func (c *conn) handOver() error {
 	return errHandedOver
 }
 
+// A HalfCloser is a connection whose two streams can end separately, so that the last
+// answer is not lost with what the client still sends.
+type HalfCloser interface {
+	net.Conn
+	CloseWrite() error
+}
+
 // Conn is the connection, with what was received of it so far still to be read. A read
 // is limited by its deadlines alone, a write also by ProgressTimeout and MinRate.
-func (h *Handover) Conn() net.Conn { return handedConn{&h.c.link} }
+func (h *Handover) Conn() HalfCloser { return handedConn{&h.c.link} }
 
 type handedConn struct{ *link }
 
@@ -41,6 +47,8 @@ func (c handedConn) Close() error {
 	c.closeNotify()
 	return c.link.Close()
 }
+
+func (c handedConn) CloseWrite() error { return c.closeWrite() }
 
 // TLS returns the state of TLS, or nil in the clear.
 func (h *Handover) TLS() *tls.ConnectionState {
@@ -67,6 +75,16 @@ func (h *Handover) SetIdle(waiting bool) (closing bool) {
 	}
 	return s.closing
 }
+
+// LimitBody has the rest of a request arrive within ProgressTimeout, unless a Receiving
+// reads it, which may take longer. It must be called for every request.
+func (h *Handover) LimitBody() {
+	h.c.link.SetReadDeadline(time.Now().Add(h.c.srv.limits.ProgressTimeout))
+}
+
+// Panicked logs a panic that ends the connection, and must be called by the function
+// that recovers it.
+func (h *Handover) Panicked(p any) { h.c.logPanic(p) }
 
 // Authenticate takes the token of a request, which is "" if there is none, and returns
 // an *Error with CodeDenied if it does not suffice. It must be called for every request.
@@ -151,6 +169,7 @@ func (h *Handover) Create(a Announcement) (*Receiving, error) {
 		return nil, u.because(err)
 	}
 	u.got = u.to.Offer().Size
+	c.uploads = append(c.uploads, u) // for abandon, after a panic
 	return &Receiving{u}, nil
 }
 
@@ -194,9 +213,11 @@ func (r *Receiving) ReadFrom(source io.Reader) (int64, error) {
 	}
 	u.received.Store(u.got)
 	in := &foreignBody{u: u, source: source, rate: rateMeter{least: u.conn.srv.limits.MinRate}}
-	defer u.conn.link.SetReadDeadline(time.Time{})
 	n, err := u.to.ReadFrom(in)
 	u.got += n
+	if err == nil { // all of it has come
+		u.conn.link.SetReadDeadline(time.Time{})
+	}
 	if in.err != nil {
 		err = in.err
 	}
@@ -246,15 +267,19 @@ func (b *foreignBody) Read(p []byte) (int, error) {
 func (r *Receiving) Commit(want Sum) (Saved, error) {
 	u := r.u
 	if _, err := u.conn.permit(opUpload); err != nil {
-		return Saved{}, errors.Join(u.because(err), r.Abort())
+		r.Abort()
+		return Saved{}, u.because(err)
 	}
 	to := u.to
 	u.to = nil
+	r.forget()
 	u.conn.srv.markComplete(u)
 	return u.conn.commit(u, to, want)
 }
 
+func (r *Receiving) forget() { r.u.conn.uploads = nil }
+
 // Suspend ends the work on the file. If it has an ID, its bytes are kept for a later
 // Create. Abort drops them.
-func (r *Receiving) Suspend() error { r.u.conn.putAway(r.u, r.u.to.Suspend); return nil }
-func (r *Receiving) Abort() error   { r.u.conn.putAway(r.u, r.u.to.Abort); return nil }
+func (r *Receiving) Suspend() { r.forget(); r.u.conn.putAway(r.u, r.u.to.Suspend) }
+func (r *Receiving) Abort()   { r.forget(); r.u.conn.putAway(r.u, r.u.to.Abort) }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"mime"
 	"mime/multipart"
+	"net"
 	"net/http"
 	"net/url"
 	"path"
@@ -72,11 +73,10 @@ func (x *exchange) isEncoded() bool {
 
 // stored answers that a file is safe.
 func (x *exchange) stored(got receipt) {
-	where := path.Join("/", got.Name)
-	x.Header().Set("Content-Location", (&url.URL{Path: where}).String())
+	x.locate(got.Name)
 	if x.r.Header.Get("Want-Repr-Digest") != "" || got.Compared != nil {
 		if sum, err := hex.DecodeString(got.SHA256); err == nil && len(sum) > 0 {
-			x.Header().Set("Repr-Digest", "sha-256=:"+base64.StdEncoding.EncodeToString(sum)+":")
+			x.Header().Set("Repr-Digest", reprDigest(sum))
 		}
 	}
 	status := http.StatusCreated
@@ -84,6 +84,16 @@ func (x *exchange) stored(got receipt) {
 		status = http.StatusOK
 	}
 	x.json(status, got)
+}
+
+// locate tells under which name a file is stored.
+func (x *exchange) locate(name string) {
+	x.Header().Set("Content-Location", (&url.URL{Path: path.Join("/", name)}).String())
+}
+
+// reprDigest writes a SHA-256 as RFC 9530 does.
+func reprDigest(sum []byte) string {
+	return "sha-256=:" + base64.StdEncoding.EncodeToString(sum) + ":"
 }
 
 // receive stores a file of size bytes, or of as many as come if that is negative.
@@ -134,7 +144,8 @@ func cutOff(err error) error {
 	if _, told := errors.AsType[*wire.Error](err); told {
 		return err
 	}
-	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+	_, network := errors.AsType[net.Error](err)
+	if network || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 		return &wire.Error{Code: wire.CodeMismatch, Text: "the contents ended before their announced length"}
 	}
 	return err
@@ -181,6 +192,7 @@ func (x *exchange) text() {
 func (x *exchange) form(parts *multipart.Reader) {
 	var all []receipt
 	for {
+		x.h.LimitBody()
 		part, err := parts.NextRawPart()
 		switch {
 		case err == io.EOF && len(all) > 0:

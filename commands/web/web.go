@@ -28,6 +28,10 @@ type Options struct {
 	Hosts []string
 	// HeaderTimeout and IdleTimeout are as in wire.Limits.
 	HeaderTimeout, IdleTimeout time.Duration
+	// PartialTTL is how long an interrupted upload is kept, or not positive if none is.
+	PartialTTL time.Duration
+	// Boot is different once the system was started again, or "" if that cannot be told.
+	Boot string
 }
 
 // A Front serves the connections that a wire.Server hands over. Its methods are safe for
@@ -39,6 +43,7 @@ type Front struct {
 	handed  chan net.Conn
 	closed  chan struct{}
 	serving sync.WaitGroup
+	done    doneList
 }
 
 // New returns a Front, which the caller must Close once no connection is handed over any
@@ -57,7 +62,9 @@ func New(o Options) *Front {
 		ConnState: func(c net.Conn, state http.ConnState) {
 			switch state {
 			case http.StateIdle:
-				c.(*handedOver).SetIdle(true)
+				if c.(*handedOver).SetIdle(true) {
+					c.Close()
+				}
 			case http.StateActive:
 				c.(*handedOver).SetIdle(false)
 			}
@@ -75,7 +82,7 @@ func (discard) Write(p []byte) (int, error) { return len(p), nil }
 
 // Serve serves a connection to its end.
 func (f *Front) Serve(h *wire.Handover) {
-	c := &handedOver{Conn: h.Conn(), Handover: h, ended: make(chan struct{})}
+	c := &handedOver{HalfCloser: h.Conn(), Handover: h, ended: make(chan struct{})}
 	select {
 	case f.handed <- c:
 		<-c.ended
@@ -112,14 +119,14 @@ func (listener) Close() error   { return nil }
 
 // A handedOver connection tells when net/http has closed it.
 type handedOver struct {
-	net.Conn
+	wire.HalfCloser
 	*wire.Handover
 	once  sync.Once
 	ended chan struct{}
 }
 
 func (c *handedOver) Close() error {
-	err := c.Conn.Close()
+	err := c.HalfCloser.Close()
 	c.once.Do(func() { close(c.ended) })
 	return err
 }
@@ -128,9 +135,16 @@ func (c *handedOver) Close() error {
 func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := r.Context().Value(handoverKey{}).(*wire.Handover)
 	x := &exchange{ResponseWriter: w, r: r, h: h}
+	defer func() {
+		if p := recover(); p != nil {
+			h.Panicked(p)
+			panic(http.ErrAbortHandler) // ends the connection
+		}
+	}()
 	if h.SetIdle(false) {
 		w.Header().Set("Connection", "close")
 	}
+	h.LimitBody()
 	secure(w.Header())
 	if !f.knows(r.Host) {
 		x.fail(&wire.Error{Code: wire.CodeForbidden, Text: "this server is not called " + r.Host}, "name it with serve --http-host, or use its IP address")
@@ -150,6 +164,8 @@ func (f *Front) route(x *exchange) {
 	switch {
 	case path == "/healthz" && reads:
 		x.health()
+	case strings.HasPrefix(path, tusPath) && method != http.MethodPut:
+		f.tus(x)
 	case method == http.MethodPut:
 		x.authorized(x.put)
 	case method == http.MethodPost && path == "/":

@@ -1,0 +1,101 @@
+package web_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"math/big"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/labnet/labnet/commands/web"
+	"github.com/labnet/labnet/wire"
+)
+
+const token = "a token of enough bytes to be valid"
+
+// alice may only upload.
+type alice struct{ store wire.Store }
+
+func (alice) Name() string { return "alice" }
+func (alice) Valid() bool  { return true }
+func (a alice) Permit(op string) (wire.Store, error) {
+	if op != "upload" {
+		return nil, &wire.Error{Code: wire.CodeForbidden, Text: "alice may not " + op}
+	}
+	return a.store, nil
+}
+
+func certificate(t *testing.T) *tls.Certificate {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	must(t, err)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	must(t, err)
+	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
+
+// TestTokens: nothing but the server's health is told without a valid token, and guessing
+// costs the client's address a penalty.
+func TestTokens(t *testing.T) {
+	own := certificate(t)
+	w := start(t, func(s *wire.Server, _ *web.Options) {
+		s.Certificate = func() (*tls.Certificate, error) { return own, nil }
+		s.Authenticate = func(got string) (wire.Identity, bool) {
+			return alice{s.Store}, got == token
+		}
+	})
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+	defer client.CloseIdleConnections()
+	do := func(method, path string, adapt func(*http.Request)) int {
+		t.Helper()
+		r, err := http.NewRequest(method, "https://"+w.addr+path, strings.NewReader("hello"))
+		must(t, err)
+		r.Header.Set("Content-Type", "text/plain")
+		adapt(r)
+		a, err := client.Do(r)
+		must(t, err)
+		defer a.Body.Close()
+		io.Copy(io.Discard, a.Body)
+		return a.StatusCode
+	}
+	bearer := func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+token) }
+	for _, test := range []struct {
+		name, method, path string
+		adapt              func(*http.Request)
+		status             int
+	}{
+		{"bearer", "PUT", "/a", bearer, http.StatusCreated},
+		{"basic", "PUT", "/b", func(r *http.Request) { r.SetBasicAuth("any", token) }, http.StatusCreated},
+		{"no right", "POST", "/", bearer, http.StatusForbidden},
+		{"health", "GET", "/healthz", func(*http.Request) {}, http.StatusOK},
+		{"wrong", "PUT", "/c", func(r *http.Request) { r.SetBasicAuth("", token+"x") }, http.StatusUnauthorized},
+		{"none, by tus", "POST", "/tus/", func(r *http.Request) { r.Header.Set("Tus-Resumable", "1.0.0") }, http.StatusUnauthorized},
+	} {
+		if got := do(test.method, test.path, test.adapt); got != test.status {
+			t.Errorf("%s: %d, want %d", test.name, got, test.status)
+		}
+	}
+	w.wantFiles("a", "hello", "b", "hello")
+	client.CloseIdleConnections()
+	refused := false
+	for range 10 {
+		r, err := http.NewRequest("PUT", "https://"+w.addr+"/d", strings.NewReader("hello"))
+		must(t, err)
+		r.SetBasicAuth("", token+"x")
+		a, err := client.Do(r)
+		if err != nil || a.StatusCode != http.StatusUnauthorized {
+			refused = true // before its request was looked at
+			break
+		}
+		a.Body.Close()
+	}
+	if !refused {
+		t.Error("guessing was not a penalty")
+	}
+}
