@@ -1,10 +1,13 @@
 package main
 
 import (
+	"go/ast"
 	"go/parser"
 	"go/token"
+	"go/types"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -31,7 +34,7 @@ func TestMatch(t *testing.T) {
 			t.Error(err)
 			continue
 		}
-		if _, err := parser.ParseFile(token.NewFileSet(), m.file, mutated, 0); err != nil {
+		for _, err := range unused(m.file, mutated) {
 			t.Errorf("%s: %v", m.step, err)
 		}
 		for name := range strings.SplitSeq(strings.TrimSuffix(strings.TrimPrefix(second(m.command()), "^("), ")$"), "|") {
@@ -44,6 +47,38 @@ func TestMatch(t *testing.T) {
 		t.Errorf("%d steps", n)
 	}
 }
+
+// unused returns why a file does not compile, as far as it shows in the file alone:
+// because of something unused, that is.
+func unused(name string, text []byte) (errs []error) {
+	files := token.NewFileSet()
+	file, err := parser.ParseFile(files, name, text, 0)
+	if err != nil {
+		return []error{err}
+	}
+	config := types.Config{Importer: empty{}, Error: func(err error) {
+		if strings.Contains(err.Error(), "not used") {
+			errs = append(errs, err)
+		}
+	}}
+	config.Check("p", files, []*ast.File{file}, nil)
+	return errs
+}
+
+// empty imports packages without anything in them.
+type empty struct{}
+
+func (empty) Import(name string) (*types.Package, error) {
+	base := path.Base(name)
+	if version.MatchString(base) {
+		base = path.Base(path.Dir(name))
+	}
+	p := types.NewPackage(name, strings.TrimPrefix(base, "go-"))
+	p.MarkComplete()
+	return p, nil
+}
+
+var version = regexp.MustCompile(`^v[0-9]+$`)
 
 func first(a, _ string) string  { return a }
 func second(_, b string) string { return b }
