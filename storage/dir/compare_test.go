@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -78,6 +79,16 @@ func TestUnchangedWithoutSpace(t *testing.T) {
 				t.Errorf("%d bytes written, files:\n%s", free-m.free, diff)
 			}
 
+			// Somebody adds to the file meanwhile.
+			grown := begun(t, d, file, old)
+			if err := os.WriteFile(filepath.Join(d.path, "a", "f"), []byte(old+"more"), 0o666); err != nil {
+				t.Fatal(err)
+			}
+			commit(grown, storage.ErrNoSpace)
+			if err := os.WriteFile(filepath.Join(d.path, "a", "f"), []byte(old), 0o666); err != nil {
+				t.Fatal(err)
+			}
+
 			// Somebody puts another file there meanwhile.
 			late := begun(t, d, file, old)
 			path := filepath.Join(d.path, "a", "f")
@@ -111,5 +122,50 @@ func TestDifferenceWithoutSpace(t *testing.T) {
 	}
 	if _, err := p.ReadFrom(io.LimitReader(r, 1)); !errors.Is(err, storage.ErrNoSpace) {
 		t.Errorf("error %v, want ErrNoSpace", err)
+	}
+}
+
+// TestUnchangedWithoutSpaceIsSynced: what somebody else has put there need not be
+// durable yet, nor its name.
+func TestUnchangedWithoutSpaceIsSynced(t *testing.T) {
+	d, w := watchDir(t, t.TempDir(), storage.Rename)
+	old := strings.Repeat("old ", small/4)
+	if err := os.WriteFile(filepath.Join(d.path, "f"), []byte(old), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	w.before = func(call string) error {
+		if strings.HasPrefix(call, "allocate") {
+			return syscall.ENOSPC
+		}
+		return nil
+	}
+	p := begun(t, d, storage.File{Name: "f", Size: small, Digest: crc}, old)
+	w.taken()
+	if r, err := p.Commit(t.Context(), storage.Sum{Size: small}); err != nil || !r.Unchanged {
+		t.Fatalf("receipt %+v, error %v", r, err)
+	}
+	calls := w.taken()
+	for _, call := range []string{"sync f", "sync ."} {
+		if !slices.Contains(calls, call) {
+			t.Errorf("no %q among %q", call, calls)
+		}
+	}
+}
+
+// TestPlantedWhileCreated: what somebody has put in the place of a file in progress is
+// not written to.
+func TestPlantedWhileCreated(t *testing.T) {
+	d, w := watchDir(t, t.TempDir(), storage.Rename)
+	planted := filepath.Join(d.path, filepath.FromSlash(partialPath("id")))
+	w.before = func(call string) error {
+		if call == "create P" {
+			return os.WriteFile(planted, []byte("planted"), 0o666)
+		}
+		return nil
+	}
+	p, err := d.Create(t.Context(), storage.File{Name: "f", ID: "id", Size: 3, Digest: crc, Proofs: proofs})
+	if err == nil {
+		p.Abort()
+		t.Error("it was accepted")
 	}
 }
