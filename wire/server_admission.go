@@ -68,15 +68,20 @@ func sourceOf(a net.Addr) netip.Prefix {
 // server is still open.
 func (s *Server) accept(nc net.Conn, start func(*conn)) (open bool) {
 	source := sourceOf(nc.RemoteAddr())
-	if wait := s.penalty(source); wait > 0 {
+	wait := s.penalty(source)
+	busy := &Error{CodeBusy, fmt.Sprintf("too many errors from your address: wait %.0f s", wait.Seconds())}
+	if wait > 0 && s.Certificate == nil {
 		s.connLog.warn(&s.Log).Stringer("remote", nc.RemoteAddr()).Dur("wait_ms", wait).Msg("connection refused: too many errors from its address")
-		s.closeWith(nc, &Error{CodeBusy, fmt.Sprintf("too many errors from your address: wait %.0f s", wait.Seconds())})
+		s.closeWith(nc, busy)
 		return true
 	}
 	c := newConn(s, nc)
 	c.source = source
+	if wait > 0 {
+		c.rejection, c.penalised = busy, true
+	}
 	told, open := s.addConn(c)
-	if c.rejection != nil {
+	if c.rejection != nil && !(told && c.penalised) { // a token may still admit it
 		s.connLog.warn(&c.log).Err(c.rejection).Msg("connection refused")
 	}
 	switch {
@@ -99,7 +104,10 @@ func (s *Server) addConn(c *conn) (told, open bool) {
 		return false, false
 	}
 	a := &s.admitted
-	if c.rejection = s.fullLocked(c); c.rejection != nil {
+	if c.rejection == nil {
+		c.rejection = s.fullLocked(c)
+	}
+	if c.rejection != nil {
 		if a.rejecting >= maxRejecting {
 			return false, true
 		}
@@ -213,8 +221,32 @@ func (c *conn) reject(first byte, err error) error {
 	if err != nil && err != io.EOF && err != errIdle {
 		return err
 	}
+	if c.penalised {
+		c.srv.connLog.warn(&c.log).Err(c.rejection).Msg("connection refused")
+	}
 	c.bare = c.bare || startsText(first)
 	return c.rejection
+}
+
+// pardon admits a client whose address is penalised if it shows a valid token: others
+// at that address have made the errors. It reports whether the client is admitted.
+func (c *conn) pardon(first byte) bool {
+	if !c.penalised || c.srv.Authenticate == nil || c.admit(first) != nil {
+		return false
+	}
+	s := c.srv
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if full := s.fullLocked(c); full != nil {
+		c.rejection = full
+		return false
+	}
+	c.rejection, c.counted = nil, true
+	s.admitted.rejecting--
+	s.admitted.conns++
+	count(&s.admitted.from, c.source, 1)
+	c.link.deadline.Store(0)
+	return true
 }
 
 // penalty returns how much longer an address must wait.

@@ -68,6 +68,7 @@ type conn struct {
 	remote    string
 	source    netip.Prefix // where it comes from, see sourceOf
 	rejection *Error       // why the client is rejected; nil if it is not
+	penalised bool         // because of its address
 
 	// Safe for concurrent use.
 	out         replyQueue
@@ -143,7 +144,11 @@ func (c *conn) converse() error {
 		first, err = c.encrypt(first)
 	}
 	if c.rejection != nil {
-		return c.reject(first, err)
+		if err != nil || !c.pardon(first) {
+			return c.reject(first, err)
+		}
+		c.out.flushIfLarge()
+		first, err = c.await()
 	}
 	for {
 		var next request
