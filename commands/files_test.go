@@ -180,6 +180,9 @@ func testCuts(t *testing.T, store, folder string) {
 func onlyWhole(t *testing.T, store, contents string) {
 	t.Helper()
 	err := filepath.WalkDir(store, func(path string, d fs.DirEntry, err error) error {
+		if d != nil && d.Name() == "try" { // of a ping, for a moment
+			return nil
+		}
 		if err != nil || d.IsDir() || d.Name() == "lock" {
 			return err
 		}

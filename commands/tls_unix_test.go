@@ -50,7 +50,7 @@ func TestIdentity(t *testing.T) {
 		if err := spoil(); err != nil {
 			t.Fatal(err)
 		}
-		stderr, code := fail(t, labnetCommand(t, "serve", "--tls", "-l", "nowhere.invalid:0", "--store", store)) // where it ends in any case
+		stderr, code := fail(t, labnetCommand(t, "serve", "--tls", "-l", "127.0.0.1:0", "--store", store, "--addr-file", filepath.Join(store, "nowhere", "addr"))) // where it ends in any case
 		if code != 1 || !strings.Contains(stderr, name) {
 			t.Errorf("exit %d, %s; want 1, %q", code, stderr, name)
 		}
