@@ -399,7 +399,7 @@ func (c *conn) end(err error) {
 		withUpload(c.srv.errorLog.warn(&c.log), err).Err(err).Msg("connection ended early")
 	}
 	switch {
-	case c.out.flush() != nil:
+	case c.handedOver, c.out.flush() != nil:
 	case err == io.EOF:
 		c.link.closeNotify()
 	default:

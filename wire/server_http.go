@@ -50,7 +50,11 @@ func (c *conn) takeHTTP(first byte) error {
 		return nil
 	}
 	c.link.limitEach(labSilence)
-	defer c.link.limitTotal(c.srv.limits.HeaderTimeout)
+	defer func() {
+		if !c.handedOver { // net/http may still read from what it has closed
+			c.link.limitTotal(c.srv.limits.HeaderTimeout)
+		}
+	}()
 	var line requestLine
 	for !line.known() {
 		_, err := c.r.Peek(line.size + 1)
