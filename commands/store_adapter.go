@@ -31,6 +31,10 @@ func (k keeper) Create(ctx context.Context, a wire.Announcement) (wire.Upload, e
 		Folders: a.Folders,
 		Digest:  storage.Digest{Name: a.Digest.Name, New: a.Digest.New},
 		Proofs:  proofsOf(a.Proofs),
+		Contents: storage.Proof{
+			Digest: storage.Digest{Name: a.Contents.Digest.Name, New: a.Contents.Digest.New},
+			Sum:    a.Contents.Sum,
+		},
 		Replace: storage.Replacement(a.Replace),
 	})
 	if err != nil {

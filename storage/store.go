@@ -100,6 +100,9 @@ type File struct {
 	// the file (Partial.Offer): cryptographic ones, so that nobody else can have made
 	// bytes of the same digest. Without any the store offers nothing.
 	Proofs []Digest
+	// Contents is a proof of all contents, if the sender tells it in advance. A file
+	// of the same name and proof is unchanged (Offer.Agreed).
+	Contents Proof
 	// Replace says what the file must not take the place of.
 	Replace Replacement
 }
@@ -196,8 +199,9 @@ type Partial interface {
 	io.ReaderFrom
 
 	// Offer returns the length and the proof of what an earlier upload of the same
-	// ID has left and this one goes on with; the next byte belongs behind it. The
-	// length is 0 if this one began anew.
+	// ID has left and this one goes on with, or of a file that is there and may be
+	// the same; the next byte belongs behind it. The length is 0 if this one began
+	// anew.
 	//
 	// The proof is of the bytes as they are stored now. They need not be what
 	// was once received: after a power cut a file may be as long as it was, and
@@ -220,8 +224,8 @@ type Partial interface {
 	// Commit makes the file durable and publishes it, in this order, if its
 	// length is want.Size and its digest want.Digest; otherwise it fails with
 	// ErrMismatch. It never overwrites a file unless the store was told to
-	// replace. A file of the same contents under the same name is left as it
-	// is and made durable (Receipt.Unchanged).
+	// replace. A file of the same contents under the same name is left there, gets
+	// the time and permissions, and is made durable (Receipt.Unchanged).
 	//
 	// When Commit fails nothing is visible that was not there before; the
 	// file is gone as after Abort, so that no upload goes on with bad bytes. Like Create it fails with a *NameError or
@@ -250,6 +254,19 @@ type Offer struct {
 	// Digest is the name of the one of File.Proofs that Proof is by.
 	Digest string
 	Proof  []byte
+	// Stored is set if these bytes are not of an interrupted upload but those of a
+	// file that is there under the name. If nothing follows them, Commit leaves it,
+	// as Receipt.Unchanged says, or fails with ErrMismatch if it has changed since.
+	Stored bool
+	// Agreed is set if they are all contents and have the proof that File.Contents
+	// tells: the sender need not be asked.
+	Agreed bool
+}
+
+// A Proof is a cryptographic digest of some bytes.
+type Proof struct {
+	Digest Digest
+	Sum    []byte
 }
 
 // A Receipt describes a file that was kept.

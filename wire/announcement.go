@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"encoding/hex"
 	"fmt"
 	"io/fs"
 	"slices"
@@ -45,9 +46,12 @@ type Announcement struct {
 	// the default.
 	Digest Digest
 	// Proofs are the digests by which the client believes what the server has of the
-	// file: of that, a store offers nothing without one. A Client leaves it nil, for
-	// all that this version supports.
+	// file: of that, a store offers nothing without one. A Client takes those that
+	// this version supports if there are any, or an ID.
 	Proofs []Digest
+	// Contents proves all contents, if the client knows them before. If the server
+	// has a file of that name and those contents, they are not sent.
+	Contents Proof
 	// Replace says what the file must not replace, if the server was told to
 	// replace files.
 	Replace Replacement
@@ -99,8 +103,11 @@ func (a Announcement) control() Control {
 	if a.Digest.Name != digests[0].Name {
 		ctl = ctl.with("digest", a.Digest.Name)
 	}
-	if a.ID != "" {
+	if a.canProve() {
 		ctl = ctl.with("proof", proofNames)
+	}
+	if len(a.Contents.Sum) > 0 {
+		ctl = ctl.with(a.Contents.Digest.Name, hex.EncodeToString(a.Contents.Sum))
 	}
 	switch a.Replace {
 	case ReplaceOther:
@@ -110,6 +117,9 @@ func (a Announcement) control() Control {
 	}
 	return ctl
 }
+
+// canProve reports whether the client may be asked to compare what the server has.
+func (a *Announcement) canProve() bool { return a.Size >= 0 && (a.ID != "" || len(a.Proofs) > 0) }
 
 // maxFolderModes is how many modes of folders fit into an announcement whatever
 // else is in it.
@@ -139,6 +149,15 @@ func (a *Announcement) parse(ctl Control) (err error) {
 	if s := ctl.Get("size"); s != "" {
 		if a.Size, err = parseSize(s); err != nil {
 			return err
+		}
+	}
+	for _, d := range proofs {
+		if s := ctl.Get(d.Name); s != "" && len(a.Contents.Sum) == 0 {
+			sum, err := hex.DecodeString(s)
+			if err != nil || len(sum) != proofSize {
+				return ErrControl
+			}
+			a.Contents = Proof{d, sum}
 		}
 	}
 	if s := ctl.Get("allocated"); s != "" {

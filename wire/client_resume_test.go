@@ -118,6 +118,32 @@ func TestClientBelievesNoChecksum(t *testing.T) {
 	}
 }
 
+// TestClientNeedNotSend has a server that has the contents that the client tells of,
+// and one that has them under another name, or does not know what that means.
+func TestClientNeedNotSend(t *testing.T) {
+	talk(t, func(s *script) {
+		announced := "f|size=3|blake3=" + sum(byBLAKE3, "abc") + "|"
+		s.want(announced)
+		s.say("SAVED|upload=1|unchanged=1|")
+		s.want(announced)
+		s.say("SAVED|upload=2|unchanged=1|name=f (2)|")
+		s.want(announced)
+		s.say(ok(3))
+		s.want("Data 3", endOfText("abc"))
+		s.say(saved(3, "f (3)", "abc"))
+		s.want("EOF")
+	}, func(t *testing.T, c *wire.Client) {
+		a := known(3)
+		a.Contents = wire.Prove([]byte("abc"))
+		for i, name := range []string{"f", "f (2)", "f (3)"} {
+			got, err := c.Upload(bg, a, strings.NewReader("abc"))
+			if err != nil || got.Name != name || got.Unchanged != (i < 2) || got.Size != 3 || got.Hex() != crc("abc") {
+				t.Errorf("Upload: %+v, %v", got, err)
+			}
+		}
+	})
+}
+
 // TestClientDoubtsOffsets has OKs that make no sense.
 func TestClientDoubtsOffsets(t *testing.T) {
 	digest := "crc64nvme=" + crc("ab") + "|"

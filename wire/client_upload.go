@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/hex"
 	"hash"
@@ -16,9 +17,10 @@ type Transfer struct {
 	*pending
 	Announcement
 	folder  bool
-	resumed Offer // what the server has of it from an earlier upload
-	sum     Sum   // what was sent
-	err     error // why not all of it was sent
+	resumed Offer  // what the server has of it from an earlier upload
+	sum     Sum    // what was sent, or need not be
+	known   *Saved // set if the server had it
+	err     error  // why not all of it was sent
 }
 
 // Announce announces a file to the server and returns at once. At most MaxAhead
@@ -75,9 +77,10 @@ func (t *Transfer) Answered() <-chan struct{} { return t.answered }
 // io.EOF. If the size was announced and r turns out to be longer or shorter,
 // nothing is stored.
 //
-// With an ID, r must also be an io.Seeker, at its start. If the server has the
-// beginning of the file from an earlier upload of the same ID, only the rest is
-// sent, provided that its digest is that of the beginning of r.
+// With an ID or Proofs, r must also be an io.Seeker, at its start. If the server has
+// the beginning of the file from an earlier upload of the same ID, or all of it, only
+// the rest is sent, provided that its digest is that of the beginning of r. With
+// Contents that the server has, nothing is sent.
 //
 // A stream (of negative size) is sent as it arrives; its r may still be waiting
 // in a Read when Send returns with an error.
@@ -97,6 +100,9 @@ func (t *Transfer) send(ctx context.Context, r io.Reader) error {
 	if err != nil {
 		return err
 	}
+	if answer.Word == wordSaved && len(t.Contents.Sum) > 0 {
+		return t.wasThere(answer.Control, r)
+	}
 	ok, err := c.expect(answer, wordOK)
 	if err != nil {
 		return err
@@ -104,10 +110,10 @@ func (t *Transfer) send(ctx context.Context, r io.Reader) error {
 	if t.resumed, err = ok.offer(t.Announcement); err != nil {
 		return c.fail(ctx, err)
 	}
-	if _, canRewind := r.(io.Seeker); t.ID != "" && !canRewind {
+	if _, canRewind := r.(io.Seeker); t.canProve() && !canRewind {
 		return t.cancel(ctx, errID)
 	}
-	if t.ID == "" && t.Size >= 0 && t.Size <= smallSize {
+	if !t.canProve() && t.Size >= 0 && t.Size <= smallSize {
 		if ctx.Err() != nil {
 			return c.fail(ctx, ctx.Err())
 		}
@@ -123,6 +129,21 @@ func (t *Transfer) send(ctx context.Context, r io.Reader) error {
 	return err
 }
 
+// wasThere notes that the server has the contents of r, which it was told before.
+func (t *Transfer) wasThere(saved Control, r io.Reader) error {
+	digest := t.Digest.New()
+	n, err := io.Copy(digest, r)
+	if err == nil && n != t.Size {
+		err = errShrunk
+	}
+	if err != nil {
+		return &SourceError{err}
+	}
+	t.sum = Sum{n, digest.Sum(nil)}
+	t.known = &Saved{Name: cmp.Or(saved.Get("name"), t.Name), Sum: t.sum, Unchanged: true}
+	return nil
+}
+
 // Resumed returns how many bytes of the file the server has from an earlier
 // upload, so that they are read but not sent. It may be called by the Read method
 // of the reader given to Send, and by any goroutine once Send has returned.
@@ -134,7 +155,7 @@ func (t *Transfer) Resumed() int64 { return t.resumed.Size }
 func (t *Transfer) Unsent(err error) error { return t.reason(err) }
 
 // Settled reports whether Saved would not wait, after Send has returned.
-func (t *Transfer) Settled() bool { return t.err != nil || len(t.replies) > 0 }
+func (t *Transfer) Settled() bool { return t.err != nil || t.known != nil || len(t.replies) > 0 }
 
 // Saved waits, after Send has returned, until the server answers that the file or
 // folder is safe, and returns what it was stored as, after comparing the digests. If
@@ -150,10 +171,14 @@ func (t *Transfer) Saved(ctx context.Context) (Saved, error) {
 	}
 	var saved Saved
 	err := t.err
-	if err == nil {
+	if t.known != nil {
+		saved = *t.known
+	} else if err == nil {
 		saved, err = t.client.saved(ctx, t.pending, wordSaved, t.Digest, t.sum)
 	}
-	saved.Resumed = t.resumed.Size
+	if !saved.Unchanged {
+		saved.Resumed = t.resumed.Size
+	}
 	return saved, err
 }
 
@@ -207,7 +232,7 @@ func (t *Transfer) restart(r io.Reader) error {
 // proves it, it has none.
 func (c Control) offer(a Announcement) (Offer, error) {
 	offset, err := parseSize(c.Get("offset"))
-	if err != nil || offset > 0 && (a.ID == "" || offset > a.Size) {
+	if err != nil || offset > 0 && (!a.canProve() || offset > a.Size) {
 		return Offer{}, errReply
 	}
 	if offset == 0 {
@@ -219,7 +244,7 @@ func (c Control) offer(a Announcement) (Offer, error) {
 			if err != nil || len(proof) != d.New().Size() {
 				return Offer{}, errReply
 			}
-			return Offer{offset, d.Name, proof}, nil
+			return Offer{Size: offset, Digest: d.Name, Proof: proof}, nil
 		}
 	}
 	return Offer{Size: offset}, nil

@@ -35,6 +35,9 @@ var digests = []Digest{
 // how an announcement names them.
 var proofs = []Digest{digests[2], digests[1]}
 
+// proofSize is how many bytes each of them has.
+const proofSize = 32
+
 const proofNames = "blake3,sha256"
 
 // Digests returns the digests that this version supports, the default first.
@@ -77,7 +80,27 @@ type Offer struct {
 	// Digest is the name of the digest that Proof is of these bytes.
 	Digest string
 	Proof  []byte
+	// Stored is set if these are not the bytes of an interrupted upload but those of
+	// a file that is there.
+	Stored bool
+	// Agreed is set if they are the contents of which the client has told the proof.
+	Agreed bool
 }
+
+// A Proof is a digest that proves contents. It is zero if Sum is empty.
+type Proof struct {
+	Digest Digest
+	Sum    []byte
+}
+
+// Prove returns the proof of b that costs least.
+func Prove(b []byte) Proof {
+	sum := blake3.Sum256(b)
+	return Proof{proofs[0], sum[:]}
+}
+
+// Proofs returns the digests that prove contents, the quickest first.
+func Proofs() []Digest { return append([]Digest(nil), proofs...) }
 
 // A Sum is the size and the digest of contents, as one side computed them.
 type Sum struct {

@@ -120,7 +120,8 @@
 //
 // The fields of an announcement are size (absent if the client does not know
 // it), id (absent if it cannot be resumed), allocated, mtime, mode, folders,
-// replace, digest (absent for crc64nvme) and proof. The server answers ERROR, or OK with the number of the upload and
+// replace, digest (absent for crc64nvme), proof, and blake3 or sha256. The server
+// answers ERROR, or OK with the number of the upload and
 // the offset from which it wants the contents. The number counts all announcements
 // of the connection, also those of folders and those that are refused. The client
 // waits for the OK before it sends contents: after a refusal they would belong to the
@@ -162,6 +163,21 @@
 // server chooses one of them, or the file's own digest if that is one. It offers
 // nothing to a client without any. To an OK with an offset but without a proof (a
 // server older than this field gives the file's own digest), a client answers RESTART.
+//
+// Unchanged files. To an announcement with size and proof, with or without an id, the
+// server may also answer with the size as the offset and a proof of a file that it
+// has under that name, or under one that it would choose if the name is taken. The
+// client sees no difference to an upload that was interrupted at its end: it sends
+// END, or RESTART and everything. If the file changed before END came, the server
+// answers ERROR with the code mismatch. A client that has read all of a file before
+// it announces it can instead tell a digest of the contents, in the field blake3 or
+// sha256. If the server has a file of that name, size and digest, it answers, in place of OK,
+//
+//	SAVED 0 upload=1 0 unchanged=1 0
+//
+// and contents and END do not follow. The field name is there if the file has another
+// name than the one announced. An unchanged file gets the modification time and the
+// mode that were announced, and is made durable before it is called SAVED.
 //
 // An id belongs to one file of one sender. A client makes it by a cryptographic
 // hash from a random secret, which it keeps from one run to the next and shows to

@@ -32,7 +32,10 @@ func (s *store) wantLeft(t testing.TB, id, want string) {
 	}
 }
 
-var bySHA256, _ = wire.DigestByName("sha256")
+var (
+	bySHA256, _ = wire.DigestByName("sha256")
+	byBLAKE3, _ = wire.DigestByName("blake3")
+)
 
 // okFrom is the reply to an announcement of which b is there.
 func okFrom(n int, b string) string {
@@ -69,6 +72,21 @@ var resumptions = []conversation{
 		{str("f|id=i|size=3|") + str("g|id=k|size=3|proof=crc64nvme,md5|"), hear(ok(1), ok(2))},
 		{data(2, "xyz") + end("xyz") + data(2, "uvw") + end("uvw"), hear(saved(1, "f", "xyz"), saved(2, "g", "uvw"))},
 	}, files: map[string]string{"f": "xyz", "g": "uvw"}, did: []string{"upload f", "upload g"}},
+
+	{name: "contents that are told and there", steps: []step{
+		{str("f|size=3|") + data(2, "abc") + end("abc"), hear(ok(1), saved(1, "f", "abc"))},
+		{str("f|size=3|blake3=" + sum(byBLAKE3, "abc") + "|"), hear("SAVED|upload=2|unchanged=1|")},
+		{str("f|size=3|sha256=" + sum(bySHA256, "abc") + "|"), hear("SAVED|upload=3|unchanged=1|")},
+		{str("f|size=3|blake3=" + sum(byBLAKE3, "xyz") + "|"), hear(ok(4))},
+		{data(2, "xyz") + end("xyz"), hear(saved(4, "f#2", "xyz"))},
+	}, files: map[string]string{"f": "abc", "f#2": "xyz"}, did: []string{"upload f", "upload f", "upload f", "upload f#2"}},
+
+	{name: "contents that are told and there, announced ahead", adapt: leaves("i", "ab"), steps: []step{
+		{str("f|size=3|") + data(2, "abc") + end("abc"), hear(ok(1), saved(1, "f", "abc"))},
+		{str("g|size=1|") + str("h|size=3|id=i|proof=sha256|"), hear(ok(2), okFrom(3, "ab"))},
+		{str("f|size=3|blake3=" + sum(byBLAKE3, "abc") + "|"), hear("SAVED|upload=4|unchanged=1|")},
+		{data(2, "g") + end("g") + data(2, "c") + end("abc"), hear(saved(2, "g", "g"), saved(3, "h", "abc"))},
+	}, files: map[string]string{"f": "abc", "g": "g", "h": "abc"}, did: []string{"upload f", "upload f", "upload g", "upload h"}},
 
 	{name: "restarted", adapt: leaves("i", "abc"), steps: []step{
 		{str("f|proof=sha256|id=i|size=4|"), hear(okFrom(1, "abc"))},
@@ -169,6 +187,7 @@ func TestResumeProtocolErrors(t *testing.T) {
 			{str("a|proof=sha256|id=i|size=3|") + data(2, "c") + str("RESTART|"), hear(okFrom(1, "ab"), protocol)}}},
 		{name: "RESTART behind restarted contents", adapt: leaves("i", "ab"), steps: []step{
 			{str("a|proof=sha256|id=i|size=3|") + str("RESTART|") + data(2, "xy") + str("RESTART|"), hear(okFrom(1, "ab"), protocol)}}},
+		{name: "half a digest of the contents", steps: []step{{str("a|size=3|blake3=00|"), hear(protocol)}}},
 		{name: "id of 129 bytes", steps: []step{{str("a|proof=sha256|id=" + strings.Repeat("i", 129) + "|"), hear(protocol)}}},
 	} {
 		c.ends = true

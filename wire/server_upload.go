@@ -127,19 +127,19 @@ func (c *conn) acceptWaiting() error {
 		u := c.uploads[next]
 		u.waiting = false
 		old, err := c.register(u)
-		if next > 0 && (u.ID != "" || !c.uploads[next-1].isDecided()) {
+		if next > 0 && (u.mayTakeLong() || !c.uploads[next-1].isDecided()) {
 			c.decideAhead(u, old, err, c.uploads[next-1].decided)
 			next++
 			continue
 		}
-		if u.ID != "" {
+		if u.mayTakeLong() {
 			c.out.beginWait()
 		}
 		if old != nil {
 			old.conn.supersede(old.number)
 		}
 		accepted := c.decide(u, err)
-		if u.ID != "" {
+		if u.mayTakeLong() {
 			c.out.endWait()
 		}
 		if accepted {
@@ -192,8 +192,9 @@ func (c *conn) register(u *upload) (old *upload, err error) {
 // decide begins a registered file unless err forbids it, and answers whether it is
 // accepted, unless another connection takes over.
 func (c *conn) decide(u *upload, err error) (accepted bool) {
+	stored := false
 	defer func() {
-		if !accepted {
+		if !accepted && !stored {
 			c.releaseFile()
 		}
 	}()
@@ -201,12 +202,45 @@ func (c *conn) decide(u *upload, err error) (accepted bool) {
 		err = c.begin(u)
 	}
 	switch {
+	case err == nil && len(u.Contents.Sum) > 0 && u.to.Offer().Agreed:
+		stored = true
+		c.publishStored(u)
+		return false
 	case err == nil:
 		c.accept(u)
 	case c.ctx.Err() == nil:
 		c.refuse(u.because(err), u.number)
 	}
 	return err == nil
+}
+
+// mayTakeLong reports whether the store may have to read much before it accepts a
+// file.
+func (u *upload) mayTakeLong() bool { return u.ID != "" || len(u.Proofs) > 0 }
+
+// publishStored has the store make durable again what the client need not send, and
+// says so in place of accepting it.
+func (c *conn) publishStored(u *upload) {
+	to := u.to
+	u.to = nil
+	c.srv.markComplete(u)
+	c.publishing.Add(1)
+	go func() {
+		defer c.publishing.Done()
+		defer c.recoverPanic()
+		saved, err := c.commit(u, to, Sum{Size: u.Size})
+		if err != nil {
+			c.out.addControl(c.refusal(err, u.number))
+		} else {
+			answer := about(wordSaved, u.number).with("unchanged", "1")
+			if saved.Name != u.Name {
+				answer = answer.with("name", saved.Name)
+			}
+			c.out.addControl(answer)
+		}
+		c.out.push()
+		c.srv.limitIdle(c)
+	}()
 }
 
 // begin has the store begin or resume a file, once no other connection sends it.
@@ -494,6 +528,9 @@ func (c *conn) commit(u *upload, to Upload, want Sum) (Saved, error) {
 	}()
 	if err != nil {
 		return saved, u.because(err)
+	}
+	if saved.Unchanged {
+		u.resumed = 0
 	}
 	c.received(Event{
 		Op: u.op(), Name: saved.Name, Path: saved.Path, Size: &saved.Size, Digest: u.Digest, Sum: saved.Digest,

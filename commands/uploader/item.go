@@ -87,6 +87,11 @@ func (u *Uploader) prepare(it *item) {
 				a.Size = it.info.Size()
 				a.Holes = holes(it.info)
 			}
+			if it.contents != nil && a.Size > 0 {
+				a.Contents = wire.Prove(it.contents.left)
+			} else if a.Size > 0 {
+				a.Proofs = wire.Proofs()
+			}
 			if a.Size >= MinResumable {
 				a.ID = client.UploadID(it.file, it.name, it.info)
 			}

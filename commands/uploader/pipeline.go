@@ -365,7 +365,7 @@ func (p *pipeline) sendFirst(ctx context.Context) {
 			it.stream.begun = true
 		}
 		var resumed func() int64
-		if it.announcement.ID != "" {
+		if it.announcement.ID != "" || len(it.announcement.Proofs) > 0 {
 			resumed = it.resumedAt
 		}
 		r := p.Con.Meter.Measure(it.label(), it.announcement.Size, it.source(), resumed)

@@ -77,6 +77,9 @@ func (p *partial) keepCompared() error {
 	if err := errors.Join(nerr, err); c.differs || err != nil || !os.SameFile(now, fi) || fi.Size() != p.size {
 		return c.err
 	}
+	if err := p.refresh(c.with, name, fi); err != nil {
+		return err
+	}
 	if err := d.sync(c.with); err != nil {
 		return err
 	}

@@ -83,6 +83,7 @@ func (d *Store) checkCollision(p *partial) error {
 		return err
 	}
 	fi, err := d.fs.Lstat(name)
+	p.taken = err == nil
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil

@@ -46,6 +46,11 @@ func mustCreate(t *testing.T, d *Store, f storage.File) storage.Partial {
 func begun(t *testing.T, d *Store, f storage.File, data string) storage.Partial {
 	t.Helper()
 	p := mustCreate(t, d, f)
+	if p.Offer().Stored {
+		if err := p.Restart(); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if _, err := p.ReadFrom(strings.NewReader(data)); err != nil {
 		t.Fatal(err)
 	}

@@ -4,8 +4,10 @@ package dir
 
 import (
 	"errors"
+	"io/fs"
 	"math"
 	"os"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -29,4 +31,12 @@ func (f *osFilesystem) Free(folder string) (freeSpace, error) {
 
 func setAttribute(f *os.File, name, value string) error {
 	return os.NewSyscallError("fsetxattr", unix.Fsetxattr(int(f.Fd()), name, []byte(value), 0))
+}
+
+// changeTime is when a file, or what is known of it, was last changed.
+func changeTime(fi fs.FileInfo) int64 {
+	if st, ok := fi.Sys().(*syscall.Stat_t); ok {
+		return syscall.TimespecToNsec(st.Ctimespec)
+	}
+	return 0
 }

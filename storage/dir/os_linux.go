@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -285,4 +286,12 @@ func writeOut(f *os.File, offset, n int64) error {
 
 func setAttribute(f *os.File, name, value string) error {
 	return os.NewSyscallError("fsetxattr", unix.Fsetxattr(int(f.Fd()), name, []byte(value), 0))
+}
+
+// changeTime is when a file, or what is known of it, was last changed.
+func changeTime(fi fs.FileInfo) int64 {
+	if st, ok := fi.Sys().(*syscall.Stat_t); ok {
+		return syscall.TimespecToNsec(st.Ctim)
+	}
+	return 0
 }

@@ -108,3 +108,7 @@ func tryLock(f *os.File) error {
 func lockNeedsWriting(error) bool { return false }
 
 func setAttribute(*os.File, string, string) error { return errors.ErrUnsupported }
+
+// changeTime is when a file, or what is known of it, was last changed. Here nobody
+// tells.
+func changeTime(fs.FileInfo) int64 { return 0 }

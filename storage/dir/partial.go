@@ -46,6 +46,8 @@ type partial struct {
 	err      error         // why f holds less than it should
 	ended    bool
 
+	taken      bool        // something had the name when it began
+	original   *original   // instead of f, for as long as p may be the same
 	comparison *comparison // instead of f
 }
 
@@ -217,6 +219,9 @@ func (p *partial) keep(ctx context.Context, sum []byte) (name string, unchanged 
 	if err := ctx.Err(); err != nil {
 		return "", false, err
 	}
+	if p.original != nil {
+		return p.original.name, true, p.keepOriginal()
+	}
 	if p.comparison != nil {
 		return p.file.Name, true, p.keepCompared()
 	}
@@ -235,7 +240,7 @@ func (p *partial) keep(ctx context.Context, sum []byte) (name string, unchanged 
 		// and it is only possible while the file can be written to.
 		p.f.SetAttribute(attributePrefix+p.file.Digest.Name, hex.EncodeToString(sum))
 	}
-	if err := p.setGroup(); err != nil {
+	if err := p.setGroup(p.f); err != nil {
 		return "", false, err
 	}
 	if err := p.setMode(); err != nil {
@@ -251,6 +256,12 @@ func (p *partial) keep(ctx context.Context, sum []byte) (name string, unchanged 
 	}
 	return p.publish(ctx)
 }
+
+// What follows from what a filesystem does not do.
+const (
+	noTimes = "times cannot be set here: files have the time when they came"
+	noModes = "permissions cannot be set here: files are for the server's user only"
+)
 
 // mode is the permissions of the published file.
 func (p *partial) mode() fs.FileMode {
@@ -289,7 +300,7 @@ func (p *partial) setModTime() error {
 			err = set(time.Now())
 		}
 	}
-	return p.dir.tolerate("times cannot be set here: files have the time when they came", err)
+	return p.dir.tolerate(noTimes, err)
 }
 
 // setMode gives the file its permissions. It was made with fewer, so that where
@@ -299,7 +310,7 @@ func (p *partial) setMode() error {
 	if p.nameless && mode == createMode(mode) && mode&p.dir.umask == 0 && !p.groupless {
 		return nil
 	}
-	return p.dir.tolerate("permissions cannot be set here: files are for the server's user only", p.f.Chmod(mode))
+	return p.dir.tolerate(noModes, p.f.Chmod(mode))
 }
 
 // settle ends the count of the bytes that nobody has told the kernel to write out.

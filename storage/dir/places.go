@@ -181,13 +181,13 @@ func (p *partial) createElsewhere() error {
 	return nil
 }
 
-// setGroup gives the file the group of its folder, or that of the store. Where that
+// setGroup gives f the group of its folder, or that of the store. Where that
 // cannot be done, the group that it has gets no permissions.
-func (p *partial) setGroup() error {
+func (p *partial) setGroup(f file) error {
 	if p.place.group < 0 {
 		return nil
 	}
-	err := p.f.Chown(-1, p.place.group)
+	err := f.Chown(-1, p.place.group)
 	if err != nil {
 		p.groupless = true
 	}

@@ -236,6 +236,9 @@ func (p *partial) syncIfSame(name string) (bool, error) {
 	if same, err := equal(counting{old, &p.compared}, io.NewSectionReader(f, 0, p.size)); !same || err != nil {
 		return false, err
 	}
+	if err := p.refresh(old, name, fi); err != nil {
+		return false, err
+	}
 	return true, d.sync(old)
 }
 

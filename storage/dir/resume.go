@@ -55,6 +55,11 @@ func (p *partial) begin(ctx context.Context) error {
 		}
 	}
 	p.fresh = p.f == nil
+	if p.taken && p.f == nil {
+		if err := p.findOriginal(ctx); err != nil || p.original != nil {
+			return err
+		}
+	}
 	if err := p.claim(); err != nil {
 		return err
 	}
@@ -77,7 +82,7 @@ func (p *partial) resume(ctx context.Context) error {
 		return err
 	}
 	if f != nil && p.resumable() && fi.Size() <= p.file.Size {
-		offer, err := p.prove(ctx, f)
+		offer, err := p.prove(ctx, f, p.file.Proofs[0])
 		if err == nil {
 			p.f, p.size, p.begun, p.offer = f, offer.Size, offer.Size, offer
 			return nil
@@ -101,8 +106,7 @@ func (p *partial) resume(ctx context.Context) error {
 var errUnreadable = errors.New("cannot be read")
 
 // prove adds all of f to the hash, and returns its length and the proof of it.
-func (p *partial) prove(ctx context.Context, f file) (offer storage.Offer, err error) {
-	by := p.file.Proofs[0]
+func (p *partial) prove(ctx context.Context, f file, by storage.Digest) (offer storage.Offer, err error) {
 	proof := p.hash
 	if by.Name != p.file.Digest.Name {
 		proof = by.New()
@@ -117,8 +121,10 @@ func (p *partial) prove(ctx context.Context, f file) (offer storage.Offer, err e
 			return storage.Offer{}, errClosed
 		}
 		n, err := fill(f, buffer)
-		p.hash.Write(buffer[:n])
-		if proof != p.hash {
+		if p.hash != nil {
+			p.hash.Write(buffer[:n])
+		}
+		if by.Name != p.file.Digest.Name {
 			proof.Write(buffer[:n])
 		}
 		offer.Size += int64(n)
@@ -205,6 +211,9 @@ func (p *partial) Restart() error {
 	if p.err != nil {
 		return p.err
 	}
+	if p.original != nil {
+		return p.leaveOriginal()
+	}
 	if c := p.comparison; c != nil {
 		c.differs, p.size = false, 0
 		if p.hash != nil {
@@ -241,7 +250,7 @@ func (p *partial) Suspend() error {
 	if p.ended {
 		return nil
 	}
-	return p.end(p.resumable() && !p.place.elsewhere && p.comparison == nil && p.err == nil && p.size > 0 && p.size <= p.dir.maxPartialBytes)
+	return p.end(p.resumable() && !p.place.elsewhere && p.comparison == nil && p.original == nil && p.err == nil && p.size > 0 && p.size <= p.dir.maxPartialBytes)
 }
 
 // Abort implements [Partial]. Its error means that the space is taken until
@@ -274,10 +283,13 @@ func (p *partial) end(keep bool) error {
 	if p.comparison != nil {
 		p.comparison.with.Close()
 	}
+	if p.original != nil {
+		p.original.f.Close()
+	}
 	p.settle()
 	p.claimed(p.promised)
 	kept := keep && err == nil
-	if !kept && !p.moved && !p.nameless {
+	if !kept && !p.moved && !p.nameless && p.original == nil {
 		if rerr := p.dir.fs.Remove(p.path); !errors.Is(rerr, fs.ErrNotExist) {
 			err = errors.Join(err, rerr)
 		}

@@ -68,6 +68,8 @@ type scenario struct {
 	left     string // by an earlier upload of the same ID; empty for none
 	suspend  int    // after so many bytes; 0 for never
 	noID     bool
+	noProof  bool
+	told     bool              // the digest in advance
 	after    map[string]string // but for folders
 	harmless []string          // calls whose failure may change nothing
 }
@@ -90,6 +92,18 @@ var scenarios = []scenario{
 		after: map[string]string{"a/b/f": "new"}},
 	{what: "unchanged", before: map[string]string{"f": "new"}, name: "f", data: "new",
 		after:    map[string]string{"f": "new"},
+		harmless: []string{"close f", "close P again"}},
+	{what: "unchanged, told in advance", before: map[string]string{"f": "new"}, name: "f", data: "new", noID: true, told: true,
+		after:    map[string]string{"f": "new"},
+		harmless: []string{"close f"}},
+	{what: "unchanged, a numbered one", before: map[string]string{"f": "old", "f (2)": "new"}, name: "f", data: "new", noID: true, told: true,
+		after:    map[string]string{"f": "old", "f (2)": "new"},
+		harmless: []string{"close f", "close f (2)"}},
+	{what: "unchanged, all sent", before: map[string]string{"f": "new"}, name: "f", data: "new", noProof: true,
+		after:    map[string]string{"f": "new"},
+		harmless: []string{"close f", "close P again"}},
+	{what: "of the same size", before: map[string]string{"f": "old"}, name: "f", data: "new",
+		after:    map[string]string{"f": "old", "f (2)": "new"},
 		harmless: []string{"close f", "close P again"}},
 	{what: "renamed", before: map[string]string{"a/f": "old", "a/f (2)": "older"}, name: "a/f", data: "new",
 		after:    map[string]string{"a/f": "old", "a/f (2)": "older", "a/f (3)": "new"},
@@ -168,6 +182,13 @@ func (s scenario) upload(d *Store) (r storage.Receipt, err error) {
 	}
 	if s.noID {
 		file.ID = ""
+	}
+	if s.noProof {
+		file.Proofs = nil
+	}
+	if s.told {
+		proof := sha256.Sum256([]byte(s.data))
+		file.Contents = storage.Proof{Digest: proofs[0], Sum: proof[:]}
 	}
 	p, err := d.Create(context.Background(), file)
 	if err != nil {

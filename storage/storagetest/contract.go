@@ -149,6 +149,9 @@ func (f *fixture) start(file storage.File, resumed string) storage.Partial {
 	if err != nil {
 		f.Fatalf("Create: %v", err)
 	}
+	if p.Offer().Stored { // of the file that has the name
+		f.expectError("Restart", p.Restart(), nil)
+	}
 	want := storage.Offer{}
 	if resumed != "" {
 		proof := sha256.Sum256([]byte(resumed))
