@@ -63,7 +63,7 @@ func TestSentOnce(t *testing.T) {
 		t.Run(test.what, func(t *testing.T) {
 			store := t.TempDir()
 			d, err := dir.Open(store, dir.Options{})
-			Must(t, err)
+			must(t, err)
 			l := &countingListener{Listener: silent(t)}
 			srv := &wire.Server{Store: asWireStore(d)}
 			served := make(chan error, 1)
@@ -74,12 +74,12 @@ func TestSentOnce(t *testing.T) {
 				d.Close()
 			})
 			folder := filepath.Join(t.TempDir(), "files")
-			Must(t, os.Mkdir(folder, 0o755))
+			must(t, os.Mkdir(folder, 0o755))
 			name := func(i int) string {
 				return filepath.Join(folder, "file number "+string(rune('a'+i/26))+string(rune('a'+i%26)))
 			}
 			for i := range test.files {
-				Must(t, os.WriteFile(name(i), bytes.Repeat([]byte{byte(i), byte(i >> 8)}, test.size/2), 0o600))
+				must(t, os.WriteFile(name(i), bytes.Repeat([]byte{byte(i), byte(i >> 8)}, test.size/2), 0o600))
 			}
 			upload := func() string {
 				var out strings.Builder
@@ -93,10 +93,10 @@ func TestSentOnce(t *testing.T) {
 			upload()
 			stored := filepath.Join(store, "files", filepath.Base(name(0)))
 			before, err := os.Stat(stored)
-			Must(t, err)
+			must(t, err)
 			changed := time.Unix(1_000_000_000, 5000)
-			Must(t, os.Chtimes(name(0), changed, changed))
-			Must(t, os.Chmod(name(0), 0o400))
+			must(t, os.Chtimes(name(0), changed, changed))
+			must(t, os.Chmod(name(0), 0o400))
 			sent := l.n.Load()
 			out := upload()
 			if n := strings.Count(out, `"unchanged":true`); n != test.files {
@@ -107,12 +107,12 @@ func TestSentOnce(t *testing.T) {
 				t.Errorf("%.2f %% of the contents crossed the wire again, more than %v %%", got, test.percent)
 			}
 			after, err := os.Stat(stored)
-			Must(t, err)
+			must(t, err)
 			if !os.SameFile(before, after) || !after.ModTime().Equal(changed) || after.Mode().Perm() != 0o400 {
 				t.Errorf("the file is now of %v with %v, want %v with 0400; the same: %v", after.ModTime(), after.Mode(), changed, os.SameFile(before, after))
 			}
 			entries, err := os.ReadDir(filepath.Join(store, "files"))
-			Must(t, err)
+			must(t, err)
 			if len(entries) != test.files {
 				t.Errorf("%d files are stored, want %d", len(entries), test.files)
 			}

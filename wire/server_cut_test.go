@@ -93,6 +93,12 @@ func (w *world) wantHonest(whole map[string]string, replies string) {
 		if err != nil || c.Word != "SAVED" && (c.Word != "OK" || c.Get("size") == "") {
 			continue
 		}
+		if c.Get("unchanged") != "" && c.Get("size") == "" { // as the client told it
+			if _, there := visible["f"]; !there {
+				w.t.Errorf("%q is said although there is no file", reply)
+			}
+			continue
+		}
 		if c.Get("size") == "" {
 			if !slices.Contains(w.store.folders, c.Get("name")) {
 				w.t.Errorf("%q is said of %q", reply, w.store.folders)

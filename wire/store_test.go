@@ -200,7 +200,9 @@ func (f *file) Commit(ctx context.Context, want wire.Sum) (wire.Saved, error) {
 	s := f.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.wants = append(s.wants, want)
+	if !f.offer.Agreed {
+		s.wants = append(s.wants, want)
+	}
 	body, name := f.body.String(), f.made
 	for n := 1; ; n++ {
 		if n > 1 {

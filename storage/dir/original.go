@@ -88,7 +88,7 @@ func (p *partial) candidates(all bool) (names []string, err error) {
 				return []string{name}, nil
 			}
 		}
-		if p.onConflict != storage.Rename {
+		if p.onConflict != storage.Rename || all && len(names) == maxCompared {
 			break
 		}
 	}
