@@ -141,7 +141,10 @@ func (a *Announcement) parse(ctl Control) (err error) {
 		return &Error{CodeUnsupported, fmt.Sprintf("this server does not know the digest %q", ctl.Get("digest"))}
 	}
 	a.Name = strings.TrimPrefix(ctl.Word, namePrefix)
-	a.Proofs = parseProofs(ctl.Get("proof"), a.Digest)
+	// A client that knows no proofs and gives no id does not expect an offset.
+	if ctl.Get("proof") != "" || ctl.Get("id") != "" {
+		a.Proofs = parseProofs(ctl.Get("proof"), a.Digest)
+	}
 	if a.ID = ctl.Get("id"); len(a.ID) > MaxID {
 		return ErrControl
 	}
