@@ -59,12 +59,14 @@ func (m *machine) ahead(t *rapid.T) {
 	}
 	conn.Write(announcements)
 	var uploads []*sending
+	var wanted []string
 	for i, o := range orders {
 		s := &sending{order: o.order, on: conn}
 		uploads = append(uploads, s)
 		m.announce(s)
-		answers.expect(t, s.accepted(i+1))
+		wanted = append(wanted, s.accepted(i+1))
 	}
+	answers.expectAll(t, wanted)
 	answers.none(t)
 	m.reapSuperseded(t)
 
@@ -165,6 +167,13 @@ func (s *sending) accepted(n int) string {
 	if s.code != "" {
 		return inOrder("ERROR", fmt.Sprint("code=", s.code), fmt.Sprint("upload=", n))
 	}
+	if s.over {
+		fields := []string{fmt.Sprint("upload=", n), "unchanged=1"}
+		if s.saved.Name != s.name {
+			fields = append(fields, "name="+s.saved.Name)
+		}
+		return inOrder("SAVED", fields...)
+	}
 	fields := []string{fmt.Sprint("upload=", n), fmt.Sprint("offset=", len(s.offered))}
 	if len(s.offered) > 0 {
 		fields = append(fields, fmt.Sprintf("sha256=%x", sha256.Sum256(s.offered)))
@@ -206,8 +215,24 @@ func listenTo(conn net.Conn) *answers {
 }
 
 // expect compares the next answer, but for the words that are for people.
-func (a *answers) expect(t *rapid.T, want string) {
+func (a *answers) expect(t *rapid.T, want string) { a.expectAll(t, []string{want}) }
+
+// expectAll compares the next answers, in any order: what need not be sent is made
+// durable meanwhile.
+func (a *answers) expectAll(t *rapid.T, want []string) {
 	synctest.Wait()
+	var got []string
+	for range want {
+		got = append(got, a.next(t))
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Fatalf("answers %q, want %q", readable(fmt.Sprint(got)), readable(fmt.Sprint(want)))
+	}
+}
+
+func (a *answers) next(t *rapid.T) string {
 	r := bytes.NewReader(a.got.Bytes())
 	header := make([]byte, 3)
 	io.ReadFull(r, header)
@@ -215,15 +240,16 @@ func (a *answers) expect(t *rapid.T, want string) {
 	io.ReadFull(r, text)
 	a.got.Next(a.got.Len() - r.Len())
 	ctl, err := wire.ParseControl(string(text))
+	if err != nil {
+		t.Fatalf("answer %q: %v", readable(string(text)), err)
+	}
 	var fields []string
 	for _, field := range ctl.Fields {
 		if field.Key != "text" {
 			fields = append(fields, field.Key+"="+field.Value)
 		}
 	}
-	if got := inOrder(ctl.Word, fields...); err != nil || got != want {
-		t.Fatalf("answer %q (%v), want %q", readable(got), err, readable(want))
-	}
+	return inOrder(ctl.Word, fields...)
 }
 
 // none fails if there is one more answer.

@@ -3,6 +3,7 @@ package commands_test
 import (
 	"bufio"
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -170,7 +171,13 @@ func (o order) request() []byte {
 	}
 	var fields []wire.Field
 	if o.id != "" {
-		fields = append(fields, wire.Field{Key: "id", Value: o.id}, wire.Field{Key: "proof", Value: "sha256"})
+		fields = append(fields, wire.Field{Key: "id", Value: o.id})
+	}
+	if o.id != "" || o.proves {
+		fields = append(fields, wire.Field{Key: "proof", Value: "sha256"})
+	}
+	if o.tells {
+		fields = append(fields, wire.Field{Key: "sha256", Value: fmt.Sprintf("%x", sha256.Sum256(o.contents.bytes()))})
 	}
 	if !o.stream {
 		fields = append(fields, wire.Field{Key: "size", Value: strconv.Itoa(o.size())})

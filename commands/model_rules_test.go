@@ -21,9 +21,12 @@ type model struct {
 	folders map[string]bool
 	left    map[string][]byte // by ID
 	leftBy  map[string]order
-	open    []*sending // accepted and not yet ended, in the order of acceptance
+	open    []*sending     // accepted and not yet ended, in the order of acceptance
+	puts    map[string]int // how often a file got that name
 	// loses, if set, tells what else the store cannot go on with.
 	loses func(left, now order) bool
+	// compares tells whether the store has its files compared before they are sent.
+	compares bool
 }
 
 func newModel(policy string) model {
@@ -33,7 +36,7 @@ func newModel(policy string) model {
 	}
 	return model{
 		policy: conflict, files: map[string][]byte{}, folders: map[string]bool{},
-		left: map[string][]byte{}, leftBy: map[string]order{},
+		left: map[string][]byte{}, leftBy: map[string]order{}, puts: map[string]int{},
 	}
 }
 
@@ -87,6 +90,8 @@ type order struct {
 	name     string
 	contents contents
 	id       string
+	proves   bool // can compare proofs, as all can who give an ID
+	tells    bool // tells the proof of its contents in advance
 	stream   bool
 	digest   string
 	source   string
@@ -101,7 +106,7 @@ func (o order) GoString() string {
 		is   bool
 		text string
 	}{
-		{o.id != "", " id=" + o.id}, {o.stream, " stream"}, {o.digest == "sha256", " sha256"},
+		{o.id != "", " id=" + o.id}, {o.proves, " proves"}, {o.tells, " tells"}, {o.stream, " stream"}, {o.digest == "sha256", " sha256"},
 		{o.source != whole, ", the source " + o.source},
 	} {
 		if detail.is {
@@ -126,7 +131,14 @@ func (o order) size() int {
 
 func (o order) announcement() wire.Announcement {
 	digest, _ := wire.DigestByName(o.digest)
-	return wire.Announcement{Name: o.name, ID: o.id, Size: int64(o.size()), Digest: digest}
+	a := wire.Announcement{Name: o.name, ID: o.id, Size: int64(o.size()), Digest: digest}
+	if o.proves {
+		a.Proofs = wire.Proofs()
+	}
+	if o.tells {
+		a.Contents = wire.Prove(o.contents.bytes())
+	}
+	return a
 }
 
 // sum is what a server must tell of the contents.
@@ -147,6 +159,8 @@ type sending struct {
 	announced  bool
 	offered    []byte // what the server had of it
 	has        []byte // the same, unless it was dropped since
+	original   string // the file that this is, unless it was dropped since
+	put        int    // how often that had been put there
 	got        int    // bytes that came behind has
 	superseded bool
 
@@ -174,6 +188,10 @@ func (m *model) announce(s *sending) {
 		return
 	}
 	m.offer(s)
+	if s.tells && s.original != "" {
+		s.over, s.saved = true, wire.Saved{Name: s.original, Sum: s.sum(), Unchanged: true}
+		return
+	}
 	m.open = append(m.open, s)
 }
 
@@ -197,22 +215,47 @@ func (m *model) collision(o order) wire.Code {
 	return ""
 }
 
-// offer finds out what an earlier upload of the ID has left. What nobody could
-// go on with is gone.
+// offer finds out what an earlier upload of the ID has left, or which file may be the
+// same. What nobody could go on with is gone.
 func (m *model) offer(s *sending) {
 	lost := m.loses != nil && m.left[s.id] != nil && m.loses(m.leftBy[s.id], s.order)
 	if !s.resumable() || len(m.left[s.id]) > s.size() || lost {
 		delete(m.left, s.id)
 	}
 	s.offered = m.left[s.id]
+	if len(s.offered) == 0 && m.compares {
+		m.findOriginal(s)
+	}
 	s.has = s.offered
+}
+
+// findOriginal looks for a file of the contents that the client tells, or else for
+// the last of the right size.
+func (m *model) findOriginal(s *sending) {
+	if s.blob || s.name == "" || !s.tells && (s.size() == 0 || s.id == "" && !s.proves) {
+		return
+	}
+	for n := 1; n == 1 || m.policy == storage.Rename; n++ {
+		name := storage.NumberedName(s.name, n)
+		file, there := m.files[name]
+		if !there && !m.folders[name] {
+			return
+		}
+		if !there || len(file) != s.size() || s.tells && !bytes.Equal(file, s.contents.bytes()) {
+			continue
+		}
+		s.original, s.put, s.offered = name, m.puts[name], file
+		if s.tells {
+			return
+		}
+	}
 }
 
 // right reports whether the client can go on with what it is offered.
 func (s *sending) right() bool { return bytes.HasPrefix(s.contents.bytes(), s.offered) }
 
 // restart drops what the server had.
-func (s *sending) restart() { s.has = nil }
+func (s *sending) restart() { s.has, s.original = nil, "" }
 
 // received is all that the server has of the file.
 func (s *sending) received() []byte {
@@ -225,7 +268,7 @@ func (s *sending) received() []byte {
 func (m *model) leave(s *sending, killed bool) {
 	m.drop(s)
 	keeps := s.resumable() || killed && s.id != ""
-	if b := s.received(); keeps && len(b) > 0 {
+	if b := s.received(); keeps && len(b) > 0 && s.original == "" {
 		m.left[s.id], m.leftBy[s.id] = b, s.order
 	}
 }
@@ -249,13 +292,18 @@ func (m *model) commit(s *sending, good bool, made string) {
 	m.drop(s)
 	s.saved = wire.Saved{Name: s.name, Sum: s.sum(), Resumed: int64(len(s.has))}
 	switch {
-	case !good:
+	case !good, s.original != "" && s.put != m.puts[s.original]:
 		s.code = wire.CodeMismatch
+	case s.original != "":
+		s.saved.Name, s.saved.Unchanged = s.original, true
 	case s.name == "":
 		s.saved.Name = made
 		m.put(made, s.contents.bytes())
 	default:
 		m.publish(s)
+	}
+	if s.saved.Unchanged {
+		s.saved.Resumed = 0
 	}
 }
 
@@ -286,6 +334,7 @@ func (m *model) publish(s *sending) {
 
 func (m *model) put(name string, b []byte) {
 	m.files[name] = b
+	m.puts[name]++
 	for _, folder := range foldersAbove(name) {
 		m.folders[folder] = true
 	}
@@ -336,9 +385,11 @@ func (m *model) hidden() (tree map[string][]byte, nameless int) {
 		tree[partialOf(id)] = b
 	}
 	for _, s := range m.open {
-		if s.id == "" {
+		switch {
+		case s.original != "": // nothing is created yet
+		case s.id == "":
 			nameless++
-		} else {
+		default:
 			tree[partialOf(s.id)] = nil
 		}
 	}

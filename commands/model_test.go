@@ -45,7 +45,7 @@ func testModel(t *testing.T, policies []string, newGround func(*rapid.T) ground)
 		rapid.SyncTest(t, func(t *rapid.T) {
 			m := &machine{model: newModel(rapid.SampledFrom(policies).Draw(t, "on conflict"))}
 			m.ground = newGround(t)
-			m.loses = m.ground.loses
+			m.loses, m.compares = m.ground.loses, m.ground.compares()
 			m.start(t)
 			t.Cleanup(m.tearDown)
 			t.Repeat(map[string]func(*rapid.T){
@@ -110,10 +110,12 @@ var (
 			o.id = rapid.SampledFrom(ids).Draw(t, "id")
 			o.stream = rapid.IntRange(0, 3).Draw(t, "stream") == 3
 			o.digest = rapid.SampledFrom([]string{"crc64nvme", "sha256"}).Draw(t, "digest")
+			o.proves = o.id == "" && rapid.Bool().Draw(t, "proves")
 		}
 		if broken := rapid.SampledFrom([]string{whole, whole, whole, fails, shrinks, grows}).Draw(t, "source"); o.contents.size > 0 && (broken == fails || !o.stream && !o.blob) {
 			o.source = broken
 		}
+		o.tells = !o.blob && !o.stream && o.name != "" && o.source == whole && rapid.IntRange(0, 3).Draw(t, "tells") == 3
 		return o
 	})
 )
@@ -318,7 +320,7 @@ func (m *machine) resume(t *rapid.T) {
 		t.SkipNow()
 	}
 	o := m.leftBy[rapid.SampledFrom(slices.Sorted(maps.Keys(m.left))).Draw(t, "upload")]
-	o.stream, o.source = false, whole
+	o.stream, o.source, o.tells = false, whole, false
 	switch rapid.SampledFrom([]string{"as it was", "as it was", "changed", "shorter"}).Draw(t, "source") {
 	case "changed":
 		o.contents.letter = 'A' + 'B' - min(o.contents.letter, 'B')
