@@ -88,6 +88,23 @@ var resumptions = []conversation{
 		{data(2, "g") + end("g") + data(2, "c") + end("abc"), hear(saved(2, "g", "g"), saved(3, "h", "abc"))},
 	}, files: map[string]string{"f": "abc", "g": "g", "h": "abc"}, did: []string{"upload f", "upload f", "upload g", "upload h"}},
 
+	{name: "a file that may be the same", steps: []step{
+		{str("f|size=3|") + data(2, "abc") + end("abc"), hear(ok(1), saved(1, "f", "abc"))},
+		{str("f|size=3|proof=sha256|"), hear(okFrom(2, "abc"))},
+		{end("abc"), hear(saved(2, "f", "abc") + "unchanged=1|")},
+		{str("f|size=3|proof=sha256|"), hear(okFrom(3, "abc"))},
+		{str("RESTART|") + data(2, "xyz") + end("xyz"), hear(saved(3, "f#2", "xyz"))},
+	}, files: map[string]string{"f": "abc", "f#2": "xyz"}, did: []string{"upload f", "upload f", "upload f#2"}},
+
+	// Its own digest would be a proof, but a client that names no proof and cannot
+	// resume sends all contents behind any OK.
+	{name: "no offer without proof and id", steps: []step{
+		{str("f|size=3|") + data(2, "abc") + end("abc"), hear(ok(1), saved(1, "f", "abc"))},
+		{str("f|size=3|digest=sha256|"), hear(ok(2))},
+		{data(2, "abc") + str("END|size=3|sha256="+sum(bySHA256, "abc")+"|"),
+			hear("SAVED|upload=2|name=f|size=3|sha256=" + sum(bySHA256, "abc") + "|unchanged=1|")},
+	}, files: map[string]string{"f": "abc"}, did: []string{"upload f", "upload f"}},
+
 	{name: "restarted", adapt: leaves("i", "abc"), steps: []step{
 		{str("f|proof=sha256|id=i|size=4|"), hear(okFrom(1, "abc"))},
 		{data(2, "") + str("RESTART|") + str("RESTART|why=not|"), nil},

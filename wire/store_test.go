@@ -85,6 +85,11 @@ func (s *store) Create(ctx context.Context, a wire.Announcement) (wire.Upload, e
 	if old, there := s.files[a.Name]; there && len(a.Contents.Sum) > 0 && sum(a.Contents.Digest, old) == hex.EncodeToString(a.Contents.Sum) {
 		f.body.WriteString(old)
 		f.offer = wire.Offer{Size: int64(len(old)), Stored: true, Agreed: true}
+	} else if there && a.ID == "" && int64(len(old)) == a.Size && len(a.Proofs) > 0 && len(a.Contents.Sum) == 0 {
+		f.body.WriteString(old)
+		h := a.Proofs[0].New()
+		h.Write([]byte(old))
+		f.offer = wire.Offer{Size: a.Size, Digest: a.Proofs[0].Name, Proof: h.Sum(nil), Stored: true}
 	}
 	if a.ID == "" {
 		return f, nil
