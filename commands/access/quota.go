@@ -176,7 +176,11 @@ func (l limited) Create(ctx context.Context, f storage.File) (storage.Partial, e
 		return nil, err
 	}
 	l.quota.resume(f.ID)
-	return &limitedPartial{Partial: p, in: l, file: f, folders: folders, reserved: need, got: p.Offer().Size}, nil
+	limited := &limitedPartial{Partial: p, in: l, file: f, folders: folders, reserved: need}
+	if offer := p.Offer(); !offer.Stored { // a stored file is counted as one
+		limited.got = offer.Size
+	}
+	return limited, nil
 }
 
 func (l limited) MakeFolder(ctx context.Context, name string, modes []fs.FileMode) error {

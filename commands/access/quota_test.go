@@ -195,6 +195,37 @@ func TestQuota(t *testing.T) {
 	}
 }
 
+// TestQuotaOfOffers suspends an upload to which a stored file was offered: nothing is
+// left of it, so it takes nothing of the quota.
+func TestQuotaOfOffers(t *testing.T) {
+	f := newFilling(t)
+	f.want(f.put("a", 40), true)
+	f.limited.Store = offering{f.limited.Store}
+	p, err := f.begin("a", "id", 40)
+	f.want(f.room(err), true)
+	must(t, p.Suspend())
+	f.want(f.put("b", 60), true)
+	f.want(f.put("c", 1), false)
+}
+
+// An offering store offers stored files to those who can resume.
+type offering struct{ storage.Store }
+
+type offered struct {
+	storage.Partial
+	size int64
+}
+
+func (o offering) Create(ctx context.Context, f storage.File) (storage.Partial, error) {
+	p, err := o.Store.Create(ctx, f)
+	if err == nil && f.ID != "" {
+		p = offered{p, f.Size}
+	}
+	return p, err
+}
+
+func (o offered) Offer() storage.Offer { return storage.Offer{Size: o.size, Stored: true} }
+
 // TestQuotaAtOnce has many announce at once what there is not room for.
 func TestQuotaAtOnce(t *testing.T) {
 	f := newFilling(t)
