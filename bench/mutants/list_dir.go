@@ -82,7 +82,7 @@ var ofDir = []mutant{
 	{"what is left is no longer than the file", "storage/dir/resume.go",
 		"&& fi.Size() <= p.file.Size {", "&& fi.Size() >= 0 {", "TestDirContract|TestSpoiltLeftover"},
 	{"what is left is hashed again", "storage/dir/resume.go",
-		"p.hash.Write(buffer[:n])\n\t\tif proof", "if proof", "TestDirContract|TestResumeInANewProcess"},
+		"if p.hash != nil {\n\t\t\tp.hash.Write(buffer[:n])\n\t\t}\n\t\tif by", "if by", "TestDirContract|TestResumeInANewProcess"},
 	{"what is left is kept only if it can be proven", "storage/dir/resume.go",
 		" && len(p.file.Proofs) > 0", "", "TestDirContract"},
 	{"Restart begins the digest again", "storage/dir/resume.go",
