@@ -22,6 +22,11 @@ func leaves(idsAndContents ...string) func(*world) {
 	}
 }
 
+// keeps has a store with a file.
+func keeps(name, contents string) func(*world) {
+	return func(w *world) { w.store.files = map[string]string{name: contents} }
+}
+
 // wantLeft checks what there is to resume.
 func (s *store) wantLeft(t testing.TB, id, want string) {
 	t.Helper()
@@ -73,28 +78,28 @@ var resumptions = []conversation{
 		{data(2, "xyz") + end("xyz") + data(2, "uvw") + end("uvw"), hear(saved(1, "f", "xyz"), saved(2, "g", "uvw"))},
 	}, files: map[string]string{"f": "xyz", "g": "uvw"}, did: []string{"upload f", "upload g"}},
 
-	{name: "contents that are told and there", steps: []step{
-		{str("f|size=3|") + data(2, "abc") + end("abc"), hear(ok(1), saved(1, "f", "abc"))},
-		{str("f|size=3|blake3=" + sum(byBLAKE3, "abc") + "|"), hear("SAVED|upload=2|unchanged=1|")},
-		{str("f|size=3|sha256=" + sum(bySHA256, "abc") + "|"), hear("SAVED|upload=3|unchanged=1|")},
-		{str("f|size=3|blake3=" + sum(byBLAKE3, "xyz") + "|"), hear(ok(4))},
-		{data(2, "xyz") + end("xyz"), hear(saved(4, "f#2", "xyz"))},
-	}, files: map[string]string{"f": "abc", "f#2": "xyz"}, did: []string{"upload f", "upload f", "upload f", "upload f#2"}},
-
-	{name: "contents that are told and there, announced ahead", adapt: leaves("i", "ab"), steps: []step{
-		{str("f|size=3|") + data(2, "abc") + end("abc"), hear(ok(1), saved(1, "f", "abc"))},
-		{str("g|size=1|") + str("h|size=3|id=i|proof=sha256|"), hear(ok(2), okFrom(3, "ab"))},
-		{str("f|size=3|blake3=" + sum(byBLAKE3, "abc") + "|"), hear("SAVED|upload=4|unchanged=1|")},
-		{data(2, "g") + end("g") + data(2, "c") + end("abc"), hear(saved(2, "g", "g"), saved(3, "h", "abc"))},
-	}, files: map[string]string{"f": "abc", "g": "g", "h": "abc"}, did: []string{"upload f", "upload f", "upload g", "upload h"}},
-
-	{name: "a file that may be the same", steps: []step{
-		{str("f|size=3|") + data(2, "abc") + end("abc"), hear(ok(1), saved(1, "f", "abc"))},
-		{str("f|size=3|proof=sha256|"), hear(okFrom(2, "abc"))},
-		{end("abc"), hear(saved(2, "f", "abc") + "unchanged=1|")},
-		{str("f|size=3|proof=sha256|"), hear(okFrom(3, "abc"))},
-		{str("RESTART|") + data(2, "xyz") + end("xyz"), hear(saved(3, "f#2", "xyz"))},
+	{name: "contents that are told and there", adapt: keeps("f", "abc"), steps: []step{
+		{str("f|size=3|blake3=" + sum(byBLAKE3, "abc") + "|"), hear("SAVED|upload=1|unchanged=1|")},
+		{str("f|size=3|sha256=" + sum(bySHA256, "abc") + "|"), hear("SAVED|upload=2|unchanged=1|")},
+		{str("f|size=3|blake3=" + sum(byBLAKE3, "xyz") + "|"), hear(ok(3))},
+		{data(2, "xyz") + end("xyz"), hear(saved(3, "f#2", "xyz"))},
 	}, files: map[string]string{"f": "abc", "f#2": "xyz"}, did: []string{"upload f", "upload f", "upload f#2"}},
+
+	{name: "contents that are told and there, announced ahead", adapt: func(w *world) {
+		leaves("i", "ab")(w)
+		keeps("f", "abc")(w)
+	}, steps: []step{
+		{str("g|size=1|") + str("h|size=3|id=i|proof=sha256|"), hear(ok(1), okFrom(2, "ab"))},
+		{str("f|size=3|blake3=" + sum(byBLAKE3, "abc") + "|"), hear("SAVED|upload=3|unchanged=1|")},
+		{data(2, "g") + end("g") + data(2, "c") + end("abc"), hear(saved(1, "g", "g"), saved(2, "h", "abc"))},
+	}, files: map[string]string{"f": "abc", "g": "g", "h": "abc"}, did: []string{"upload f", "upload g", "upload h"}},
+
+	{name: "a file that may be the same", adapt: keeps("f", "abc"), steps: []step{
+		{str("f|size=3|proof=sha256|"), hear(okFrom(1, "abc"))},
+		{end("abc"), hear(saved(1, "f", "abc") + "unchanged=1|")},
+		{str("f|size=3|proof=sha256|"), hear(okFrom(2, "abc"))},
+		{str("RESTART|") + data(2, "xyz") + end("xyz"), hear(saved(2, "f#2", "xyz"))},
+	}, files: map[string]string{"f": "abc", "f#2": "xyz"}, did: []string{"upload f", "upload f#2"}},
 
 	// Its own digest would be a proof, but a client that names no proof and cannot
 	// resume sends all contents behind any OK.
