@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"encoding/xml"
+	"flag"
 	"net"
 	"os"
 	"os/exec"
@@ -143,5 +144,56 @@ func TestCheckUsage(t *testing.T) {
 	list := run(t, labnetCommand(t, "check", "--lab", "5", "--list"))
 	if got, want := strings.Count(list, "\n"), len(check.List(5)); got != want || !strings.Contains(list, "5.pieces ") {
 		t.Errorf("--list has %d lines for %d cases:\n%s", got, want, list)
+	}
+}
+
+var allMutants = flag.Bool("mutants", false, "TestCheckMutants runs all mutants, each with all cases: a few minutes")
+
+// TestCheckMutants puts mistakes of students into the example servers: a case must
+// name each.
+func TestCheckMutants(t *testing.T) {
+	t.Parallel()
+	python := findPython(t)
+	examples, err := filepath.Abs("../examples/lab")
+	if err != nil {
+		t.Fatal(err)
+	}
+	script, err := filepath.Abs("check/testdata/mutants.py")
+	if err != nil {
+		t.Fatal(err)
+	}
+	labnet := labnetCommand(t)
+	args := []string{script, labnet.Path, examples}
+	if !*allMutants {
+		args = slices.Insert(args, 1, "--quick")
+	}
+	cmd := testCommand(t, python, args...)
+	cmd.Env = labnet.Env
+	if out, err := cmd.CombinedOutput(); err != nil || *allMutants {
+		t.Logf("%s", out)
+		if err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestCheckWritesNothing: without --dir and a command, check neither writes nor removes
+// anything, also of what is called like its own files.
+func TestCheckWritesNothing(t *testing.T) {
+	t.Parallel()
+	for task, only := range map[string]string{"5": "5.half,5.more", "6": "6.small,6.folder,6.up"} {
+		t.Run(task, func(t *testing.T) {
+			t.Parallel()
+			addr, _ := startServe(t, "--lab", task, "--store", t.TempDir())
+			cmd := labnetCommand(t, "check", "--lab", task, "--size-bytes", "types", "--only", only, addr)
+			mine := filepath.Join(cmd.Dir, "labnet-check-folder")
+			if err := os.Mkdir(mine, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			run(t, cmd)
+			if entries, err := os.ReadDir(cmd.Dir); err != nil || len(entries) != 1 || entries[0].Name() != filepath.Base(mine) {
+				t.Errorf("the folder has %v, %v", entries, err)
+			}
+		})
 	}
 }

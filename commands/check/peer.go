@@ -23,6 +23,8 @@ const maxHeard = 64 << 10
 // A peer is a connection to the server. A goroutine reads it until it ends.
 type peer struct {
 	conn *net.TCPConn
+	most int           // bytes to remember
+	slow time.Duration // between reads
 
 	mu      sync.Mutex
 	heard   []byte
@@ -30,8 +32,11 @@ type peer struct {
 	changed chan struct{} // closed at each change, and replaced
 }
 
-func newPeer(nc net.Conn) *peer {
-	p := &peer{conn: nc.(*net.TCPConn), changed: make(chan struct{})}
+func newPeer(nc net.Conn) *peer { return newPeerOf(nc, maxHeard, 0) }
+
+// newPeerOf remembers the first most bytes, and reads slowly.
+func newPeerOf(nc net.Conn, most int, slow time.Duration) *peer {
+	p := &peer{conn: nc.(*net.TCPConn), most: most, slow: slow, changed: make(chan struct{})}
 	go p.read()
 	return p
 }
@@ -41,7 +46,7 @@ func (p *peer) read() {
 	for {
 		n, err := p.conn.Read(buf)
 		p.mu.Lock()
-		if len(p.heard) < maxHeard {
+		if len(p.heard) < p.most {
 			p.heard = append(p.heard, buf[:n]...)
 		}
 		switch {
@@ -55,6 +60,9 @@ func (p *peer) read() {
 		p.mu.Unlock()
 		if err != nil {
 			return
+		}
+		if p.slow > 0 {
+			time.Sleep(p.slow)
 		}
 	}
 }

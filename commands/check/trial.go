@@ -13,6 +13,21 @@ import (
 	"github.com/labnet/labnet/wire"
 )
 
+// An outcome is what is known of a case so far.
+type outcome struct {
+	sent     []string
+	verdict  Verdict
+	saw, why string
+}
+
+// note notes what is wrong. The worst counts.
+func (o *outcome) note(v Verdict, saw, why string) {
+	rank := map[Verdict]int{Pass: 0, CannotTell: 1, Warn: 2, Fail: 3}
+	if rank[v] > rank[o.verdict] || o.verdict == v && o.saw == "" {
+		o.verdict, o.saw, o.why = v, printable(saw), why
+	}
+}
+
 // A trial is one run of a case.
 type trial struct {
 	*runner
@@ -25,16 +40,14 @@ type trial struct {
 	printed int     // by the program, before
 	began   time.Time
 
-	sent         []string
-	verdict      Verdict
-	saw, why     string
+	outcome
 	over, spin   bool // no further step; see whether the program spins
 	needsRestart bool
 }
 
 func newTrial(r *runner, c *serverCase) *trial {
 	r.run++
-	t := &trial{runner: r, c: c, peers: map[on]*peer{}, names: map[int]string{}, bodies: map[int][]byte{}, verdict: Pass, began: time.Now()}
+	t := &trial{runner: r, c: c, peers: map[on]*peer{}, names: map[int]string{}, bodies: map[int][]byte{}, outcome: outcome{verdict: Pass}, began: time.Now()}
 	t.look()
 	if r.proc != nil {
 		t.printed = r.proc.output.printed()
@@ -49,12 +62,9 @@ func (t *trial) look() {
 	}
 }
 
-// find notes what is wrong. The worst counts, and a fail ends the case.
+// find notes what is wrong, and a fail ends the case.
 func (t *trial) find(v Verdict, saw, why string) {
-	rank := map[Verdict]int{Pass: 0, CannotTell: 1, Warn: 2, Fail: 3}
-	if rank[v] > rank[t.verdict] || t.verdict == v && t.saw == "" {
-		t.verdict, t.saw, t.why = v, printable(saw), why
-	}
+	t.note(v, saw, why)
 	if v == Fail {
 		t.over, t.needsRestart = true, true
 	}
