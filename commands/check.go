@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"slices"
 	"strconv"
@@ -24,6 +25,7 @@ type checkOptions struct {
 	check.Options
 	list, strict, tap bool
 	junit             string
+	client            bool
 }
 
 func checkCommand(con *terminal.Console) *cli.Command {
@@ -32,10 +34,14 @@ func checkCommand(con *terminal.Console) *cli.Command {
 		Usage:     "try a program of the course, and say what is wrong with it",
 		ArgsUsage: "[SERVER] [-- COMMAND [ARG…]]",
 		Description: "Without COMMAND, the server runs already, at SERVER. With it, labnet starts the server in a folder of its own, which is then --dir, " +
-			"starts it again when it ends, and quotes its tracebacks. Exits with 1 if a case failed.",
+			"starts it again when it ends, and quotes its tracebacks. With --client, COMMAND is started for each case; {host}, {port} and {value} " +
+			"in it stand for the server and for what to send, which is typed if {value} is not there. Exits with 1 if a case failed.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "lab", Usage: "check `TASK` of the course: 1 to 6 or extra"},
 			&cli.StringFlag{Name: "dir", Usage: "look into `FOLDER` for the files that the server stores"},
+			&cli.BoolFlag{Name: "client", Usage: "check a client: labnet is its server"},
+			&cli.StringFlag{Name: "listen", Aliases: []string{"l"}, Value: "127.0.0.1:9000", Usage: "with --client: accept its connections at `HOST:PORT`; port 0 chooses a free one"},
+			&cli.StringFlag{Name: "type", Usage: "with --client: type the lines in `FILE`, in which {value} stands for what is to be sent"},
 			&cli.StringFlag{Name: "only", Usage: "run only the cases `IDS`, such as 5.pieces,5.half or 5., and those that they build on"},
 			&cli.BoolFlag{Name: "list", Usage: "list the cases of the task"},
 			&cli.BoolFlag{Name: "strict", Usage: "exit with 1 after a warning, too"},
@@ -51,7 +57,7 @@ func checkCommand(con *terminal.Console) *cli.Command {
 			if err != nil {
 				return err
 			}
-			return checkServer(c.Context, con, o)
+			return checkProgram(c.Context, con, o)
 		}),
 	}
 }
@@ -113,7 +119,14 @@ func checkOptionsOf(c *cli.Context, con *terminal.Console) (o checkOptions, err 
 	case len(args) == 1:
 		server = args[0]
 	}
-	if o.Addr, _, err = address.Server(server, "server"); err != nil {
+	if o.client = c.Bool("client"); o.client {
+		err = clientOptions(c, &o)
+	} else if c.IsSet("listen") || c.IsSet("type") {
+		err = problem.Usage("--listen and --type go with --client")
+	} else {
+		o.Addr, _, err = address.Server(server, "server")
+	}
+	if err != nil {
 		return o, err
 	}
 	for _, id := range strings.Split(c.String("only"), ",") {
@@ -121,16 +134,46 @@ func checkOptionsOf(c *cli.Context, con *terminal.Console) (o checkOptions, err 
 			o.Only = append(o.Only, id)
 		}
 	}
-	if err := check.CheckOnly(o.Task, o.Only); err != nil {
-		return o, problem.UsageHint(fmt.Errorf("--only: %w", err), "labnet check --lab "+o.Task.String()+" --list shows the cases")
+	if err := check.CheckOnly(o.Task, o.client, o.Only); err != nil {
+		return o, problem.UsageHint(fmt.Errorf("--only: %w", err), "--list in place of --only shows the cases")
 	}
 	return o, nil
 }
 
-// checkServer runs the cases, or lists them.
-func checkServer(ctx context.Context, con *terminal.Console, o checkOptions) error {
+// clientOptions are those of --client.
+func clientOptions(c *cli.Context, o *checkOptions) (err error) {
+	switch {
+	case c.Args().Present():
+		return problem.UsageHint(errors.New("with --client, the address is where labnet listens"), "--listen "+c.Args().First())
+	case o.Dir != "" || o.Keep || o.FixedScheme:
+		return problem.Usage("--dir, --keep, --size-bytes, --big-endian and --name-bytes are about servers: they do not go with --client")
+	case c.IsSet("type") && o.Command == nil:
+		return problem.Usage("--type goes with -- COMMAND")
+	}
+	if name := c.String("type"); name != "" {
+		lines, err := os.ReadFile(name)
+		if err != nil {
+			return problem.Item(name, err)
+		}
+		o.Type = string(lines)
+	}
+	o.Addr, err = address.Listen(c.String("listen"))
+	return err
+}
+
+// checkProgram runs the cases, or lists them.
+func checkProgram(ctx context.Context, con *terminal.Console, o checkOptions) error {
 	if o.list {
 		return listCases(con, o)
+	}
+	try := check.Server
+	if o.client {
+		l, err := listenChecked(o.Addr, func(net.Addr) error { return nil })
+		if err != nil {
+			return &listenError{o.Addr, err}
+		}
+		o.Listener, o.Addr, try = l, l.Addr().String(), check.Client
+		o.Tell = func(text string) { con.Tell("%s", text) }
 	}
 	begun := time.Now()
 	var results []check.Result
@@ -155,7 +198,7 @@ func checkServer(ctx context.Context, con *terminal.Console, o checkOptions) err
 			text.Result(r)
 		}
 	}
-	counts, err := check.Server(ctx, o.Options)
+	counts, err := try(ctx, o.Options)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -178,7 +221,7 @@ func checkServer(ctx context.Context, con *terminal.Console, o checkOptions) err
 	}
 	switch {
 	case errors.Is(err, check.ErrUnreached):
-		return &uncheckable{err, o.Command != nil}
+		return &uncheckable{err, o.Command != nil, o.client}
 	case errors.Is(err, check.ErrInUse):
 		return problem.UsageHint(err, "end it, or check it without -- COMMAND")
 	case err != nil:
@@ -198,7 +241,7 @@ type checkObject struct {
 }
 
 func listCases(con *terminal.Console, o checkOptions) error {
-	for _, c := range check.List(o.Task) {
+	for _, c := range check.List(o.Task, o.client) {
 		if con.JSON {
 			con.Write(terminal.Encode(struct {
 				Op       string `json:"op"` // "case"
@@ -216,8 +259,8 @@ func listCases(con *terminal.Console, o checkOptions) error {
 
 // An uncheckable server was never reached.
 type uncheckable struct {
-	err     error
-	started bool
+	err             error
+	started, client bool
 }
 
 func (e *uncheckable) Error() string { return e.err.Error() }
@@ -225,7 +268,10 @@ func (e *uncheckable) Unwrap() error { return e.err }
 
 func (e *uncheckable) Describe() problem.Description {
 	hint := "start the server, or give the command that starts it behind --"
-	if e.started {
+	switch {
+	case e.client:
+		hint = "the client must connect to the address given with --listen, 127.0.0.1:9000 if none is"
+	case e.started:
 		hint = "the command must listen at the address given, 127.0.0.1:9000 if none is"
 	}
 	return problem.Description{Code: problem.ExitServer, Kind: "unreachable", Hint: hint}

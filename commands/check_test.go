@@ -37,7 +37,13 @@ func checked(t *testing.T, task string, args, command []string) (results []check
 	for i := range command {
 		command[i] = strings.ReplaceAll(command[i], "PORT", port)
 	}
-	cmd := labnetCommand(t, slices.Concat([]string{"check", "--json", "--lab", task, addr}, args, []string{"--"}, command)...)
+	return checkResults(t, slices.Concat([]string{"--lab", task, addr}, args, []string{"--"}, command))
+}
+
+// checkResults runs labnet check with --json, and returns its results and exit code.
+func checkResults(t *testing.T, args []string) (results []check.Result, code int, stderr string) {
+	t.Helper()
+	cmd := labnetCommand(t, slices.Concat([]string{"check", "--json"}, args)...)
 	var errs bytes.Buffer
 	cmd.Stderr = &errs
 	out, err := cmd.Output()
@@ -142,7 +148,7 @@ func TestCheckUsage(t *testing.T) {
 		}
 	}
 	list := run(t, labnetCommand(t, "check", "--lab", "5", "--list"))
-	if got, want := strings.Count(list, "\n"), len(check.List(5)); got != want || !strings.Contains(list, "5.pieces ") {
+	if got, want := strings.Count(list, "\n"), len(check.List(5, false)); got != want || !strings.Contains(list, "5.pieces ") {
 		t.Errorf("--list has %d lines for %d cases:\n%s", got, want, list)
 	}
 }
@@ -195,5 +201,120 @@ func TestCheckWritesNothing(t *testing.T) {
 				t.Errorf("the folder has %v, %v", entries, err)
 			}
 		})
+	}
+}
+
+// TestCheckClients: the example clients pass every case, and labnet's own do.
+func TestCheckClients(t *testing.T) {
+	python, _ := exec.LookPath("python3")
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		task   string
+		python []string // {host} {port} stand before them
+		labnet []string
+	}{
+		{"1", nil, nil},
+		{"3", []string{"{value}"}, []string{"say", "{value}"}},
+		{"4", []string{"{kind}", "{value}"}, nil},
+		{"5", []string{"{value}"}, []string{"blob", "-s", "{value}"}},
+		{"6", []string{"{value}"}, []string{"upload", "{value}"}},
+		{"extra", []string{"{values}"}, []string{"upload", "{values}"}},
+	} {
+		commands := map[string][]string{}
+		if python != "" {
+			commands["python"] = slices.Concat([]string{python, exampleClient(t, test.task), "{host}", "{port}"}, test.python)
+		}
+		if test.labnet != nil {
+			commands["labnet"] = slices.Concat([]string{self, test.labnet[0], "--lab", test.task, "-a", "{host}:{port}"}, test.labnet[1:])
+		}
+		for kind, command := range commands {
+			t.Run(test.task+"/"+kind, func(t *testing.T) {
+				t.Parallel()
+				results, code, stderr := checkResults(t, slices.Concat([]string{"--client", "--lab", test.task, "-l", "127.0.0.1:0", "--"}, command))
+				bad := slices.DeleteFunc(notPassed(results), func(r check.Result) bool { return r.ID == "c6.split" && r.Verdict == check.CannotTell })
+				if code != 0 || len(bad) > 0 || len(results) == 0 {
+					t.Errorf("exit %d, %d results, of which not passed: %+v\n%s", code, len(results), bad, stderr)
+				}
+			})
+		}
+	}
+}
+
+func exampleClient(t *testing.T, task string) string {
+	t.Helper()
+	name := map[bool]string{false: "task" + task, true: task}[task == "extra"] + "_client.py"
+	path, err := filepath.Abs(filepath.Join("../examples/lab", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestCheckBrokenClients puts mistakes of students into the example clients: the case
+// that is about them fails.
+func TestCheckBrokenClients(t *testing.T) {
+	python := findPython(t)
+	const connect = "with socket.create_connection((args.host, args.port)) as connection:\n    for path in args.files:\n"
+	for _, test := range []struct{ task, old, student, id, why string }{
+		{"3", "args.text.encode()", `args.text.encode("latin-1", "replace")`, "c3.text", "utf-8"},
+		{"4", `kind, body = b"\x01"`, `kind, body = b"1"`, "c4.type", "not a character"},
+		{"5", "max(1, (args.size.bit_length() + 7) // 8)", "(1 if args.size <= 256 else 2)", "c5.256", "n < 256"},
+		{"5", "        connection.send(size)\n", "", "c5.255", "no size was sent"},
+		{"6", `!= b"OK"`, `== b""`, "c6.no", "if answer"},
+		{"6", "if (answer := connection.recv(4096)) != b\"OK\"", "if False", "c6.wait", "recv() the answer"},
+		{"6", `file.read()`, `file.read().strip(b"\xff")`, "c6.bytes", "|bytes"},
+		{"extra", connect, "for path in args.files:\n    with socket.create_connection((args.host, args.port)) as connection:\n", "cx.reuse", "connect() once"},
+	} {
+		t.Run(test.id, func(t *testing.T) {
+			t.Parallel()
+			source := string(readFile(t, exampleClient(t, test.task)))
+			if !strings.Contains(source, test.old) {
+				t.Fatalf("the example has no %q", test.old)
+			}
+			program := filepath.Join(t.TempDir(), "client.py")
+			if err := os.WriteFile(program, []byte(strings.ReplaceAll(source, test.old, test.student)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			args := []string{"--client", "--lab", test.task, "-l", "127.0.0.1:0", "--only", test.id, "--", python, program, "{host}", "{port}"}
+			if test.task == "4" {
+				args = append(args, "{kind}")
+			}
+			results, code, stderr := checkResults(t, append(args, "{values}"))
+			if code != 1 || len(results) != 1 || results[0].Verdict != check.Fail {
+				t.Fatalf("exit %d, %+v\n%s", code, results, stderr)
+			}
+			if !slices.ContainsFunc(strings.Split(test.why, "|"), func(why string) bool { return strings.Contains(results[0].Why, why) }) {
+				t.Errorf("why: %q", results[0].Why)
+			}
+		})
+	}
+}
+
+// TestCheckTypes: a client that asks gets what --type says typed, and its result counts.
+func TestCheckTypes(t *testing.T) {
+	t.Parallel()
+	python := findPython(t)
+	dir := t.TempDir()
+	program, lines := filepath.Join(dir, "client.py"), filepath.Join(dir, "lines")
+	for name, text := range map[string]string{
+		lines: "{type}\n{value}\n",
+		program: `import os, socket, sys
+kind, value = input("1 text, 2 random: "), input("what: ")
+with socket.create_connection((sys.argv[1], int(sys.argv[2]))) as connection:
+    connection.sendall(bytes([int(kind)]) + (value.encode() if kind == "1" else os.urandom(int(value))))
+input("again? ")
+`,
+	} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	results, code, stderr := checkResults(t, []string{"--client", "--lab", "4", "-l", "127.0.0.1:0", "--only", "c4.type,c4.random", "--type", lines,
+		"--", python, program, "{host}", "{port}"})
+	if bad := notPassed(results); code != 0 || len(results) != 2 || len(bad) > 0 {
+		t.Errorf("exit %d, %d results, of which not passed: %+v\n%s", code, len(results), bad, stderr)
 	}
 }

@@ -47,6 +47,7 @@ var examples = map[string][]example{
 		{"labnet check --lab 5 -- python3 server.py", "start a server of the course and try it"},
 		{"labnet check --lab 5 --dir received", "one that runs at 127.0.0.1:9000"},
 		{"labnet check --lab 5 --only 5.pieces -- python3 server.py", ""},
+		{"labnet check --client --lab 6 -- python3 client.py", "a client, for which labnet types the files' names"},
 		{"labnet check --lab 6 --list", "the cases of task 6"},
 	},
 	"invite": {

@@ -5,6 +5,7 @@ package check
 import (
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"time"
@@ -59,6 +60,16 @@ type Options struct {
 	Scheme      wire.LabScheme
 	FixedScheme bool
 
+	// Listener is where a client connects, which is closed in the end; nil if a server is
+	// checked.
+	//
+	// The words {host}, {port}, {value}, {values}, {kind} and {type} of Command and Type
+	// stand for what it is to do. Type is typed; "" means the values, each on a line, if
+	// Command has none. Tell is called with what somebody has to do, without Command.
+	Listener net.Listener
+	Type     string
+	Tell     func(string)
+
 	// Report is called with each result, by one goroutine.
 	Report func(Result)
 }
@@ -66,8 +77,15 @@ type Options struct {
 // A Listing is what a case is about.
 type Listing struct{ ID, Title, Expected string }
 
-// List returns the cases of a task in the order in which they run.
-func List(task wire.Lab) (list []Listing) {
+// List returns the cases of a task for a server, or for a client, in the order in which
+// they run.
+func List(task wire.Lab, client bool) (list []Listing) {
+	if client {
+		for _, c := range clientCasesOf(task) {
+			list = append(list, Listing{c.id, c.title, c.want})
+		}
+		return list
+	}
 	for _, c := range casesOf(task) {
 		list = append(list, Listing{c.id, c.title, c.want})
 	}
@@ -75,9 +93,9 @@ func List(task wire.Lab) (list []Listing) {
 }
 
 // CheckOnly returns an error if an element of Only selects no case of the task.
-func CheckOnly(task wire.Lab, only []string) error {
+func CheckOnly(task wire.Lab, client bool, only []string) error {
 	for _, id := range only {
-		if !slices.ContainsFunc(casesOf(task), func(c *serverCase) bool { return selects(id, c.id) }) {
+		if !slices.ContainsFunc(List(task, client), func(c Listing) bool { return selects(id, c.ID) }) {
 			return fmt.Errorf("task %s has no case %q", task, id)
 		}
 	}
@@ -87,6 +105,11 @@ func CheckOnly(task wire.Lab, only []string) error {
 // selects reports whether a word of Only means the case id.
 func selects(word, id string) bool {
 	return word == id || strings.HasSuffix(word, ".") && strings.HasPrefix(id, word)
+}
+
+// selected reports whether one of the words of Only means the case id.
+func selected(only []string, id string) bool {
+	return slices.ContainsFunc(only, func(word string) bool { return selects(word, id) })
 }
 
 // Counts are how many cases had each verdict.

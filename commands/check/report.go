@@ -33,6 +33,9 @@ func (r *Text) Begin(o Options) {
 	if o.Task.String() == "extra" {
 		task = "Extra tasks"
 	}
+	if o.Listener != nil {
+		task += ", a client"
+	}
 	where := " at " + o.Addr
 	if o.Dir != "" {
 		where += ", folder " + o.Dir
@@ -191,6 +194,10 @@ type junitWhy struct {
 // JUnit returns the report as JUnit's XML. With err the server was never reached.
 func JUnit(o Options, results []Result, err error) ([]byte, error) {
 	suite := junitSuite{Name: "labnet check --lab " + o.Task.String()}
+	name := "reach the server"
+	if o.Listener != nil {
+		suite.Name, name = "labnet check --client --lab "+o.Task.String(), "be reached by the client"
+	}
 	total := 0.0
 	for _, res := range results {
 		c := junitCase{Class: "task " + res.Task, Name: xmlText(res.ID + " " + res.Title), Time: fmt.Sprintf("%.3f", res.Seconds)}
@@ -214,7 +221,7 @@ func JUnit(o Options, results []Result, err error) ([]byte, error) {
 	}
 	if err != nil {
 		suite.Errors++
-		suite.Cases = append(suite.Cases, junitCase{Class: "task " + o.Task.String(), Name: "reach the server", Time: "0.000",
+		suite.Cases = append(suite.Cases, junitCase{Class: "task " + o.Task.String(), Name: name, Time: "0.000",
 			Error: &junitWhy{xmlText(err.Error()), "error", xmlText(err.Error())}})
 	}
 	suite.Tests, suite.Time = len(suite.Cases), fmt.Sprintf("%.3f", total)

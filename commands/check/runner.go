@@ -7,7 +7,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -157,7 +156,7 @@ func (r *runner) selected() (list []*serverCase) {
 	wanted := map[string]bool{}
 	for i := len(all) - 1; i >= 0; i-- { // what a case needs stands before it
 		c := all[i]
-		if wanted[c.id] || slices.ContainsFunc(r.Only, func(w string) bool { return selects(w, c.id) }) {
+		if wanted[c.id] || selected(r.Only, c.id) {
 			wanted[c.id] = true
 			for _, id := range c.needs {
 				wanted[id] = true

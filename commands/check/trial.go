@@ -134,15 +134,11 @@ func (t *trial) cleanUp() {
 }
 
 // body returns the first n bytes of the contents of a file: random, but the same in
-// every run. The first is no character of any text.
+// every run.
 func (t *trial) body(file, n int) []byte {
 	b := t.bodies[file]
 	if len(b) < n {
-		seed := sha256.Sum256(fmt.Appendf(nil, "%s %d", t.c.id, file))
-		random := rand.NewChaCha8(seed)
-		b = make([]byte, n)
-		random.Read(b)
-		b[0] = 0xFF
+		b = randomBody(fmt.Sprintf("%s %d", t.c.id, file), n)
 		if t.c.ascii {
 			for i := range b {
 				b[i] = 'a' + b[i]%26
@@ -151,6 +147,14 @@ func (t *trial) body(file, n int) []byte {
 		t.bodies[file] = b
 	}
 	return t.bodies[file][:n]
+}
+
+// randomBody returns n bytes, the same for the same seed.
+func randomBody(seed string, n int) []byte {
+	b := make([]byte, n)
+	rand.NewChaCha8(sha256.Sum256([]byte(seed))).Read(b)
+	copy(b, []byte{0xFF, 0, '\n'}) // no text
+	return b
 }
 
 // name returns the name of a file.

@@ -19,7 +19,7 @@ ALONE = (ACCEPT, "serve(*server.accept())")
 CATCH = "except (OSError, ValueError) as error:"
 UNCAUGHT = (CATCH, "except ZeroDivisionError as error:")
 LISTEN = 'with socket.create_server(("127.0.0.1", port)) as server:\n    print("listening on", server.getsockname()[1], flush=True)\n    while True:\n'
-AGAIN = 'while True:\n    with socket.create_server(("127.0.0.1", port)) as server:\n'
+AGAIN = 'import time\nwhile True:\n    time.sleep(0.2)\n    with socket.create_server(("127.0.0.1", port)) as server:\n'
 READ = "    while len(data) < size and (part := connection.recv(min(size - len(data), 4096))):\n        data += part\n"
 HANDLE = "            handle(connection, address)\n"
 TEXT = "    text = connection.recv(4096).decode()\n"
@@ -68,7 +68,7 @@ MUTANTS = [
     ("4", "4.badtype", (SAVED, SAVED + "    elif kind:\n        os._exit(1)\n")),
 
     ("5", "", ("kind[0] - 1)", "4)")),  # as some read the task: it is spoken
-    ("5", "5.scheme", ("kind[0] - 1)", "2)")),
+    ("5", "5.1", ("kind[0] - 1)", "2)")),
     ("5", "5.scheme", ("kind[0] - 1)", "kind[0])")),
     ("5", "5.scheme", ("sys.byteorder", '"big"')),
     ("5", "5.255", ("sys.byteorder", "sys.byteorder, signed=True")),
@@ -89,11 +89,11 @@ MUTANTS = [
     ("6", "6.scheme", ('b"OK"', 'b"ok"')),
     ("6", "6.scheme", ('    connection.sendall(b"OK")\n', "")),
     ("6", "6.scheme", ("sys.byteorder", '"big"')),
-    ("6", "6.scheme", ("connection.recv(4096).decode()", "connection.recv(int.from_bytes(connection.recv(2), sys.byteorder)).decode()")),
+    ("6", "6.small", ("connection.recv(4096).decode()", "connection.recv(int.from_bytes(connection.recv(2), sys.byteorder)).decode()")),
     ("6", "6.ok", ('b"OK"', 'b"OK\\n"'), QUICK),
     ("6", "6.ok", ("    if connection.recv(1) != b", "    first = connection.recv(4096)\n    if first[:1] != b"), ("connection.recv(4096).decode()", "first[1:].decode()")),
     ("6", "6.small", ("os.path.join(directory, name)", 'os.path.join(directory, "received_" + name)')),
-    ("6", "6.small", ('name), "wb")', 'name), "w")'), ("file.write(data)", 'file.write(data.decode(errors="replace"))')),
+    ("6", "6.scheme", ('name), "wb")', 'name), "w")'), ("file.write(data)", 'file.write(data.decode(errors="replace"))')),
     ("6", "6.name", (".decode()", '.decode("ascii")')),
     ("6", "6.name", (".decode()", '.decode().split(" ")[0]')),
     ("6", "6.pieces", (READ, "    data = connection.recv(size)\n")),
@@ -106,7 +106,7 @@ MUTANTS = [
 
     ("extra", "x.next", ("while kind := connection.recv(1):", "for kind in (connection.recv(1) for _ in range(2)):")),
     ("extra", "x.three", ("while kind := connection.recv(1):", "for kind in (connection.recv(1) for _ in range(4)):")),
-    ("extra", "x.glued", ("min(size, 4096)", "4096")),
+    ("extra", "x.glued", ("min(size, 4096)", "4096"), ('b"".join(receive(connection, kind[0] - 1))', "connection.recv(kind[0] - 1)")),
     ("extra", "x.create", ("import os\n", "import io\nimport os\n"), (OPEN, "            file = io.BytesIO()\n"), (DATA, DATA + OPEN), ("os.remove(file.name)", "pass")),
     ("extra", "x.grows", (WRITE, 'came = file.write(b"".join(receive(connection, size)))')),
     ("extra", "6.half", ("os.remove(file.name)", "pass")),
