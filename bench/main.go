@@ -164,7 +164,7 @@ func (o *options) open(ctx context.Context, big int64) (*bench, error) {
 			return nil, err
 		}
 	}
-	// Not a wrapper that searches for it anew at every start.
+	// Not a wrapper that searches for it again at every start.
 	if python, err := exec.Command("python3", "-c", "import sys; print(sys.executable)").Output(); err == nil {
 		b.python = strings.TrimSpace(string(python))
 	}

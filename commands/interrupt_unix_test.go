@@ -17,7 +17,7 @@ import (
 )
 
 // TestInterruptStopsLoop presses Ctrl-C while a shell loop uploads: the client
-// must die of the signal, or bash goes on with the next file.
+// must die of the signal, or bash continues with the next file.
 func TestInterruptStopsLoop(t *testing.T) {
 	bash, err := exec.LookPath("bash")
 	if err != nil {

@@ -214,7 +214,7 @@ func listenTo(conn net.Conn) *answers {
 	return a
 }
 
-// expect compares the next answer, but for the words that are for people.
+// expect compares the next answer, except for the words that are for people.
 func (a *answers) expect(t *rapid.T, want string) { a.expectAll(t, []string{want}) }
 
 // expectAll compares the next answers, in any order: what need not be sent is made

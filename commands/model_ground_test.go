@@ -67,7 +67,7 @@ func (f *folder) open(c storage.Conflict) (storage.Store, error) {
 	return dir.Open(f.dir, dir.Options{OnConflict: c})
 }
 
-// kill goes on with a copy of the folder as it is.
+// kill continues with a copy of the folder as it is.
 func (f *folder) kill() error {
 	f.old = f.dir
 	return errors.Join(f.make(), os.CopyFS(f.dir, os.DirFS(f.old)))
@@ -209,7 +209,7 @@ func (b *bucket) left(id string) ([]byte, error) {
 		return nil, err
 	}
 	if state.Digest == "" {
-		return nil, fs.ErrNotExist // nobody can go on with it
+		return nil, fs.ErrNotExist // nobody can continue with it
 	}
 	data := append(b.server.PartsOf(state.Upload), tail...)
 	if len(data) == 0 {

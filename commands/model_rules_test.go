@@ -23,7 +23,7 @@ type model struct {
 	leftBy  map[string]order
 	open    []*sending     // accepted and not yet ended, in the order of acceptance
 	puts    map[string]int // how often a file got that name
-	// loses, if set, tells what else the store cannot go on with.
+	// loses, if set, tells what else the store cannot continue with.
 	loses func(left, now order) bool
 	// compares tells whether the store has its files compared before they are sent.
 	compares bool
@@ -216,7 +216,7 @@ func (m *model) collision(o order) wire.Code {
 }
 
 // offer finds out what an earlier upload of the ID has left, or which file may be the
-// same. What nobody could go on with is gone.
+// same. What nobody could continue with is gone.
 func (m *model) offer(s *sending) {
 	lost := m.loses != nil && m.left[s.id] != nil && m.loses(m.leftBy[s.id], s.order)
 	if !s.resumable() || len(m.left[s.id]) > s.size() || lost {
@@ -251,7 +251,7 @@ func (m *model) findOriginal(s *sending) {
 	}
 }
 
-// right reports whether the client can go on with what it is offered.
+// right reports whether the client can continue with what it is offered.
 func (s *sending) right() bool { return bytes.HasPrefix(s.contents.bytes(), s.offered) }
 
 // restart drops what the server had.

@@ -248,7 +248,7 @@ func (m *machine) damage(t *rapid.T) {
 	m.stop(t, serverFirst)
 	defer m.start(t)
 	if len(m.left) == 0 {
-		return // it was the rest of an upload that began anew
+		return // it was the rest of an upload that began again
 	}
 	id := rapid.SampledFrom(slices.Sorted(maps.Keys(m.left))).Draw(t, "upload")
 	b := slices.Clone(m.left[id])

@@ -49,7 +49,7 @@ func TestPowerCut(t *testing.T) {
 				c := &powerCut{disk: disk, number: i, random: rand.New(rand.NewPCG(4, uint64(i)))}
 				t.Run(fmt.Sprint(i), c.run)
 				if !c.checked {
-					t.FailNow() // there is nothing to go on with
+					t.FailNow() // there is nothing to continue with
 				}
 				acknowledged += len(c.acknowledged)
 				found += c.found

@@ -166,7 +166,7 @@ func TestPromptSuspended(t *testing.T) {
 		t.Errorf("the terminal is not as before (-before +after):\n%s", diff)
 	}
 	p.types(t, "\r")
-	p.awaits(t, "half") // the line, shown anew
+	p.awaits(t, "half") // the line, shown again
 	p.types(t, " and half\r")
 	p.awaits(t, "Message: half and half\r\n")
 	p.types(t, ctrlD)

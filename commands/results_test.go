@@ -151,7 +151,7 @@ func TestProgressCounts(t *testing.T) {
 	if done, found, sent := con.Meter.Counts(); found != things || done != things || sent != 10+uploader.MaxReadAhead+1+uploader.MinResumable+100 {
 		t.Errorf("%d of %d done, %d bytes sent", done, found, sent)
 	}
-	// Those of the folder have no lines, but for the link.
+	// Those of the folder have no lines, except for the link.
 	if lines := screen.Lines(); len(lines) != 6 || !strings.HasPrefix(lines[5], "4 files, 1.0 MiB, ") || !strings.HasSuffix(lines[5], "; 1 empty folder; 1 skipped; 1 failed") {
 		t.Errorf("the screen shows\n%s", strings.Join(lines, "\n"))
 	}

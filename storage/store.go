@@ -7,7 +7,7 @@
 // death of the process, of the kernel and of the machine's power.
 //
 // An upload that has an ID can be interrupted: [Partial.Suspend] keeps its
-// bytes, and the next Create with that ID goes on with them.
+// bytes, and the next Create with that ID continues with them.
 //
 // Package dir keeps files in a directory, package s3 in an object store. The contract
 // that both honour is the comments of [Store] and [Partial]; package storagetest checks it.
@@ -26,12 +26,12 @@ import (
 
 // A Store keeps files. Its methods may be called by many goroutines at once.
 type Store interface {
-	// Create accepts a file and begins it, unpublished, or goes on with what
+	// Create accepts a file and begins it, unpublished, or continues with what
 	// an earlier upload of the same ID has left (Partial.Resumed). The caller
 	// must end it with exactly one Commit, Suspend or Abort.
 	//
 	// To go on, Create reads all that was left; if ctx ends meanwhile, it fails
-	// and what was left stays. It begins anew if what was left is longer than
+	// and what was left stays. It begins again if what was left is longer than
 	// f.Size or cannot be read, and if f.Size is negative or f has no Digest,
 	// or no Proofs, because then nobody could tell whether the bytes are right.
 	//
@@ -194,14 +194,14 @@ type Partial interface {
 	// ReadFrom appends what r yields until io.EOF and returns how many bytes
 	// it took. It may be called again and again. It returns an error of r
 	// unchanged; any other error is the store's, and then the file can only
-	// be aborted, which frees its space: ErrNoSpace if the medium is full,
+	// be aborted, which frees its space: ErrNoSpace if the disk is full,
 	// ErrTooLong past the declared size.
 	io.ReaderFrom
 
 	// Offer returns the length and the proof of what an earlier upload of the same
-	// ID has left and this one goes on with, or of a file that is there and may be
+	// ID has left and this one continues with, or of a file that is there and may be
 	// the same; the next byte belongs behind it. The length is 0 if this one began
-	// anew.
+	// again.
 	//
 	// The proof is of the bytes as they are stored now. They need not be what
 	// was once received: after a power cut a file may be as long as it was, and
@@ -209,13 +209,13 @@ type Partial interface {
 	// sender's bytes have the same digest, and call Restart otherwise.
 	Offer() Offer
 
-	// Restart drops every byte so that the file begins anew. If it fails, the
+	// Restart drops every byte so that the file begins again. If it fails, the
 	// file can only be aborted.
 	Restart() error
 
 	// Suspend ends the work on the file and keeps its bytes for the next
 	// Create with the same ID, as long as the store sees fit. It drops them
-	// like Abort if that Create could not go on with them (see Create), if the
+	// like Abort if that Create could not continue with them (see Create), if the
 	// store has failed to write, and if there are none. What it keeps survives
 	// the death of the process; a power cut may spoil it (see Resumed). An
 	// error means that the bytes are lost. After Commit it does nothing.
@@ -228,9 +228,9 @@ type Partial interface {
 	// the time and permissions, and is made durable (Receipt.Unchanged).
 	//
 	// When Commit fails nothing is visible that was not there before; the
-	// file is gone as after Abort, so that no upload goes on with bad bytes. Like Create it fails with a *NameError or
+	// file is gone as after Abort, so that no upload continues with bad bytes. Like Create it fails with a *NameError or
 	// ErrExists if the name has come to collide or to be taken meanwhile.
-	// ErrFailed means that the medium refused to make data durable, which no
+	// ErrFailed means that the disk refused to make data durable, which no
 	// second try can heal: from then on the store accepts nothing.
 	Commit(ctx context.Context, want Sum) (Receipt, error)
 
@@ -285,14 +285,14 @@ type Receipt struct {
 }
 
 var (
-	// ErrNoSpace means that the medium is full or a quota is used up. Later
+	// ErrNoSpace means that the disk is full or a quota is used up. Later
 	// files may fit again.
 	ErrNoSpace = errors.New("no space left in the store")
 	// ErrNoFiles is an ErrNoSpace: there is space for contents, but hardly any for
 	// more files and folders.
 	ErrNoFiles = fmt.Errorf("%w: its file system has hardly any inodes free", ErrNoSpace)
 	// ErrFailed means that the store could not make data durable and accepts
-	// nothing until it is opened anew.
+	// nothing until it is opened again.
 	ErrFailed = errors.New("the store failed and is read-only")
 	// ErrDegraded means that what the store keeps files in does not do its work
 	// now. The same may soon succeed.
@@ -301,7 +301,7 @@ var (
 	// opened. It is an ErrDegraded: moving the directory back mends it.
 	ErrGone = fmt.Errorf("%w: its folder was removed or replaced; restart the server", ErrDegraded)
 	// ErrSuperseded means that an upload of the same ID has begun at another
-	// server, which goes on with what this one had stored.
+	// server, which continues with what this one had stored.
 	ErrSuperseded = errors.New("another server receives this upload now")
 	// ErrMismatch means that what arrived is not what the sender meant.
 	ErrMismatch = errors.New("the contents are not what was announced")

@@ -303,7 +303,7 @@ func TestAnnouncementFields(t *testing.T) {
 	type ann = wire.Announcement
 	tests := []struct {
 		fields string
-		want   ann // but for its digest
+		want   ann // except for its digest
 	}{
 		{"", ann{Size: -1}},
 		{"size=0|", ann{Size: 0}},

@@ -142,7 +142,7 @@ func (f *file) Restart() error {
 	return nil
 }
 
-// Suspend keeps what a later Create of the same ID goes on with.
+// Suspend keeps what a later Create of the same ID continues with.
 func (f *file) Suspend() error {
 	defer f.end("Suspend")
 	if f.store.onSuspend != nil {

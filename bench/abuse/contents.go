@@ -27,7 +27,7 @@ func (s *slow) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// contents are what a seed makes, always the same. They can be read anew.
+// contents are what a seed makes, always the same. They can be read again.
 type contents struct {
 	seed uint64
 	size int64

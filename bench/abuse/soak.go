@@ -113,7 +113,7 @@ func (s *soak) state() (st state, err error) {
 }
 
 // kill ends the server again and again, by turns at once and by a signal that lets
-// it finish, and starts it anew at the same address. The last one stays.
+// it finish, and starts it again at the same address. The last one stays.
 func (s *soak) kill(ctx context.Context, l launch) error {
 	until := time.Now().Add(s.test.time - s.test.calm)
 	for last := false; !last; {

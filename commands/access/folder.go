@@ -12,7 +12,7 @@ import (
 )
 
 // A confined store is the folder of a user in a store, or all of it, where nobody
-// goes on with an upload of another user. Names are those in the folder, so that
+// continues with an upload of another user. Names are those in the folder, so that
 // who is in it does not see it.
 type confined struct {
 	storage.Store

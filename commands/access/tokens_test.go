@@ -185,7 +185,7 @@ func crowd(t testing.TB, n int) *users {
 func numbered(i int) string { return fmt.Sprintf("token number %032d", i) }
 
 // TestFind guesses a hundred thousand tokens, which look like the right ones: each
-// is one of them but for a byte, or a bit.
+// is one of them except for a byte, or a bit.
 func TestFind(t *testing.T) {
 	all := crowd(t, 10)
 	for i := range 10 {

@@ -22,7 +22,7 @@ import (
 )
 
 // OpenIdentity reads the key of a server, or makes it, durably. The certificate
-// around it is made anew each time: nobody looks at more than the key.
+// around it is made again each time: nobody looks at more than the key.
 func OpenIdentity(file string) (*tls.Certificate, error) {
 	if fi, err := os.Stat(file); err == nil && !fi.Mode().IsRegular() {
 		return nil, errors.New("not a file") // a FIFO would be waited for

@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// allocated returns how many bytes a file takes up on its medium.
+// allocated returns how many bytes a file takes up on its disk.
 func allocated(info os.FileInfo) int64 {
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
 		return st.Blocks * 512

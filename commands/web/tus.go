@@ -21,7 +21,7 @@ import (
 
 // What follows is tus 1.0, the resumable protocol of https://tus.io. The URL of an
 // upload says all that a server must know of it, so that none is remembered: a server
-// that was restarted goes on with what its store has.
+// that was restarted continues with what its store has.
 
 const (
 	tusPath       = "/tus/"
@@ -198,7 +198,7 @@ func (up *tusUpload) announcement() wire.Announcement {
 	}
 }
 
-// tusResume goes on with an upload. It returns nil if it has answered the request.
+// tusResume continues with an upload. It returns nil if it has answered the request.
 func (f *Front) tusResume(x *exchange, up *tusUpload) *wire.Receiving {
 	file, err := x.h.Create(up.announcement())
 	if err != nil {

@@ -6,17 +6,17 @@ import (
 )
 
 const (
-	// batchFrom is how many files must wait for the medium for one syncfs to be
+	// batchFrom is how many files must wait for the disk for one syncfs to be
 	// quicker than as many fsyncs side by side. Measured on ext4 with 10,000
 	// files: from 2 to 4 on they take as long, from 16 on a fifth longer; on a
-	// medium that others keep busy as many as 16 may be quicker by themselves.
+	// disk that others keep busy as many as 16 may be quicker by themselves.
 	batchFrom = 4
 	// maxUnsynced is how many bytes of other files a syncfs may have to write
 	// out, too. With more, a large file that is being received would hold up
 	// the small ones.
 	maxUnsynced = 64 << 20
 	// patience is how long a syncfs may take. If it takes longer, somebody
-	// else writes much to the same medium, and the next ten times as long each
+	// else writes much to the same disk, and the next ten times as long each
 	// file gets an fsync of its own.
 	patience = time.Second
 )
@@ -31,7 +31,7 @@ type batch struct {
 	from     int32         // files that must wait; 0 for never
 	patience time.Duration // see the constant
 
-	waiting  atomic.Int32 // files that wait for the medium
+	waiting  atomic.Int32 // files that wait for the disk
 	unsynced atomic.Int64 // bytes of the others
 	notUntil atomic.Int64 // Unix time in nanoseconds
 }

@@ -55,7 +55,7 @@ const (
 	keepsNames machine = "power cut, names kept"
 )
 
-// dieAt lets the n-th call and all that follow do nothing, but for the half of
+// dieAt lets the n-th call and all that follow do nothing, except for the half of
 // a write if last is errShort.
 func (w *watch) dieAt(n int, last error) {
 	i := 0
@@ -129,7 +129,7 @@ func (s scenario) dies(t *testing.T, n int, last error, m machine) []string {
 }
 
 // cutPower takes from dir what the calls have not made durable: the bytes of
-// the partials, which become zeros, and the names of files and folders, but for
+// the partials, which become zeros, and the names of files and folders, except for
 // those that were there before. Partials is their paths by what calls call them.
 func cutPower(t *testing.T, m machine, folder string, calls []string, partials, before map[string]string) {
 	t.Helper()

@@ -139,7 +139,7 @@ func (d *Store) syncName(p *partial, name string) error {
 }
 
 // syncOldName is syncName for a file that was there before. It need not be on
-// the medium that a round makes durable: somebody may have mounted another one
+// the disk that a round makes durable: somebody may have mounted another one
 // on a folder.
 func (d *Store) syncOldName(name string) error {
 	if !canSyncDirs {

@@ -39,18 +39,18 @@ type filesystem interface {
 	Move(oldname, newname string) error
 	Rename(oldname, newname string) error
 	Remove(name string) error
-	// Free returns what is free for this user on the medium that a folder is on.
+	// Free returns what is free for this user on the disk that a folder is on.
 	// Where nobody can tell it fails with errors.ErrUnsupported.
 	Free(folder string) (freeSpace, error)
-	// SyncAll makes durable the contents and names of everything on the medium
+	// SyncAll makes durable the contents and names of everything on the disk
 	// that was there when it was called.
 	SyncAll() error
 	// Try makes a file durable in the hidden folder and removes it. It calls
-	// written before it waits for the medium.
+	// written before it waits for the disk.
 	Try(written func()) error
 }
 
-// A freeSpace is what is free on a medium.
+// A freeSpace is what is free on a disk.
 type freeSpace struct {
 	bytes int64
 	files int64 // that can be made; math.MaxInt64 if they have no limit of their own
@@ -77,7 +77,7 @@ type file interface {
 	// Where that cannot be done it fails with errors.ErrUnsupported.
 	Allocate(size int64) error
 	// WriteOut has the kernel begin to write n bytes from the offset on to the
-	// medium and does not wait for them. It makes nothing durable; only Sync
+	// disk and does not wait for them. It makes nothing durable; only Sync
 	// does. Where it cannot be done it does nothing.
 	WriteOut(offset, n int64) error
 	// SetAttribute sets an extended attribute. Where there are none it fails.

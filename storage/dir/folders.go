@@ -128,7 +128,7 @@ const maxFolderEntries = 1 << 16
 
 // entry returns what is known of the folder of that name that exists now. It
 // is set once an fsync that began after the call has made the name durable. If
-// the folder is made anew meanwhile, that sets an entry nobody looks at.
+// the folder is made again meanwhile, that sets an entry nobody looks at.
 func (s *folders) entry(name string) *atomic.Bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -101,7 +101,7 @@ func TestStandsStill(t *testing.T) {
 	})
 }
 
-// TestTry: Try finds out what is wrong with the medium, once a second for all.
+// TestTry: Try finds out what is wrong with the disk, once a second for all.
 func TestTry(t *testing.T) {
 	for _, test := range []struct{ is, want error }{
 		{nil, nil},
@@ -143,7 +143,7 @@ func TestTry(t *testing.T) {
 	}
 }
 
-// TestTrySlow: a medium that is only slow is none that stands still, for a while.
+// TestTrySlow: a disk that is only slow is none that stands still, for a while.
 func TestTrySlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d, w := watchDir(t, t.TempDir(), storage.Rename)

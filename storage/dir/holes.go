@@ -10,7 +10,7 @@ const blockSize = 4 << 10
 
 var zeros [blockSize]byte
 
-// rest is how many bytes of the medium the rest of p takes at most, if its sender is
+// rest is how many bytes of the disk the rest of p takes at most, if its sender is
 // right about its holes.
 func (p *partial) rest() int64 {
 	return max(0, min(p.file.Size-p.size, p.file.Size-p.file.Holes))

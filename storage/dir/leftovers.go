@@ -47,7 +47,7 @@ func (d *Store) idle() []string {
 }
 
 // readLeftovers takes stock of what earlier processes left and removes what no
-// upload can go on with, what has expired, and what is too much.
+// upload can continue with, what has expired, and what is too much.
 func (d *Store) readLeftovers(now time.Time) error {
 	entries, err := fs.ReadDir(d.os.root.FS(), hidden)
 	if err != nil {
@@ -79,7 +79,7 @@ func (d *Store) readLeftovers(now time.Time) error {
 }
 
 // inspect looks at a leftover of an earlier process and frees the blocks that
-// are reserved for it. Its size is 0 if no upload can go on with it.
+// are reserved for it. Its size is 0 if no upload can continue with it.
 func (d *Store) inspect(name string, now time.Time) (leftover, error) {
 	f, fi, err := d.openLeft(name)
 	if f == nil || err != nil {

@@ -23,7 +23,7 @@ const (
 	syncAccess = os.O_RDONLY
 )
 
-// noSpace are the errors of a full medium, a used-up quota and a file that is
+// noSpace are the errors of a full disk, a used-up quota and a file that is
 // larger than the filesystem allows.
 var noSpace = []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG}
 

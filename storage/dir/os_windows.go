@@ -26,7 +26,7 @@ const (
 	syncAccess = os.O_RDWR
 )
 
-// noSpace are the errors of a full medium, a used-up quota and a file that is
+// noSpace are the errors of a full disk, a used-up quota and a file that is
 // larger than the filesystem allows.
 var noSpace = []error{
 	windows.ERROR_DISK_FULL,

@@ -59,7 +59,7 @@ const small = 64 << 10
 // no name: each needs its descriptor until it has one, also while it waits.
 const maxNameless = 512
 
-// A file of at least large takes longer to write to the medium than one more
+// A file of at least large takes longer to write to the disk than one more
 // entry in the filesystem's journal does.
 const large = 16 << 20
 
@@ -158,7 +158,7 @@ func (p *partial) append(b []byte) (int, error) {
 }
 
 // writeOut has the kernel begin to write what was appended since the last time.
-// An error is one of the medium, after which fsync may know of none: as final
+// An error is one of the disk, after which fsync may know of none: as final
 // as if fsync had reported it.
 func (p *partial) writeOut() error {
 	if err := p.f.WriteOut(p.begun, p.size-p.begun); err != nil {

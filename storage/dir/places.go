@@ -162,7 +162,7 @@ func (d *Store) apart(name string) {
 }
 
 // createElsewhere makes p in the folder that it belongs into, without a name, since
-// it could not be moved there. Nobody goes on with such a file.
+// it could not be moved there. Nobody continues with such a file.
 func (p *partial) createElsewhere() error {
 	p.nameless = true
 	f, err := p.dir.fs.CreateNameless(p.place.folder, createMode(p.mode()))

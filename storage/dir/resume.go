@@ -38,7 +38,7 @@ func isResumable(base string) bool {
 	return ok && err == nil && len(b) == sha256.Size
 }
 
-// resumable reports whether a later upload could go on with p.
+// resumable reports whether a later upload could continue with p.
 func (p *partial) resumable() bool {
 	return p.file.ID != "" && p.file.Size >= 0 && p.hash != nil && len(p.file.Proofs) > 0
 }
@@ -72,7 +72,7 @@ func (p *partial) begin(ctx context.Context) error {
 }
 
 // resume opens and sums up what an earlier upload of the same ID left. It
-// removes what p cannot go on with, but not because of a passing failure.
+// removes what p cannot continue with, but not because of a passing failure.
 func (p *partial) resume(ctx context.Context) error {
 	f, fi, err := p.dir.openLeft(p.path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -102,7 +102,7 @@ func (p *partial) resume(ctx context.Context) error {
 	return nil
 }
 
-// errUnreadable means that the medium does not give back what was left.
+// errUnreadable means that the disk does not give back what was left.
 var errUnreadable = errors.New("cannot be read")
 
 // prove adds all of f to the hash, and returns its length and the proof of it.
@@ -264,7 +264,7 @@ func (p *partial) Abort() error {
 	return p.end(false)
 }
 
-// end forgets p and what it holds, but for its bytes if they are to be kept.
+// end forgets p and what it holds, except for its bytes if they are to be kept.
 // If they cannot be, they go.
 func (p *partial) end(keep bool) error {
 	p.ended = true

@@ -63,13 +63,13 @@ func (r *rounds) lead() {
 	served := r.waiting
 	r.waiting = nil
 	r.mu.Unlock()
-	err := survive(r.act)
+	err := guarded(r.act)
 	var again []*waiter
 	for _, w := range served {
 		more := false
 		w.err = err
 		if err == nil && w.between != nil {
-			w.err = survive(func() error { more = w.between(); return nil })
+			w.err = guarded(func() error { more = w.between(); return nil })
 			w.between = nil
 		}
 		if more {
@@ -85,9 +85,9 @@ func (r *rounds) lead() {
 	r.appoint()
 }
 
-// survive calls f and returns a fault of the program in it as an error, which is
+// guarded calls f and returns a fault of the program in it as an error, which is
 // about those for whom f was called, and not about the goroutine that called it.
-func survive(f func() error) (err error) {
+func guarded(f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("a fault of this program: %v\n%s", p, debug.Stack())

@@ -24,7 +24,7 @@ type way int
 
 const (
 	linked    way = 1 << iota // the filesystem can only link
-	batched                   // as if many files waited for the medium
+	batched                   // as if many files waited for the disk
 	unnamed                   // as if many files were in progress
 	replacing                 // names that are taken
 
@@ -70,7 +70,7 @@ type scenario struct {
 	noID     bool
 	noProof  bool
 	told     bool              // the digest in advance
-	after    map[string]string // but for folders
+	after    map[string]string // except for folders
 	harmless []string          // calls whose failure may change nothing
 }
 

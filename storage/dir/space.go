@@ -9,12 +9,12 @@ import (
 	"github.com/labnet/labnet/storage"
 )
 
-// DefaultKeepFree leaves logs and other services enough to go on with, and the
+// DefaultKeepFree leaves logs and other services enough to continue with, and the
 // filesystem what it needs for itself.
 const DefaultKeepFree = 64 << 20
 
 const (
-	// lookAgain is how long what was free is taken to be free still, but for
+	// lookAgain is how long what was free is taken to be free still, except for
 	// what the store has used since: to look costs a system call.
 	lookAgain = time.Second
 	// besides is what a file takes besides its contents: the rest of a block,
@@ -22,7 +22,7 @@ const (
 	besides = 4 << 10
 )
 
-// keptFiles is how many files and folders can still be made on the medium, or a
+// keptFiles is how many files and folders can still be made on the disk, or a
 // keptFilesShare of all that it can have, when no more are received: others need
 // some, too.
 const (
@@ -30,7 +30,7 @@ const (
 	keptFilesShare = 64
 )
 
-// A space sees to it that some of the medium stays free.
+// A space sees to it that some of the disk stays free.
 type space struct {
 	free func() (freeSpace, error)
 
@@ -88,7 +88,7 @@ func (s *space) look() error {
 	return nil
 }
 
-// explain is Store.explain for p. A full medium does not say itself how full it is.
+// explain is Store.explain for p. A full disk does not say itself how full it is.
 func (p *partial) explain(err error) error {
 	err = p.dir.explain(p.file.Name, err)
 	if !errors.Is(err, storage.ErrNoSpace) || errors.Is(err, storage.ErrNoFiles) || p.place.space == nil {

@@ -17,7 +17,7 @@ import (
 	"github.com/labnet/labnet/storage"
 )
 
-// A medium has so many bytes free, whatever is written to it, unless it counts
+// A disk has so many bytes free, whatever is written to it, unless it counts
 // what is allocated. It cannot allocate if it is told so.
 type medium struct {
 	*osFilesystem
@@ -69,7 +69,7 @@ func (f mediumFile) Write(b []byte) (int, error) {
 	return f.file.Write(b)
 }
 
-// openMedium opens a store on a medium, of which it keeps 1000 bytes free.
+// openMedium opens a store on a disk, of which it keeps 1000 bytes free.
 func openMedium(t *testing.T, free int64) (*Store, *medium) {
 	t.Helper()
 	folder := t.TempDir()
@@ -82,7 +82,7 @@ func openMedium(t *testing.T, free int64) (*Store, *medium) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.namelessFrom = 0 // those would not be the medium's
+	d.namelessFrom = 0 // those would not be the disk's
 	t.Cleanup(func() {
 		d.Close()
 		if d.space.promised != 0 {
@@ -185,7 +185,7 @@ func TestKeepFreeOfStreams(t *testing.T) {
 }
 
 // TestKeepFreeResumes: an upload that goes on needs room for its rest only, and
-// for no more if it begins anew.
+// for no more if it begins again.
 func TestKeepFreeResumes(t *testing.T) {
 	d, m := openMedium(t, 1_000_000)
 	file := storage.File{Name: "f", ID: "id", Size: 900_000, Digest: storage.Digest{Name: "sha256", New: sha256.New}, Proofs: proofs}

@@ -52,7 +52,7 @@ type Options struct {
 	// most, all together; zero stands for DefaultMaxPartialBytes, less than
 	// zero for none. The oldest go first; one that is larger is not kept.
 	MaxPartialBytes int64
-	// KeepFree is how many bytes of the medium stay free: an upload that would
+	// KeepFree is how many bytes of the disk stay free: an upload that would
 	// leave less is refused with ErrNoSpace, before its bytes are taken or, if
 	// its size is unknown, as soon as it has too many. What others write is
 	// seen up to a second late. Zero stands for DefaultKeepFree, less than zero
@@ -80,7 +80,7 @@ type Options struct {
 //
 // Whoever else writes to the directory may do so: what was not uploaded is
 // never lost by accident, and symlinks are not followed out of it. Only one
-// thing cannot be seen: a folder that another process removes and makes anew
+// thing cannot be seen: a folder that another process removes and makes again
 // is taken for the old one, whose name was durable.
 type Store struct {
 	path  string
@@ -124,7 +124,7 @@ type Store struct {
 }
 
 // Open opens the store in the directory dir, which it makes if need be, and
-// removes what an earlier process left unfinished there, but for uploads that
+// removes what an earlier process left unfinished there, except for uploads that
 // can be resumed and have not expired. A store is open once
 // at a time: while another process has it, Open fails with ErrLocked.
 //
@@ -245,7 +245,7 @@ func HiddenIn(dir string) string { return filepath.Join(dir, hidden) }
 func Make(dir string) error { return makeRoot(dir) }
 
 // Create implements [Store]. On Linux it reserves the blocks of a file of known
-// size, so that a medium that is too small is found out at once.
+// size, so that a disk that is too small is found out at once.
 func (d *Store) Create(ctx context.Context, f storage.File) (storage.Partial, error) {
 	name, _, err := f.Place(d.names)
 	if err == nil {

@@ -18,9 +18,9 @@ const (
 	// trialWait is how long Try waits for an answer. Who asks has a second.
 	trialWait = 500 * time.Millisecond
 	// freshTrial is how long it counts that all was well, so that a ping every
-	// second need not wait for the medium.
+	// second need not wait for the disk.
 	freshTrial = 3 * time.Second
-	// slowTrial is how long a trial may take to make something durable: on a medium
+	// slowTrial is how long a trial may take to make something durable: on a disk
 	// that others keep busy, seconds.
 	slowTrial = 10 * time.Second
 	// trialName is what a trial writes in the hidden folder.

@@ -166,7 +166,7 @@ func (w *watch) Move(oldname, newname string) error {
 	return err
 }
 
-// SyncAll only says so: here no power is cut, and a medium is slow.
+// SyncAll only says so: here no power is cut, and a disk is slow.
 func (w *watch) SyncAll() error { return w.call("syncfs") }
 
 func (w *watch) Try(written func()) error {

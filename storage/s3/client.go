@@ -138,7 +138,7 @@ func (c *client) put(ctx context.Context, key string, r io.ReaderAt, sum checksu
 	return info.ETag, c.seen(err)
 }
 
-// remove removes an object. It is no error if there is none.
+// remove removes an object. It is not an error if there is none.
 func (c *client) remove(ctx context.Context, key string) error {
 	err := c.seen(c.core.RemoveObject(ctx, c.bucket, key, minio.RemoveObjectOptions{}))
 	if errors.Is(err, errAbsent) {
@@ -217,7 +217,7 @@ func (c *client) complete(ctx context.Context, key, upload string, parts []minio
 	return info.ETag, c.seen(err)
 }
 
-// abort drops a multipart upload. It is no error if there is none.
+// abort drops a multipart upload. It is not an error if there is none.
 func (c *client) abort(ctx context.Context, key, upload string) error {
 	err := c.seen(c.core.AbortMultipartUpload(ctx, c.bucket, key, upload))
 	if errors.Is(err, errAbsent) {

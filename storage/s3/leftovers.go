@@ -19,7 +19,7 @@ type leftover struct {
 	object  // its state
 	size    int64
 	left    bool // it was interrupted, or looks like it
-	useless bool // nobody can go on with it
+	useless bool // nobody can continue with it
 	upload  string
 	key     string // of the file
 }
@@ -148,7 +148,7 @@ func (s *Store) trimLeft(ctx context.Context) {
 	}
 }
 
-// discard removes what an upload has left, unless one goes on with it: from the
+// discard removes what an upload has left, unless one continues with it: from the
 // moment that its state has another ETag, nobody else does.
 func (s *Store) discard(ctx context.Context, l leftover) error {
 	text, err := json.Marshal(state{Token: rand.Text(), Key: l.key, Upload: l.upload})

@@ -36,7 +36,7 @@ func left(server *s3test.Server) (n int) {
 }
 
 // TestExpiry: what was left goes when its time is over, at any server, and not
-// while somebody goes on with it.
+// while somebody continues with it.
 func TestExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := smallParts()
@@ -66,7 +66,7 @@ func TestExpiry(t *testing.T) {
 }
 
 // TestKilledExpiry: what a server that was killed has left goes, too, even what
-// nobody can go on with.
+// nobody can continue with.
 func TestKilledExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := smallParts()
@@ -95,7 +95,7 @@ func TestKilledExpiry(t *testing.T) {
 	})
 }
 
-// TestExpiryMeetsUpload: what somebody goes on with in the very moment in which
+// TestExpiryMeetsUpload: what somebody continues with in the very moment in which
 // its time is over stays.
 func TestExpiryMeetsUpload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

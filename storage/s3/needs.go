@@ -11,7 +11,7 @@ import (
 
 // Needs lists what an open store at l uses of the system, besides to look up the
 // names of hosts: files that are read again and again, and the TCP ports that are
-// connected to. Of credentials it knows those that expire, but for a program that
+// connected to. Of credentials it knows those that expire, except for a program that
 // prints them.
 func (l Location) Needs() (files []string, ports []uint16) {
 	files = []string{"/etc/hosts", "/etc/nsswitch.conf", "/etc/resolv.conf"}

@@ -76,7 +76,7 @@ func (p *partial) total() checksum {
 	return p.sum.join(p.part.sum)
 }
 
-// resumable reports whether a later upload could go on with p.
+// resumable reports whether a later upload could continue with p.
 func (p *partial) resumable() bool {
 	return p.file.ID != "" && p.file.Size >= 0 && p.file.Digest.New != nil && slices.ContainsFunc(p.file.Proofs, isProof)
 }
@@ -94,7 +94,7 @@ func (p *partial) partLimit() int64 {
 	return growingPart(0, p.store.o.PartSize)
 }
 
-// begin goes on with what an earlier upload of the same ID left, or begins anew.
+// begin continues with what an earlier upload of the same ID left, or begins again.
 func (p *partial) begin(ctx context.Context) error {
 	if err := p.store.checkFile(ctx, p.file.Name); err != nil {
 		return err

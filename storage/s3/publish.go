@@ -34,7 +34,7 @@ var (
 //
 // A large file fails with storage.ErrDegraded, too, if somebody who does not look
 // at the claims has taken its name while it was on its way: its parts are bound
-// to that name, and it must be sent anew.
+// to that name, and it must be sent again.
 func (p *partial) Commit(ctx context.Context, want storage.Sum) (storage.Receipt, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -218,7 +218,7 @@ func (p *partial) publishAs(ctx context.Context, name string, store func(context
 }
 
 // checkClaim fails with errClaimed if a large file is going to have the key. It
-// would have to be sent anew if p took it.
+// would have to be sent again if p took it.
 func (p *partial) checkClaim(ctx context.Context, key string) error {
 	c, o, err := p.store.readClaim(ctx, p.store.claimKey(key))
 	if errors.Is(err, errAbsent) {

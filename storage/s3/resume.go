@@ -119,7 +119,7 @@ func formatMode(kind uint64, mode fs.FileMode) string {
 }
 
 // resume takes over what an earlier upload of the same ID left, and drops what p
-// cannot go on with, but not because of a passing failure.
+// cannot continue with, but not because of a passing failure.
 func (p *partial) resume(ctx context.Context) error {
 	st, o, tail, err := p.store.readState(ctx, p.stateKey)
 	if errors.Is(err, errAbsent) {
@@ -148,7 +148,7 @@ func (p *partial) resume(ctx context.Context) error {
 	return err
 }
 
-// dropLeft removes what p does not go on with.
+// dropLeft removes what p does not continue with.
 func (p *partial) dropLeft(ctx context.Context, st state) error {
 	if st.Upload != "" {
 		if err := p.store.client.abort(ctx, st.Key, st.Upload); err != nil {
@@ -199,7 +199,7 @@ func (p *partial) goOn(ctx context.Context, st state, tail io.Reader) error {
 	return nil
 }
 
-// takeParts goes on with the parts of a multipart upload that are there without
+// takeParts continues with the parts of a multipart upload that are there without
 // a gap. The sums are those that the object store has found when they arrived:
 // of what it was told they would have, or it would have refused them.
 func (p *partial) takeParts(ctx context.Context, st state) error {

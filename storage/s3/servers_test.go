@@ -128,7 +128,7 @@ func expect(t *testing.T, server *s3test.Server, want map[string]string) {
 	}
 }
 
-// TestKilledServer: what one server has stored, another one goes on with.
+// TestKilledServer: what one server has stored, another one continues with.
 func TestKilledServer(t *testing.T) {
 	for name, digest := range digests {
 		t.Run(name, func(t *testing.T) {

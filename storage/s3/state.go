@@ -16,7 +16,7 @@ import (
 
 const (
 	// renewTime is how often the state of an upload that goes on is written
-	// anew. A server learns within it that another one has taken over.
+	// again. A server learns within it that another one has taken over.
 	renewTime = 10 * time.Second
 	// staleTime is how long after that an upload counts as interrupted. It is
 	// the only time of the object store's clock that is compared with another,
@@ -29,8 +29,8 @@ const (
 type state struct {
 	Token string `json:"token"` // of the partial that may write
 	Turn  int    `json:"turn"`  // how often it has written this
-	Live  bool   `json:"live"`  // it goes on with it
-	// What nobody can go on with, not even who sent it, has no digest.
+	Live  bool   `json:"live"`  // it continues with it
+	// What nobody can continue with, not even who sent it, has no digest.
 	Digest string `json:"digest,omitempty"`
 	Kept   int64  `json:"kept"` // bytes, in parts and in the tail
 	// The multipart upload, if there is one. Every part of it has this size.
@@ -66,7 +66,7 @@ func (s *Store) readState(ctx context.Context, key string) (st state, o object, 
 		err = errUnreadable
 	}
 	if err == bufio.ErrBufferFull || err == io.EOF || err == errUnreadable {
-		return state{}, o, r, nil // nobody can go on with it
+		return state{}, o, r, nil // nobody can continue with it
 	}
 	if err != nil {
 		r.Close()
@@ -80,13 +80,13 @@ type tailReader struct {
 	io.Closer
 }
 
-// errUnreadable means that nobody can go on with what was left.
+// errUnreadable means that nobody can continue with what was left.
 var errUnreadable = errors.New("cannot be gone on with")
 
 // What a state says of its upload.
 const (
 	going   = iota // it goes on, and what is in memory only is lost if the server dies
-	resumed        // it goes on with a tail, which is still kept
+	resumed        // it continues with a tail, which is still kept
 	left           // it was interrupted
 )
 

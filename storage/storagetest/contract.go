@@ -142,7 +142,7 @@ func upload(id string, size int) storage.File {
 	return storage.File{Name: "a", ID: id, Size: int64(size), Digest: Digest, Proofs: Proofs}
 }
 
-// start creates a file and checks what it goes on with.
+// start creates a file and checks what it continues with.
 func (f *fixture) start(file storage.File, resumed string) storage.Partial {
 	f.Helper()
 	p, err := f.Create(context.Background(), file)

@@ -146,7 +146,7 @@ func inUse(f *fixture) {
 	f.expectError("Abort", f.start(upload("id", 2), "").Abort(), nil)
 }
 
-// What no upload can go on with is not kept.
+// What no upload can continue with is not kept.
 func beginsAnew(f *fixture) {
 	without := func(change func(*storage.File)) storage.File {
 		file := upload("id", 5)
@@ -232,7 +232,7 @@ func anyID(f *fixture) {
 	}
 }
 
-// interruptedAnywhere sends files in random pieces, interrupted and begun anew
+// interruptedAnywhere sends files in random pieces, interrupted and begun again
 // at random.
 func interruptedAnywhere(f *fixture) {
 	random := rand.New(rand.NewPCG(1, 2))

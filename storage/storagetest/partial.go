@@ -24,7 +24,7 @@ type partial struct {
 	ended      bool
 }
 
-// begin goes on with what an earlier upload has left, or drops it. It needs
+// begin continues with what an earlier upload has left, or drops it. It needs
 // the store's mu.
 func (p *partial) begin() {
 	p.clear()

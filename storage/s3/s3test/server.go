@@ -31,7 +31,7 @@ type Server struct {
 	Bucket string
 	// MinPart is the least size of a part but the last.
 	MinPart int
-	// Discard has the contents of objects and parts forgotten, but for those
+	// Discard has the contents of objects and parts forgotten, except those
 	// below a mebibyte. Then the sum of a whole cannot be verified.
 	Discard bool
 	// Careless has conditions not looked at.
