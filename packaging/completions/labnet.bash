@@ -98,12 +98,14 @@ _labnet() {
     1,upload,*) flags='--retry-for --retries --limit-rate --size-bytes --big-endian --name-bytes --name --into --exclude --exclude-from --from-command --digest --follow --no-times --no-perms --verbose --tls --pin --token-file --addr --timeout --lab --quiet --json --help' files=default ;;
     1,check,--lab) words='1 2 3 4 5 6 extra' ;;
     1,check,--dir) files=dirnames ;;
+    1,check,-l | 1,check,--listen) words='' ;;
+    1,check,--type) files=default ;;
     1,check,--only) words='' ;;
     1,check,--timeout) words='' ;;
     1,check,--junit) files=default ;;
     1,check,--size-bytes) words='types 1 2 4 8' ;;
     1,check,--name-bytes) words='' ;;
-    1,check,*) flags='--lab --dir --only --list --strict --timeout --keep --json --tap --junit --size-bytes --big-endian --name-bytes --help' words='serve ping say blob upload check invite revoke users join servers leave completion help version' ;;
+    1,check,*) flags='--lab --dir --client --listen --type --only --list --strict --timeout --keep --json --tap --junit --size-bytes --big-endian --name-bytes --help' words='serve ping say blob upload check invite revoke users join servers leave completion help version' ;;
     1,invite,--at) words='' ;;
     1,invite,--rights) words='' ;;
     1,invite,--dir) files=dirnames ;;
