@@ -529,12 +529,13 @@ func (c *conn) commit(u *upload, to Upload, want Sum) (Saved, error) {
 	if err != nil {
 		return saved, u.because(err)
 	}
+	resumed := u.resumed // which the log of what takes long may read at this moment
 	if saved.Unchanged {
-		u.resumed = 0
+		resumed = 0
 	}
 	c.received(Event{
 		Op: u.op(), Name: saved.Name, Path: saved.Path, Size: &saved.Size, Digest: u.Digest, Sum: saved.Digest,
-		Unchanged: saved.Unchanged, Took: time.Since(u.started), Resumed: u.resumed,
+		Unchanged: saved.Unchanged, Took: time.Since(u.started), Resumed: resumed,
 	})
 	return saved, nil
 }
