@@ -119,14 +119,14 @@ done
 saved=$(cat "$tmp"/saved.* | wc -l)
 retries=$(cat "$tmp"/send.*.log | grep -c 'trying again' || true)
 resumed=$(cat "$tmp"/saved.* | grep -c 'resumed at' || true)
-# A server that is killed when a large file is published, and its digest not yet noted, cannot know the file again: what
+# After a server is killed when a large file is published, and its digest not yet noted, the file is not known again: what
 # the client sends again is stored beside it.
 twice=0
 while IFS= read -r copy; do
-  cmp "$copy" "${copy% (2)}"
+  cmp "$copy" "${copy% (*)}"
   rm "$copy"
   twice=$((twice + 1))
-done < <(find "$tmp/buckets/bucket/received" -name '* (2)' -not -path '*/.labnet/*')
+done < <(find "$tmp/buckets/bucket/received" -name '* ([0-9]*)' -not -path '*/.labnet/*')
 diff -r --exclude .labnet "$tmp/sent" "$tmp/buckets/bucket/received"
 # Whoever served last still works, and nothing of an upload is left.
 "$tmp/labnet" ping -a "127.0.0.1:$port" -c 1 >/dev/null
