@@ -248,7 +248,7 @@ func (b *foreignBody) Read(p []byte) (int, error) {
 	case timedOut(err):
 		b.err = errIdle
 	case err != nil && err != io.EOF:
-		b.err = err
+		b.err = fmt.Errorf("%w: %w", io.ErrUnexpectedEOF, err) // such as a chunk that is not one
 	case b.u.fits(uint64(b.read), c.srv.limits.MaxSize) != nil:
 		b.err = b.u.fits(uint64(b.read), c.srv.limits.MaxSize)
 	case !inTime:
