@@ -63,7 +63,7 @@ func (r *Text) Result(res Result) {
 	}
 }
 
-// details are what a result says besides its title.
+// details are what a result says in addition to its title.
 func details(res Result) (lines [][2]string) {
 	for _, line := range [][2]string{{"sent", res.Sent}, {"expected", res.Expected}, {"saw", res.Saw}, {"why", res.Why}} {
 		if line[1] != "" {

@@ -80,7 +80,7 @@ type PingSummary struct {
 	*ReplyTimes         // nil if there were no replies
 }
 
-// A CheckSummary is what a summary has of the cases of check, besides done and failed.
+// A CheckSummary is what a summary has of the cases of check, in addition to done and failed.
 type CheckSummary struct {
 	Passed     int `json:"passed"`
 	Warnings   int `json:"warnings"`

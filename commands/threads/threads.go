@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	// spare is how many threads stay besides one for each processor: a server needs
+	// spare is how many threads stay in addition to one for each processor: a server needs
 	// some whenever a call of the system takes long.
 	spare = 16
 	// pause is how often Trim looks.

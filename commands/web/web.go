@@ -22,7 +22,7 @@ const maxHeader = 16 << 10
 
 // Options are those of a Front.
 type Options struct {
-	// Hosts are the names by which browsers may call the server, besides localhost and
+	// Hosts are the names by which browsers may call the server, apart from localhost and
 	// IP addresses: a page elsewhere could make a name of its own mean this server
 	// (DNS rebinding).
 	Hosts []string
