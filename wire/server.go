@@ -44,9 +44,9 @@ type Server struct {
 	// its duration must not depend on how much of a token is right. Without
 	// Certificate, Serve fails.
 	Authenticate func(token string) (Identity, bool)
-	// HTTP, if set, takes over the connections that begin with an HTTP request, in the
-	// clear only without Certificate, and serves each to its end. Without it, and with
-	// Lab, such requests are refused. It is called concurrently.
+	// HTTP, if set, takes over the connections that begin with an HTTP request, and
+	// serves each to its end; see Handover.Admit. Without it, and with Lab, such requests
+	// are refused. It is called concurrently.
 	HTTP func(*Handover)
 	// Limits say how much of the server clients can use.
 	Limits

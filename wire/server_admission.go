@@ -67,18 +67,11 @@ func sourceOf(a net.Addr) netip.Prefix {
 // accept starts a conversation or rejects the client. It reports whether the
 // server is still open.
 func (s *Server) accept(nc net.Conn, start func(*conn)) (open bool) {
-	source := sourceOf(nc.RemoteAddr())
-	wait := s.penalty(source)
-	busy := &Error{CodeBusy, fmt.Sprintf("too many errors from your address: wait %.0f s", wait.Seconds())}
-	if wait > 0 && s.Certificate == nil {
-		s.connLog.warn(&s.Log).Stringer("remote", nc.RemoteAddr()).Dur("wait_ms", wait).Msg("connection refused: too many errors from its address")
-		s.closeWith(nc, busy)
-		return true
-	}
 	c := newConn(s, nc)
-	c.source = source
-	if wait > 0 {
-		c.rejection, c.penalised = busy, true
+	c.source = sourceOf(nc.RemoteAddr())
+	if wait := s.penalty(c.source); wait > 0 {
+		c.rejection = &Error{CodeBusy, fmt.Sprintf("too many errors from your address: wait %.0f s", wait.Seconds())}
+		c.penalised = true
 	}
 	told, open := s.addConn(c)
 	if c.rejection != nil && !(told && c.penalised) { // a token may still admit it
@@ -221,17 +214,23 @@ func (c *conn) reject(first byte, err error) error {
 	if err != nil && err != io.EOF && err != errIdle {
 		return err
 	}
-	if c.penalised {
-		c.srv.connLog.warn(&c.log).Err(c.rejection).Msg("connection refused")
-	}
+	c.logPenalty()
 	c.bare = c.bare || startsText(first)
 	return c.rejection
 }
 
+// logPenalty logs that a client is rejected because of its address, which is known only
+// once it has shown no token.
+func (c *conn) logPenalty() {
+	if c.penalised {
+		c.srv.connLog.warn(&c.log).Err(c.rejection).Msg("connection refused")
+	}
+}
+
 // pardon admits a client whose address is penalised if it shows a valid token: others
 // at that address have made the errors. It reports whether the client is admitted.
-func (c *conn) pardon(first byte) bool {
-	if !c.penalised || c.srv.Authenticate == nil || c.admit(first) != nil {
+func (c *conn) pardon(authenticate func() error) bool {
+	if !c.penalised || c.srv.Authenticate == nil || authenticate() != nil {
 		return false
 	}
 	s := c.srv
@@ -276,6 +275,8 @@ func (c *conn) offenceCost(err error, told *Error) time.Duration {
 		return 0
 	case c.isUnauthenticated() && timedOut(err):
 		return neverAuthenticated
+	case c.asked: // each request was charged for by itself
+		return 0
 	case err == errHTTP:
 		return offences[CodeProtocol]
 	case told != nil:

@@ -90,8 +90,9 @@ type conn struct {
 	announced int       // number of the newest upload
 	body      body
 	uploading bool // it is counted in admissions.uploads
-	// handedOver is set before the first upload, if another protocol is spoken here.
-	handedOver bool
+	// handedOver is set before the first upload, if another protocol is spoken here,
+	// and asked once a request has come by it.
+	handedOver, asked bool
 
 	// Guarded by srv.mu.
 	activity        activity
@@ -144,7 +145,7 @@ func (c *conn) converse() error {
 		first, err = c.encrypt(first)
 	}
 	if c.rejection != nil {
-		if err != nil || !c.pardon(first) {
+		if err != nil || !c.pardon(func() error { return c.admit(first) }) {
 			return c.reject(first, err)
 		}
 		c.out.flushIfLarge()

@@ -86,6 +86,22 @@ func (h *Handover) LimitBody() {
 // that recovers it.
 func (h *Handover) Panicked(p any) { h.c.logPanic(p) }
 
+// Admit returns what a client must be told, before its connection is closed, if the
+// server takes nothing from it: it is not inside TLS, or rejected, unless its address is
+// and it has a valid token. It must be called first for every request.
+func (h *Handover) Admit(token string) *Error {
+	c := h.c
+	c.asked = true
+	switch {
+	case c.exposed():
+		return h.Refuse(errTLSRequired)
+	case c.rejection == nil, c.pardon(func() error { return h.Authenticate(token) }):
+		return nil
+	}
+	c.logPenalty()
+	return c.rejection
+}
+
 // Authenticate takes the token of a request, which is "" if there is none, and returns
 // an *Error with CodeDenied if it does not suffice. It must be called for every request.
 func (h *Handover) Authenticate(token string) error {
@@ -145,7 +161,9 @@ func (h *Handover) Say(text string) (reply string, err error) {
 func (h *Handover) Err() error { return h.c.srv.Store.Err() }
 
 // Create accepts a file and begins it, or resumes one of the same ID. With an ID it ends
-// another connection that sends the same file.
+// another connection that sends the same file. A file that is there already counts as
+// this one only if its contents have the digest that a tells in advance (Agreed): such a
+// client cannot compare them itself.
 func (h *Handover) Create(a Announcement) (*Receiving, error) {
 	c := h.c
 	u := &upload{conn: c, Announcement: a}
@@ -167,6 +185,12 @@ func (h *Handover) Create(a Announcement) (*Receiving, error) {
 	if err := c.begin(u); err != nil {
 		c.releaseFile()
 		return nil, u.because(err)
+	}
+	if offer := u.to.Offer(); offer.Stored && !offer.Agreed {
+		if err := u.to.Restart(); err != nil {
+			c.drop(u)
+			return nil, u.because(err)
+		}
 	}
 	u.got = u.to.Offer().Size
 	c.uploads = append(c.uploads, u) // for abandon, after a panic
@@ -193,6 +217,9 @@ type Receiving struct{ u *upload }
 
 // Offset is how many bytes of the file there are.
 func (r *Receiving) Offset() int64 { return r.u.got }
+
+// Agreed reports whether they are all of it, because the server has the file already.
+func (r *Receiving) Agreed() bool { return r.u.to.Offer().Agreed }
 
 // Restart drops them.
 func (r *Receiving) Restart() error {

@@ -74,7 +74,7 @@ func (c *conn) takeHTTP(first byte) error {
 	if line.part != lineHTTP {
 		return nil
 	}
-	if c.srv.HTTP != nil && c.srv.Lab == 0 && c.rejection == nil && !c.exposed() {
+	if c.srv.HTTP != nil && c.srv.Lab == 0 {
 		return c.handOver()
 	}
 	c.out.addBytes(httpHeader)

@@ -43,6 +43,7 @@ var statuses = map[wire.Code]int{
 	wire.CodeName:        http.StatusBadRequest,
 	wire.CodeMismatch:    http.StatusBadRequest,
 	wire.CodeProtocol:    http.StatusBadRequest,
+	wire.CodeTLSRequired: http.StatusBadRequest,
 	wire.CodeExists:      http.StatusConflict,
 	wire.CodeInUse:       http.StatusConflict,
 	wire.CodeSuperseded:  http.StatusConflict,
@@ -61,11 +62,12 @@ var statuses = map[wire.Code]int{
 
 // hints say what to do about refusals, for people with curl.
 var hints = map[wire.Code]string{
-	wire.CodeDenied:  "give your token: curl -u :TOKEN, or the header Authorization: Bearer TOKEN",
-	wire.CodeName:    "send it under another name",
-	wire.CodeExists:  "send it under another name",
-	wire.CodeNoSpace: "free some space at the server",
-	wire.CodeQuota:   "remove files at the server, or have the quota raised",
+	wire.CodeDenied:      "give your token: curl -u :TOKEN, or the header Authorization: Bearer TOKEN",
+	wire.CodeTLSRequired: "use https:// in place of http://",
+	wire.CodeName:        "send it under another name",
+	wire.CodeExists:      "send it under another name",
+	wire.CodeNoSpace:     "free some space at the server",
+	wire.CodeQuota:       "remove files at the server, or have the quota raised",
 }
 
 // retryAfter is how many seconds a client should wait before it tries again.
@@ -92,6 +94,8 @@ func (x *exchange) fail(why *wire.Error, hint string) {
 	if status == http.StatusUnauthorized {
 		x.Header().Add("WWW-Authenticate", `Bearer realm="labnet"`)
 		x.Header().Add("WWW-Authenticate", `Basic realm="labnet", charset="UTF-8"`)
+	}
+	if why.Code.EndsConnection() && why.Code != wire.CodeProtocol { // net/http finds the next request
 		x.Header().Set("Connection", "close")
 	}
 	x.problem(status, string(why.Code), why.Text, hint)

@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net/http"
@@ -130,4 +131,45 @@ func TestStoreFails(t *testing.T) {
 	w.want("PUT", "/a", "hello", http.StatusInternalServerError)
 	w.want("GET", "/healthz", "", http.StatusServiceUnavailable)
 	w.wantFiles()
+}
+
+// TestRejected: a client that the server does not talk to learns it in HTTP.
+func TestRejected(t *testing.T) {
+	own := certificate(t)
+	for name, test := range map[string]struct {
+		adapt  func(*wire.Server)
+		begin  string // of another connection
+		times  int
+		status int
+		code   wire.Code
+	}{
+		"full":    {func(s *wire.Server) { s.MaxConns = 1 }, "GET /healthz HT", 1, http.StatusServiceUnavailable, wire.CodeBusy},
+		"address": {func(s *wire.Server) { s.MaxConnsPerIP = 1 }, "GET /healthz HT", 1, http.StatusServiceUnavailable, wire.CodeBusy},
+		"penalty": {func(*wire.Server) {}, "\x00", 6, http.StatusServiceUnavailable, wire.CodeBusy},
+		"no TLS": {func(s *wire.Server) { s.Certificate = func() (*tls.Certificate, error) { return own, nil } }, "", 0,
+			http.StatusBadRequest, wire.CodeTLSRequired},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := start(t, func(s *wire.Server, _ *web.Options) { test.adapt(s) })
+			for range test.times {
+				c, r := w.dial(test.begin)
+				if name == "penalty" {
+					io.Copy(io.Discard, r) // until it was charged for
+				}
+				defer c.Close()
+			}
+			_, r := w.dial("PUT /a HTTP/1.1\nHost: localhost\nContent-Length: 5\n\nhello")
+			a, text := answer(t, r, "PUT")
+			if a.StatusCode != test.status || !a.Close || !strings.Contains(text, `"code":"`+string(test.code)+`"`) {
+				t.Errorf("%v: %s", a.Status, text)
+			}
+			if (a.Header.Get("Retry-After") != "") != (test.code == wire.CodeBusy) {
+				t.Errorf("Retry-After is %q", a.Header.Get("Retry-After"))
+			}
+			w.wantFiles()
+			if !w.logged("refused") {
+				t.Error("it was not logged")
+			}
+		})
+	}
 }

@@ -124,7 +124,7 @@ func (f *Front) tusCreate(x *exchange) {
 		f.tusReceive(x, up, file, http.StatusCreated)
 		return
 	}
-	if up.Size == 0 {
+	if up.Size == 0 || file.Agreed() {
 		f.tusCommit(x, up, file, http.StatusCreated)
 		return
 	}
@@ -192,10 +192,14 @@ const tusID = "tus-"
 
 func (up *tusUpload) announcement() wire.Announcement {
 	digest, _ := wire.DigestByName("sha256")
-	return wire.Announcement{
+	a := wire.Announcement{
 		Name: up.Name, ID: tusID + up.ID, Size: up.Size, ModTime: up.modified,
 		Digest: digest, Proofs: []wire.Digest{digest},
 	}
+	if len(up.want) > 0 {
+		a.Contents = wire.Proof{Digest: digest, Sum: up.want}
+	}
+	return a
 }
 
 // tusResume continues with an upload. It returns nil if it has answered the request.
@@ -226,6 +230,10 @@ func (f *Front) tusHead(x *exchange, up *tusUpload) {
 			return
 		}
 		offset = file.Offset()
+		if file.Agreed() {
+			f.tusCommit(x, up, file, http.StatusOK)
+			return
+		}
 		file.Suspend()
 		if f.done.has(up.url) { // by another connection, which ended meanwhile
 			offset = up.Size
@@ -339,6 +347,7 @@ func (f *Front) tusCommit(x *exchange, up *tusUpload, file *wire.Receiving, stat
 	}
 	f.done.add(up.url)
 	x.Header().Set("Upload-Offset", strconv.FormatInt(up.Size, 10))
+	x.Header().Set("Upload-Length", strconv.FormatInt(up.Size, 10))
 	x.locate(saved.Name)
 	x.Header().Set("Repr-Digest", reprDigest(saved.Digest))
 	x.WriteHeader(status)

@@ -9,12 +9,15 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/labnet/labnet/commands/web"
+	"github.com/labnet/labnet/storage/dir"
 	"github.com/labnet/labnet/storage/storagetest"
 	"github.com/labnet/labnet/wire"
 )
@@ -218,4 +221,52 @@ func TestTusInterrupted(t *testing.T) {
 		status = a.StatusCode
 	}
 	w.wantFiles("a", string(contents))
+}
+
+// TestTusNamesake: a file that is there already counts as what a client sends only if
+// the client has told the digest of its own.
+func TestTusNamesake(t *testing.T) {
+	files := t.TempDir()
+	w := start(t, func(s *wire.Server, _ *web.Options) {
+		store, err := dir.Open(files, dir.Options{})
+		must(t, err)
+		t.Cleanup(func() { store.Close() })
+		s.Store = keeper{store}
+	})
+	wantFile := func(name, want string) {
+		t.Helper()
+		got, err := os.ReadFile(filepath.Join(files, name))
+		if err != nil || string(got) != want {
+			t.Errorf("%s is %q (%v), want %q", name, got, err, want)
+		}
+	}
+	sum := func(text string) string {
+		return fmt.Sprintf("sha256 %x", sha256.Sum256([]byte(text)))
+	}
+	w.want("PUT", "/a", "hello", http.StatusCreated)
+
+	path := w.create("a", 5) // another one, of the same size
+	w.wantOffset(path, 0)
+	w.patch(path, 0, "world", http.StatusNoContent)
+	wantFile("a", "hello")
+	wantFile("a (2)", "world")
+
+	path = w.create("a", 5, sum("third"))
+	w.wantOffset(path, 0)
+	w.patch(path, 0, "third", http.StatusNoContent)
+	wantFile("a (3)", "third")
+
+	a := w.want("POST", "/tus/", "", http.StatusCreated, tus, "Upload-Length: 5", "Upload-Metadata: filename "+b64("a")+",sha256 "+b64(strings.Fields(sum("hello"))[1]))
+	if a.Header.Get("Upload-Offset") != "5" || a.Header.Get("Content-Location") != "/a" {
+		t.Errorf("the server knows the file, and says %v", a.Header)
+	}
+	path = a.Header.Get("Location")
+	w.wantOffset(path, 5)
+	w.patch(path, 0, "hello", http.StatusConflict)
+
+	// A server that was restarted does not know what it has answered.
+	w.want("PUT", "/b", "hello", http.StatusCreated)
+	path = w.create("c", 5, sum("hello"))
+	w.want("PUT", "/c", "hello", http.StatusCreated)
+	w.wantOffset(path, 5)
 }

@@ -146,6 +146,10 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	h.LimitBody()
 	secure(w.Header())
+	if why := h.Admit(tokenOf(r)); why != nil {
+		x.fail(why, hints[why.Code])
+		return
+	}
 	if !f.knows(r.Host) {
 		x.fail(&wire.Error{Code: wire.CodeForbidden, Text: "this server is not called " + r.Host}, "name it with serve --http-host, or use its IP address")
 		return

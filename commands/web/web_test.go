@@ -22,22 +22,23 @@ import (
 	"github.com/labnet/labnet/wire"
 )
 
-// keeper lets a wire.Server keep what it receives in memory.
-type keeper struct{ *storagetest.Memory }
+// keeper lets a wire.Server keep what it receives.
+type keeper struct{ storage.Store }
 
 func (k keeper) Create(ctx context.Context, a wire.Announcement) (wire.Upload, error) {
 	f := storage.File{Name: a.Name, ID: a.ID, Size: a.Size, ModTime: a.ModTime, Digest: storage.Digest{Name: a.Digest.Name, New: a.Digest.New}, Replace: storage.Replacement(a.Replace)}
 	for _, d := range a.Proofs {
 		f.Proofs = append(f.Proofs, storage.Digest{Name: d.Name, New: d.New})
 	}
-	p, err := k.Memory.Create(ctx, f)
+	f.Contents = storage.Proof{Digest: storage.Digest{Name: a.Contents.Digest.Name, New: a.Contents.Digest.New}, Sum: a.Contents.Sum}
+	p, err := k.Store.Create(ctx, f)
 	if err != nil {
 		return nil, refusal(err)
 	}
 	return keeping{p}, nil
 }
 
-func (k keeper) Err() error { return refusal(k.Memory.Err()) }
+func (k keeper) Err() error { return refusal(k.Store.Err()) }
 
 type keeping struct{ storage.Partial }
 
