@@ -20,13 +20,20 @@ import (
 // A countingListener counts the bytes of its connections, both ways.
 type countingListener struct {
 	net.Listener
-	n atomic.Int64
+	n    atomic.Int64
+	last atomic.Pointer[net.Conn]
 }
 
 func (l *countingListener) Accept() (net.Conn, error) {
 	c, err := l.Listener.Accept()
+	if err == nil {
+		l.last.Store(&c)
+	}
 	return countingConn{c, l}, err
 }
+
+// cut ends the last connection.
+func (l *countingListener) cut() { (*l.last.Load()).Close() }
 
 type countingConn struct {
 	net.Conn
@@ -115,6 +122,47 @@ func TestSentOnce(t *testing.T) {
 			must(t, err)
 			if len(entries) != test.files {
 				t.Errorf("%d files are stored, want %d", len(entries), test.files)
+			}
+		})
+	}
+}
+
+// TestLostSaved: the connection breaks when a file is published and nobody has been told.
+// The client tries again, learns that the file is there, and does not send it again.
+func TestLostSaved(t *testing.T) {
+	for what, size := range map[string]int{"small": 4 << 10, "middle": 300_000, "large": 3 << 20} {
+		t.Run(what, func(t *testing.T) {
+			d, err := dir.Open(t.TempDir(), dir.Options{})
+			must(t, err)
+			l := &countingListener{Listener: silent(t)}
+			srv := &wire.Server{Store: asWireStore(d)}
+			var receipts []wire.Event
+			sent := int64(0)
+			srv.Received = func(e wire.Event) {
+				receipts = append(receipts, e)
+				if len(receipts) == 1 {
+					sent = l.n.Load()
+					l.cut()
+				}
+			}
+			served := make(chan error, 1)
+			go func() { served <- srv.Serve(l) }()
+			file := filepath.Join(t.TempDir(), "file")
+			must(t, os.WriteFile(file, bytes.Repeat([]byte("contents"), size/8), 0o600))
+			var out strings.Builder
+			client := terminal.New(os.Stdin, &out, io.Discard)
+			code := run(t.Context(), client, []string{"labnet", "upload", "-a", l.Addr().String(), "--json", file})
+			srv.Shutdown(context.Background())
+			<-served
+			must(t, d.Close())
+			if code != 0 || strings.Count(out.String(), `"unchanged":true,"compared":"contents"`) != 1 {
+				t.Errorf("exit %d: %s", code, &out)
+			}
+			if len(receipts) != 2 || receipts[0].Unchanged || !receipts[1].Unchanged || receipts[1].Compared != wire.ComparedContents {
+				t.Errorf("receipts: %+v", receipts)
+			}
+			if again := l.n.Load() - sent; again > 1000 {
+				t.Errorf("%d bytes crossed the wire again", again)
 			}
 		})
 	}

@@ -90,7 +90,15 @@ func (k keeping) Commit(ctx context.Context, want wire.Sum) (wire.Saved, error) 
 		Path:      receipt.Path,
 		Sum:       wire.Sum{Size: receipt.Size, Digest: receipt.Digest},
 		Unchanged: receipt.Unchanged,
+		Compared:  comparisonOf(receipt),
 	}, nil
+}
+
+func comparisonOf(r storage.Receipt) wire.Comparison {
+	if !r.Unchanged {
+		return ""
+	}
+	return wire.ComparedContents
 }
 
 func (k keeping) Offer() wire.Offer { return wire.Offer(k.partial.Offer()) }

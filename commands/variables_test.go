@@ -215,7 +215,7 @@ func fullFacts() terminal.Object {
 	text, size, seconds := "text", int64(1), 1.0
 	return terminal.Object{
 		Op: "upload", Time: "now", Remote: "r", Lab: true, User: "u", Name: "n", Path: "p", CRC64NVME: "c", SHA256: "s", BLAKE3: "b",
-		Unchanged: true, Size: &size, Text: &text, Seconds: &seconds, Resumed: 1,
+		Unchanged: true, Compared: "contents", Size: &size, Text: &text, Seconds: &seconds, Resumed: 1,
 	}
 }
 

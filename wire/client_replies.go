@@ -277,7 +277,18 @@ func (c *Client) saved(ctx context.Context, p *pending, word string, d Digest, s
 		c.fail(ctx, errReply) // for others, which may go on elsewhere
 		return Saved{}, cause(ctx, ErrKept)
 	}
-	return Saved{Name: ctl.Get("name"), Sum: kept, Unchanged: ctl.Get("unchanged") != ""}, nil
+	return Saved{Name: ctl.Get("name"), Sum: kept, Unchanged: ctl.Get("unchanged") != "", Compared: ctl.comparison()}, nil
+}
+
+// comparison reads from a SAVED how a file was found to be unchanged.
+func (c Control) comparison() Comparison {
+	switch {
+	case c.Get("unchanged") == "":
+		return ""
+	case c.Get("compared") == "":
+		return ComparedContents
+	}
+	return ComparedTimes // or less, in a later version
 }
 
 // flushIfLarge sends a buffer of flushSize bytes.

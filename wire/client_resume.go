@@ -88,6 +88,6 @@ func (t *Transfer) wasThere(saved Control, r io.Reader) error {
 		return &SourceError{err}
 	}
 	t.sum = Sum{n, digest.Sum(nil)}
-	t.known = &Saved{Name: cmp.Or(saved.Get("name"), t.Name), Sum: t.sum, Unchanged: true}
+	t.known = &Saved{Name: cmp.Or(saved.Get("name"), t.Name), Sum: t.sum, Unchanged: true, Compared: ComparedContents}
 	return nil
 }

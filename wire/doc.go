@@ -53,6 +53,7 @@
 //	code       the reason of a refusal, see below
 //	text       the same for people, in any words
 //	unchanged  1 if the server had the same contents under that name already
+//	compared   how that was found out if not by the contents: see below
 //
 // and a digest's name is the key of its value in lower-case hexadecimal digits:
 //
@@ -177,7 +178,10 @@
 //
 // and contents and END do not follow. The field name is there if the file has another
 // name than the one announced. An unchanged file gets the modification time and the
-// mode that were announced, and is made durable before it is called SAVED.
+// mode that were announced, and is made durable before it is called SAVED. Unless
+// SAVED has the field compared, unchanged=1 means that all contents were compared, or
+// proofs of them. So a client that missed a SAVED and announces the file again need not
+// send it a second time.
 //
 // An id belongs to one file of one sender. A client makes it by a cryptographic
 // hash from a random secret, which it keeps from one run to the next and shows to

@@ -101,6 +101,7 @@ type Event struct {
 	Digest    Digest
 	Sum       []byte // the digest's value
 	Unchanged bool
+	Compared  Comparison // how it was found to be unchanged
 	// Took is the time from the first byte of the contents until it was safe, and
 	// Resumed how many bytes an earlier upload had sent.
 	Took    time.Duration

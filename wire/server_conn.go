@@ -331,6 +331,9 @@ func (c *conn) received(e Event) {
 			line.Int64("resumed", e.Resumed)
 		}
 		line.Bool("unchanged", e.Unchanged)
+		if e.Unchanged {
+			line.Str("compared", string(e.Compared))
+		}
 	}
 	line.Msg(e.Op)
 	if c.srv.Received != nil {

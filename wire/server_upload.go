@@ -535,7 +535,7 @@ func (c *conn) commit(u *upload, to Upload, want Sum) (Saved, error) {
 	}
 	c.received(Event{
 		Op: u.op(), Name: saved.Name, Path: saved.Path, Size: &saved.Size, Digest: u.Digest, Sum: saved.Digest,
-		Unchanged: saved.Unchanged, Took: time.Since(u.started), Resumed: resumed,
+		Unchanged: saved.Unchanged, Compared: saved.Compared, Took: time.Since(u.started), Resumed: resumed,
 	})
 	return saved, nil
 }

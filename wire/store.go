@@ -44,6 +44,16 @@ type Upload interface {
 	Abort() error
 }
 
+// A Comparison is how a file turned out to be unchanged; "" if it did not.
+type Comparison string
+
+const (
+	// ComparedContents: all bytes, or digests of them that nobody can forge.
+	ComparedContents Comparison = "contents"
+	// ComparedTimes: only size and modification time. It is an assumption.
+	ComparedTimes Comparison = "times"
+)
+
 // Saved describes what a server has stored.
 type Saved struct {
 	// Name is the name that it was stored under.
@@ -52,8 +62,10 @@ type Saved struct {
 	// the client.
 	Path string
 	Sum
-	// Unchanged is set when the same contents were there before.
+	// Unchanged is set when the same contents were there before, and Compared tells
+	// how that was found out.
 	Unchanged bool
+	Compared  Comparison
 	// Resumed is how many bytes an earlier upload had sent.
 	Resumed int64
 }

@@ -275,6 +275,7 @@ func Facts(o terminal.Object) (env []string) {
 	set("SHA256", o.SHA256)
 	set("BLAKE3", o.BLAKE3)
 	set("UNCHANGED", yes(o.Unchanged))
+	set("COMPARED", o.Compared)
 	if o.Size != nil {
 		set("SIZE", strconv.FormatInt(*o.Size, 10))
 	}

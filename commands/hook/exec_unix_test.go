@@ -92,8 +92,8 @@ func TestExecFacts(t *testing.T) {
 		event wire.Event
 		want  []string
 	}{
-		{wire.Event{Op: "upload", Remote: "[2001:db8::7]:50000", Name: hostile, Path: hostile, Size: new(int64(7)), Digest: wire.Digests()[0], Sum: []byte{0, 0xff}, Took: 1500 * time.Microsecond, Resumed: 3, Unchanged: true, Lab: true, User: "alice"},
-			[]string{"LABNET_CRC64NVME=00ff", "LABNET_LAB=1", "LABNET_NAME=" + hostile, "LABNET_OP=upload", "LABNET_PATH=./" + hostile,
+		{wire.Event{Op: "upload", Remote: "[2001:db8::7]:50000", Name: hostile, Path: hostile, Size: new(int64(7)), Digest: wire.Digests()[0], Sum: []byte{0, 0xff}, Took: 1500 * time.Microsecond, Resumed: 3, Unchanged: true, Compared: wire.ComparedContents, Lab: true, User: "alice"},
+			[]string{"LABNET_COMPARED=contents", "LABNET_CRC64NVME=00ff", "LABNET_LAB=1", "LABNET_NAME=" + hostile, "LABNET_OP=upload", "LABNET_PATH=./" + hostile,
 				"LABNET_REMOTE=[2001:db8::7]:50000", "LABNET_RESUMED=3", "LABNET_SECONDS=0.0015", "LABNET_SIZE=7", "LABNET_UNCHANGED=1", "LABNET_USER=alice", "OTHERS=pass"}},
 		{wire.Event{Op: "upload", Remote: "r", Name: "n", Path: "latin\xe9/n", Size: new(int64), Digest: wire.Digests()[1], Sum: []byte{0, 0xff}},
 			[]string{"LABNET_NAME=n", "LABNET_OP=upload", "LABNET_PATH=latin\uFFFD/n", "LABNET_REMOTE=r", "LABNET_SECONDS=0", "LABNET_SHA256=00ff", "LABNET_SIZE=0", "OTHERS=pass"}},

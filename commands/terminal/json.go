@@ -45,6 +45,7 @@ type Object struct {
 	Seconds     *float64 `json:"seconds,omitempty"`
 	Resumed     int64    `json:"resumed,omitempty"`     // bytes that an earlier try had brought
 	Unchanged   bool     `json:"unchanged,omitempty"`   // it was there before
+	Compared    string   `json:"compared,omitempty"`    // how that was found out
 	Unconfirmed bool     `json:"unconfirmed,omitempty"` // the lab dialect acknowledges nothing
 
 	Reason string `json:"reason,omitempty"` // why it was skipped
@@ -159,7 +160,7 @@ func (o Object) WithDigest(name, hex string) Object {
 func ReceiptOf(e wire.Event) Object {
 	o := Object{
 		Op: e.Op, Time: Timestamp(), Remote: e.Remote, Lab: e.Lab, User: e.User,
-		Name: e.Name, Path: e.Path, Size: e.Size, Unchanged: e.Unchanged, Resumed: e.Resumed,
+		Name: e.Name, Path: e.Path, Size: e.Size, Unchanged: e.Unchanged, Compared: string(e.Compared), Resumed: e.Resumed,
 	}
 	if e.Size != nil {
 		o.Seconds = new(Seconds(e.Took))

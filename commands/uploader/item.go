@@ -342,6 +342,7 @@ func (u *Uploader) print(it *item, saved wire.Saved) {
 	}
 	digest, sum := it.announcement.Digest.Name, saved.Hex()
 	done.Name, done.Size, done.Resumed, done.Unchanged = saved.Name, &saved.Size, saved.Resumed, saved.Unchanged
+	done.Compared = string(saved.Compared)
 	done = done.WithDigest(digest, sum)
 	remark, remarkable := remarkOn(it.announcement, saved)
 	u.sent(it, done, digest+":"+sum, remark, remarkable)
