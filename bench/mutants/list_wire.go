@@ -27,7 +27,7 @@ var ofWire = []mutant{
 	{"how many are told of a rejection", "wire/server_admission.go", "if a.rejecting >= maxRejecting {", "if false {", "TestTurnedAway|TestMaxConns|TestTurnedAwayOverTLS"},
 	{"connections that upload", "wire/server_admission.go", "if s.admitted.uploads[who] >= s.limits.MaxUploads {", "if false {", "TestMaxUploads|TestMaxUploadsOfUser"},
 	{"penalties", "wire/server_penalty.go", "p.until = p.due\n\treturn true", "return true", "TestPenalties"},
-	{"a penalty is for those without a token", "wire/server_admission.go", "c.srv.Authenticate == nil || c.admit(first) != nil {", "false {", "TestGuessing"},
+	{"a penalty is for those without a token", "wire/server_admission.go", "c.srv.Authenticate == nil || authenticate() != nil {", "false {", "TestGuessing"},
 	{"how long a penalty is", "wire/server_penalty.go", "if most := now.Add(maxPenalty); p.due.After(most) {", "if most := now.Add(maxPenalty); false {", "TestPenalties|TestPenaltyIsForgotten"},
 	{"how many penalties", "wire/server_penalty.go", "return len(t.of) < maxOffenders", "return true", "TestPenaltyTable"},
 	{"the size of a file that is announced", "wire/server_upload.go", "case a.Size > limit:\n\t\treturn tooLarge(limit)\n", "case a.Size > limit && false:\n", "TestRefusals|TestHugeRefusedData"},
