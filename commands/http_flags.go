@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"encoding/base64"
-	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -47,8 +46,9 @@ func httpOptionsOf(c *cli.Context) (o httpOptions, err error) {
 	return o, nil
 }
 
-// front returns what serves HTTP, or nil if nothing does.
-func (o *serveOptions) front() *web.Front {
+// front returns what serves HTTP, or nil if nothing does. Tokens says whether the server
+// requires one.
+func (o *serveOptions) front(tokens bool) *web.Front {
 	if o.http.off || o.lab != 0 {
 		return nil
 	}
@@ -57,7 +57,7 @@ func (o *serveOptions) front() *web.Front {
 		hosts = append(hosts, host)
 	}
 	return web.New(web.Options{
-		Hosts: hosts, HeaderTimeout: o.limits.HeaderTimeout, IdleTimeout: o.limits.IdleTimeout,
+		Hosts: hosts, AnyName: tokens, HeaderTimeout: o.limits.HeaderTimeout, IdleTimeout: o.limits.IdleTimeout,
 		PartialTTL: o.keep.PartialTTL, Boot: boot(),
 	})
 }
@@ -84,10 +84,45 @@ func (o *serveOptions) curlLine(addr net.Addr, cert *tls.Certificate, tokens boo
 	case err == nil && ip.IsUnspecified():
 		host = "HOST"
 	}
-	user := ""
+	token := ""
 	if tokens {
-		user = "-u :TOKEN "
+		token = "TOKEN"
 	}
-	key := base64.StdEncoding.EncodeToString(wire.KeySum(cert.Leaf))
-	return fmt.Sprintf("curl -fT FILE %s-k --pinnedpubkey sha256//%s https://%s/", user, key, net.JoinHostPort(host, port))
+	return curlCommand(net.JoinHostPort(host, port), token, wire.KeySum(cert.Leaf))
+}
+
+// curlCommand is how a person with curl sends a file to the server at addr, which has the
+// key with a sum, or if that is nil a certificate that systems trust. It is "" if shells
+// would change the address.
+func curlCommand(addr, token string, key []byte) string {
+	to := webAddress(addr)
+	if to == "" {
+		return ""
+	}
+	if strings.Contains(to, "[") { // means something to shells
+		to = `"` + to + `"`
+	}
+	words := []string{"curl", "-fT", "FILE"}
+	if key != nil {
+		words = append(words, "-k", "--pinnedpubkey", "sha256//"+base64.StdEncoding.EncodeToString(key))
+	}
+	if token != "" {
+		words = append(words, "-u", ":"+token)
+	}
+	return strings.Join(append(words, to), " ")
+}
+
+// webAddress is the address of the server at addr for HTTP, or "" if that contains what
+// is not in the name of a host.
+func webAddress(addr string) string {
+	host, port, err := net.SplitHostPort(addr)
+	odd := func(r rune) bool { return !strings.ContainsRune("-._:", r) && !isASCIILetterOrDigit(r) }
+	if err != nil || host == "" || strings.ContainsFunc(host, odd) {
+		return ""
+	}
+	return "https://" + net.JoinHostPort(host, port) + "/"
+}
+
+func isASCIILetterOrDigit(r rune) bool {
+	return r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z'
 }

@@ -88,7 +88,7 @@ func inviteCommand(con *terminal.Console) *cli.Command {
 		Usage:     "let a user send to this server, and print the invitation for 'labnet join'",
 		ArgsUsage: "NAME",
 		Description: "The invitation is one line, and a secret: give it to the user over a channel that others cannot read. " +
-			"It works as long as the user has it, until 'labnet revoke NAME'. A running server admits the user within a second.",
+			"The command below it, for those who have curl and not labnet, is as secret. It works as long as the user has it, until 'labnet revoke NAME'. A running server admits the user within a second.",
 		Flags: append([]cli.Flag{
 			&cli.StringSliceFlag{Name: "at", Usage: "the server is at `HOST:PORT`; may be repeated (default: this machine's addresses)"},
 			&cli.StringFlag{Name: "rights", DefaultText: "say,blob,upload", Usage: "allow only these `KINDS` of things"},
@@ -173,10 +173,22 @@ func inviteUser(c *cli.Context, con *terminal.Console, p place, grant access.Gra
 	if err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintln(con, line); err != nil {
+	return printInvitation(c, con, inv, line)
+}
+
+// printInvitation prints the line for labnet join, and how to send without labnet to the
+// first address, as far as that can be done there.
+func printInvitation(c *cli.Context, con *terminal.Console, inv *invite.Invitation, line string) error {
+	lines, also := []string{line}, ""
+	if rights := c.String("rights"); rights == "" || slices.Contains(strings.Split(rights, ","), "upload") {
+		if curl := curlCommand(inv.Addrs[0], inv.Token, inv.Key); curl != "" {
+			lines, also = append(lines, curl), "; the command sends a file with curl"
+		}
+	}
+	if _, err := fmt.Fprintln(con, strings.Join(lines, "\n")); err != nil {
 		return err
 	}
-	con.Note("this is the invitation of %s to %s, and a secret: 'labnet join' asks for it", grant.Name, strings.Join(inv.Addrs, ", "))
+	con.Note("this is the invitation of %s to %s, and a secret: 'labnet join' asks for the first line%s", inv.User, strings.Join(inv.Addrs, ", "), also)
 	return nil
 }
 

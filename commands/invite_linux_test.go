@@ -135,7 +135,8 @@ func TestFirstFile(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			secrets = []string{strings.TrimSpace(p.stdout.String()), inv.Token}
+			line, _, _ := strings.Cut(p.stdout.String(), "\n")
+			secrets = []string{line, inv.Token}
 			said.WriteString(p.stderr.String())
 		case who == "server" && args[0] == "serve":
 			cmd := labnetCommand(t, append(args, "--addr-file", "addr", "--no-sandbox", "--exec", "env")...)
@@ -246,24 +247,27 @@ func TestJoinOnTerminal(t *testing.T) {
 	store := filepath.Join(t.TempDir(), "store")
 	run(t, labnetCommand(t, "invite", "bob", "--at", "127.0.0.1:1", "--store", store))
 	addr, _ := startServe(t, "--store", store, "--tls", "--tokens", filepath.Join(store, ".labnet", "access", "tokens"))
-	line := strings.TrimSpace(run(t, labnetCommand(t, "invite", "alice", "--at", addr, "--store", store)))
+	line, links, _ := strings.Cut(run(t, labnetCommand(t, "invite", "alice", "--at", addr, "--store", store)), "\n")
 	cmd := labnetCommand(t, "join")
 	cmd.Env = append(cmd.Env, "HOME="+cmd.Dir, "XDG_CONFIG_HOME=")
 	p := sitDown(t, cmd)
 	p.awaits(t, "invitation (it is not shown): ")
 	wrong := strings.Replace(line, line[40:44], "0u00", 1)
-	p.types(t, "Hello Alice,\r"+wrong+"\r"+line[:60]+"\r"+line[60:120]+"\r"+line[120:]+"\r")
+	p.types(t, "Hello Alice,\r"+wrong+"\r"+line[:60]+"\r"+line[60:120]+"\r"+line[120:]+"\r"+strings.ReplaceAll(links, "\n", "\r"))
 	shown := p.ends(t, cmd)
 	if !strings.Contains(shown, "this is not an invitation") || !strings.Contains(shown, "typing error") || !strings.Contains(shown, "joined 127.0.0.1 as alice") {
 		t.Errorf("the terminal shows %q", shown)
 	}
-	for _, part := range []string{"Hello", line[8:24], line[60:76], line[len(line)-16:]} {
+	for _, part := range []string{"Hello", line[8:24], line[60:76], line[len(line)-16:], "curl"} {
 		if strings.Contains(shown, part) {
 			t.Errorf("the terminal shows %q of the invitation: %q", part, shown)
 		}
 	}
 	if p.after != p.before {
 		t.Errorf("the terminal is left as %+v, was %+v", p.after, p.before)
+	}
+	if n := must(unix.IoctlGetInt(int(p.tty.Fd()), unix.TIOCINQ)); n > 0 {
+		t.Errorf("%d bytes of what was pasted are for the shell", n)
 	}
 }
 

@@ -289,7 +289,7 @@ func serveUntilDone(ctx context.Context, signals *serverSignals, con *terminal.C
 	if users != nil {
 		srv.Authenticate = users.Authenticate
 	}
-	if front := o.front(); front != nil {
+	if front := o.front(users != nil); front != nil {
 		defer front.Close()
 		srv.HTTP = front.Serve
 	}

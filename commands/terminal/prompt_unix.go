@@ -128,12 +128,17 @@ func (e *terminalEditor) enter() {
 	unix.IoctlSetTermios(e.fd, setTermios, t)
 }
 
-// leave makes the terminal as it was.
+// leave makes the terminal as it was. What was pasted behind a secret may be one, too: the
+// shell must not have it.
 func (e *terminalEditor) leave() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.kept != nil && e.columns() > 0 { // in the background, it is another's by now
-		unix.IoctlSetTermios(e.fd, setTermios, e.kept)
+		set := uint(setTermios)
+		if e.line.hidden {
+			set = flushTermios
+		}
+		unix.IoctlSetTermios(e.fd, set, e.kept)
 	}
 	e.kept = nil
 }

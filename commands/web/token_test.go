@@ -44,7 +44,8 @@ func certificate(t *testing.T) *tls.Certificate {
 // costs the client's address a penalty.
 func TestTokens(t *testing.T) {
 	own := certificate(t)
-	w := start(t, func(s *wire.Server, _ *web.Options) {
+	w := start(t, func(s *wire.Server, o *web.Options) {
+		o.AnyName = true
 		s.Certificate = func() (*tls.Certificate, error) { return own, nil }
 		s.Authenticate = func(got string) (wire.Identity, bool) {
 			return alice{s.Store}, got == token

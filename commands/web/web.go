@@ -26,6 +26,8 @@ type Options struct {
 	// IP addresses: a page elsewhere could make a name of its own mean this server
 	// (DNS rebinding).
 	Hosts []string
+	// AnyName accepts every name: for a server that requires a token, which no such page has.
+	AnyName bool
 	// HeaderTimeout and IdleTimeout are as in wire.Limits.
 	HeaderTimeout, IdleTimeout time.Duration
 	// PartialTTL is how long an interrupted upload is kept, or not positive if none is.
@@ -150,7 +152,7 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		x.fail(why, hints[why.Code])
 		return
 	}
-	if !f.knows(r.Host) {
+	if !f.AnyName && !f.knows(r.Host) {
 		x.fail(&wire.Error{Code: wire.CodeForbidden, Text: "this server is not called " + r.Host}, "name it with serve --http-host, or use its IP address")
 		return
 	}
