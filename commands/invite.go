@@ -94,6 +94,7 @@ func inviteCommand(con *terminal.Console) *cli.Command {
 			&cli.StringFlag{Name: "rights", DefaultText: "say,blob,upload", Usage: "allow only these `KINDS` of things"},
 			&cli.StringFlag{Name: "dir", Usage: "store what the user sends in `FOLDER` of the store"},
 			&cli.StringFlag{Name: "max-bytes", Usage: "with --dir: at most `SIZE` in that folder"},
+			&cli.StringFlag{Name: "max-files", Usage: "with --dir: at most `N` files and folders in that folder"},
 			&cli.StringFlag{Name: "expires", Usage: "end the token after `TIME`, such as 7d, or at the end of a day, such as 2026-12-31"},
 			&cli.BoolFlag{Name: "renew", Usage: "replace the token of a user that has one"},
 			&cli.StringFlag{Name: "identity", EnvVars: []string{"LABNET_IDENTITY"}, Usage: "the server's key is in `FILE` (default: in the store)"},
@@ -119,7 +120,7 @@ func inviteCommand(con *terminal.Console) *cli.Command {
 
 // grantOf reads the flags that say what a user may do.
 func grantOf(c *cli.Context, name string) (access.Grant, error) {
-	g := access.Grant{Name: name, Rights: c.String("rights"), MaxBytes: c.String("max-bytes"), Dir: c.String("dir")}
+	g := access.Grant{Name: name, Rights: c.String("rights"), MaxBytes: c.String("max-bytes"), MaxFiles: c.String("max-files"), Dir: c.String("dir")}
 	if text := c.String("expires"); text != "" {
 		span, err := parseSpan(text)
 		if err == nil {
@@ -258,6 +259,8 @@ type listedUser struct {
 	Folder   string   `json:"folder,omitempty"`    // in the store; absent: all of it
 	Bytes    *int64   `json:"bytes,omitempty"`     // in the folder, if that can be counted
 	MaxBytes int64    `json:"max_bytes,omitempty"` // in the folder; absent: no limit
+	Files    *int64   `json:"files,omitempty"`     // and folders, in the folder
+	MaxFiles int64    `json:"max_files,omitempty"` // likewise
 	Seen     string   `json:"seen,omitempty"`      // RFC 3339; absent: never, or not known
 	Until    string   `json:"until,omitempty"`     // RFC 3339; absent: without end
 	Expired  bool     `json:"expired,omitempty"`
@@ -298,10 +301,10 @@ func listUsers(ctx context.Context, con *terminal.Console, p place) error {
 	var table strings.Builder
 	columns := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
 	for _, u := range users {
-		l := listedUser{Op: "user", User: u.Name, Rights: u.Rights, Folder: u.Dir, MaxBytes: u.MaxBytes, Expired: u.Expired()}
+		l := listedUser{Op: "user", User: u.Name, Rights: u.Rights, Folder: u.Dir, MaxBytes: u.MaxBytes, MaxFiles: u.MaxFiles, Expired: u.Expired()}
 		if u.Dir != "" && !p.object {
 			if used, err := dir.UsageOf(ctx, p.store, u.Dir); err == nil {
-				l.Bytes = &used.Bytes
+				l.Bytes, l.Files = &used.Bytes, &used.Files
 			} else {
 				con.Note("%s: cannot count what is in it: %s", escape.Name(u.Dir), problem.Of(err).Message)
 			}
@@ -333,6 +336,9 @@ func (l listedUser) row() string {
 		use = humanize.IBytes(uint64(*l.Bytes))
 		if l.MaxBytes > 0 {
 			use += " of " + humanize.IBytes(uint64(l.MaxBytes))
+		}
+		if l.MaxFiles > 0 {
+			use += fmt.Sprintf(", %d of %d files", *l.Files, l.MaxFiles)
 		}
 	}
 	folder, end := "-", ""

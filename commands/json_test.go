@@ -11,9 +11,11 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/labnet/labnet/commands/client"
 	"github.com/labnet/labnet/commands/hook"
+	"github.com/labnet/labnet/commands/invite"
 	"github.com/labnet/labnet/commands/terminal"
 	"github.com/labnet/labnet/commands/terminal/terminaltest"
 	"github.com/labnet/labnet/commands/uploader"
@@ -49,6 +51,13 @@ var jsonRuns = map[string][]mistake{
 		{args: []string{"upload", "--json", "--lab", "6", "file"}, prepare: files("file"), server: answer("OK")},
 		{args: []string{"upload", "--json", "one", "two"}, prepare: files("one", "two")},
 		typed("upload --json --frobnicate x"),
+	},
+	"users": {
+		{args: []string{"users", "--json", "--store", "store"}, prepare: invitedUsers},
+		typed("users --json --store nowhere"),
+	},
+	"servers": {
+		{args: []string{"servers", "--json"}, prepare: joinedServers},
 	},
 	"version": {
 		typed("version --json"),
@@ -136,6 +145,32 @@ func uploadTree(t *testing.T) {
 	files("report.pdf", "tree/a", "tree/.hidden")(t)
 	folders("tree/empty")(t)
 	must(t, os.Symlink("a", "tree/link"))
+}
+
+// invitedUsers makes a store with users: one may do all, one has a folder with limits, and
+// the token of one has ended.
+func invitedUsers(t *testing.T) {
+	folders("store/.labnet/access", "store/from/bob")(t)
+	must(t, os.WriteFile("store/from/bob/report.pdf", make([]byte, 1234), 0o600))
+	hash := strings.Repeat("0123456789abcdef", 4)
+	tokens := "alice " + hash + "\nbob 1" + hash[1:] + " upload dir=from/bob max-bytes=20MiB max-files=500\ncarol 2" + hash[1:] + " until=2020-12-31\n"
+	must(t, os.WriteFile("store/.labnet/access/tokens", []byte(tokens), 0o600))
+	must(t, os.WriteFile("store/.labnet/access/seen.json", []byte(`{"bob":"2026-11-22T20:47:24Z"}`), 0o600))
+}
+
+// joinedServers makes the settings of a user who has joined two servers.
+func joinedServers(t *testing.T) {
+	home := t.TempDir()
+	for _, name := range []string{"HOME", "XDG_CONFIG_HOME", "AppData"} {
+		t.Setenv(name, home)
+	}
+	end := time.Date(2036, 12, 31, 0, 0, 0, 0, time.UTC)
+	for _, s := range []invite.Server{
+		{Name: "lab", Addrs: []string{"lab.example.org:9000", "192.0.2.1:9000"}, Fingerprint: wire.FingerprintPrefix + strings.Repeat("0123456789abcdef", 4), User: "alice", Token: strings.Repeat("t", 43)},
+		{Name: "nas", Addrs: []string{"nas.example.org:9000"}, User: "bob", Token: strings.Repeat("u", 43), Until: end},
+	} {
+		must(t, invite.Save(s))
+	}
 }
 
 // begun is a server that has the first half of a file from an earlier upload.
@@ -231,7 +266,7 @@ func TestJSONComplete(t *testing.T) {
 		must(t, err)
 		all.Write(contents)
 	}
-	for _, kind := range []any{terminal.Object{}, terminal.Summary{}, build{}, terminal.PingSummary{}, terminal.ReplyTimes{}, terminal.Diagnosis{}} {
+	for _, kind := range []any{terminal.Object{}, terminal.Summary{}, build{}, terminal.PingSummary{}, terminal.ReplyTimes{}, terminal.Diagnosis{}, listedUser{}, listedServer{}} {
 		for _, tag := range jsonTags(kind) {
 			if !bytes.Contains(all.Bytes(), []byte(`"`+tag+`":`)) {
 				t.Errorf("no golden file has the field %q", tag)

@@ -47,6 +47,7 @@ type Grant struct {
 	Name     string
 	Rights   string // "say,blob,upload" or fewer
 	MaxBytes string // a size such as 20GiB
+	MaxFiles string // a number
 	Dir      string
 	Until    time.Time // to the second
 }
@@ -59,6 +60,9 @@ func (g Grant) words(hash string) []string {
 	}
 	if g.MaxBytes != "" {
 		words = append(words, "max-bytes="+g.MaxBytes)
+	}
+	if g.MaxFiles != "" {
+		words = append(words, "max-files="+g.MaxFiles)
 	}
 	if g.Dir != "" {
 		words = append(words, "dir="+g.Dir)
@@ -221,7 +225,8 @@ func edit(file string, change func(lines [][]byte, at map[string]int) ([][]byte,
 type User struct {
 	Name     string
 	Rights   []string
-	MaxBytes int64     // 0: no limit
+	MaxBytes int64     // in Dir; 0: no limit
+	MaxFiles int64     // and folders, likewise
 	Dir      string    // "": all of the store
 	Until    time.Time // when the token ends; zero: never
 }
@@ -237,7 +242,11 @@ func Users(file string) ([]User, error) {
 	}
 	var list []User
 	for _, u := range all.list {
-		list = append(list, User{u.name, u.rights, u.maxBytes, u.dir, u.until})
+		listed := User{Name: u.name, Rights: u.rights, MaxBytes: u.maxBytes, Dir: u.dir, Until: u.until}
+		if limit, limited := u.quota(); limited {
+			listed.MaxFiles = limit.Files
+		}
+		list = append(list, listed)
 	}
 	return list, nil
 }

@@ -29,8 +29,8 @@ import (
 func TestInviteAndRevoke(t *testing.T) {
 	end := time.Date(2026, 12, 31, 18, 0, 0, 0, time.UTC)
 	alice := Grant{Name: "alice"}
-	all := Grant{"alice", "say,upload", "20GiB", "from/alice", end}
-	const full = "alice H say,upload max-bytes=20GiB dir=from/alice until=2026-12-31T18:00:00Z\n"
+	all := Grant{"alice", "say,upload", "20GiB", "500", "from/alice", end}
+	const full = "alice H say,upload max-bytes=20GiB max-files=500 dir=from/alice until=2026-12-31T18:00:00Z\n"
 	for _, test := range []struct {
 		old   string
 		grant *Grant // nil: alice is revoked
@@ -48,7 +48,7 @@ func TestInviteAndRevoke(t *testing.T) {
 		{"alice A say # hers\nbob B\n", &alice, true, "alice H say # hers\nbob B\n"},
 		{"alice A dir=x max-bytes=1\n", &alice, true, "alice H dir=x max-bytes=1\n"},
 		{"alice A until=2020-01-01\n", &alice, true, "alice H\n"},
-		{"alice A blob dir=x max-bytes=1\n", &all, true, full},
+		{"alice A blob dir=x max-bytes=1 max-files=2\n", &all, true, full},
 		{"alice A\nnonsense\n", &alice, true, "line 2: a name and"},
 		{"alice A\nbob B\n", nil, false, "bob B\n"},
 		{"# all\nalice A\n", nil, false, "# all\nnobody\n"},
@@ -91,6 +91,7 @@ func TestBadGrants(t *testing.T) {
 	for _, g := range []Grant{
 		{}, {Name: "a b"}, {Name: "#a"}, {Name: "../a"}, {Name: "a", Rights: "ping"}, {Name: "a", Rights: "say upload"}, {Name: "a", Dir: "../b"},
 		{Name: "a", Dir: "b c"}, {Name: "a", Dir: "b\nroot"}, {Name: "a", Dir: "#b"}, {Name: "a", MaxBytes: "1GB"}, {Name: "a", MaxBytes: "much", Dir: "b"},
+		{Name: "a", MaxFiles: "5"}, {Name: "a", MaxFiles: "many", Dir: "b"},
 		{Name: "a", Dir: ".labnet"},
 	} {
 		if _, err := Invite(file, g, false); err == nil {
