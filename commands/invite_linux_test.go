@@ -266,8 +266,31 @@ func TestJoinOnTerminal(t *testing.T) {
 	if p.after != p.before {
 		t.Errorf("the terminal is left as %+v, was %+v", p.after, p.before)
 	}
-	if n := must(unix.IoctlGetInt(int(p.tty.Fd()), unix.TIOCINQ)); n > 0 {
-		t.Errorf("%d bytes of what was pasted are for the shell", n)
+	if p.unread > 0 {
+		t.Errorf("%d bytes of what was pasted are for the shell", p.unread)
+	}
+}
+
+// TestJoinOnDumbTerminal: what is pasted is not shown either where the terminal edits lines by
+// itself, and Ctrl-C leaves it as it was.
+func TestJoinOnDumbTerminal(t *testing.T) {
+	for _, key := range []string{"\x03", "\x04"} {
+		cmd := labnetCommand(t, "join")
+		cmd.Env = append(cmd.Env, "HOME="+cmd.Dir, "XDG_CONFIG_HOME=")
+		p := sitDownAs(t, cmd, "dumb")
+		p.awaits(t, "invitation (it is not shown): ")
+		p.types(t, "labnet1-01ng\rrest\r")
+		shown := p.awaits(t, "and the rest of it: ") + p.awaits(t, "and the rest of it: ")
+		p.types(t, key)
+		if shown += p.ends(t, cmd); strings.Contains(shown, "01ng") || strings.Contains(shown, "rest") {
+			t.Errorf("the terminal shows %q", shown)
+		}
+		if p.after != p.before {
+			t.Errorf("%q: the terminal is left as %+v, was %+v", key, p.after, p.before)
+		}
+		if cmd.ProcessState.Success() {
+			t.Errorf("%q: success", key)
+		}
 	}
 }
 

@@ -21,6 +21,7 @@ type person struct {
 	read          chan []byte  // what came; closed when nobody writes any more
 	seen          []byte       // since the last wait
 	before, after unix.Termios // the terminal's mode, before the command and when it has ended
+	unread        int          // bytes that were typed, and that the command has not read
 }
 
 // openTerminal opens both ends of a new terminal, or skips the test.
@@ -45,6 +46,12 @@ func openTerminal(t *testing.T) (keyboard, tty *os.File) {
 // output that it was not given.
 func sitDown(t *testing.T, cmd *exec.Cmd) *person {
 	t.Helper()
+	return sitDownAs(t, cmd, "xterm")
+}
+
+// sitDownAs is sitDown at a terminal of a kind.
+func sitDownAs(t *testing.T, cmd *exec.Cmd, term string) *person {
+	t.Helper()
 	keyboard, tty := openTerminal(t)
 	p := &person{keyboard: keyboard, tty: tty, read: make(chan []byte, 1024)}
 	p.resize(t, 100)
@@ -53,7 +60,7 @@ func sitDown(t *testing.T, cmd *exec.Cmd) *person {
 	if cmd.Stdout == nil {
 		cmd.Stdout = tty
 	}
-	cmd.Env = append(cmd.Env, "TERM=xterm")
+	cmd.Env = append(cmd.Env, "TERM="+term)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -136,6 +143,7 @@ func (p *person) ends(t *testing.T, cmd *exec.Cmd) string {
 	defer overdue.Stop()
 	cmd.Wait()
 	p.after = p.mode(t)
+	p.unread, _ = unix.IoctlGetInt(int(p.tty.Fd()), unix.TIOCINQ)
 	p.tty.Close()
 	var rest strings.Builder
 	rest.Write(p.seen)

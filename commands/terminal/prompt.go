@@ -43,8 +43,7 @@ func (c *Console) Lines(complete Completer) *LineReader {
 	return c.readLines(newEditor(c, complete, false), false)
 }
 
-// SecretLines is Lines for what nobody else is to see: it is not shown where that can
-// be avoided, and not recalled.
+// SecretLines is Lines for what nobody else is to see: it is neither shown nor recalled.
 func (c *Console) SecretLines() *LineReader { return c.readLines(newEditor(c, nil, true), true) }
 
 func (c *Console) readLines(e editor, secret bool) *LineReader {

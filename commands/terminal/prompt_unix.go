@@ -4,7 +4,6 @@ package terminal
 
 import (
 	"bufio"
-	"io"
 	"os"
 	"os/signal"
 	"sync"
@@ -29,13 +28,16 @@ type terminalEditor struct {
 }
 
 // newEditor returns an editor, which shows nothing of what is typed if that is to be
-// hidden, or nil if the console is not on a terminal that
-// moves its cursor when told.
+// hidden, or nil if the terminal's own must do: where nobody types, and where the cursor
+// cannot be moved.
 func newEditor(c *Console, complete Completer, hidden bool) editor {
 	if !c.Interactive() {
 		return nil
 	}
 	columns := lineTerminal(c.Err)
+	if columns == nil && hidden {
+		return newSecretEditor(c)
+	}
 	if columns == nil {
 		return nil
 	}
@@ -170,8 +172,21 @@ func (e *terminalEditor) suspend(key byte) bool {
 	return true
 }
 
-// keys reads keys byte by byte, so that those after the last line are left to
-// whoever reads next.
-type keys struct{ io.Reader }
+// secretSignals are those that a secretEditor handles.
+var secretSignals = []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGCONT}
 
-func (k keys) Read(p []byte) (int, error) { return k.Reader.Read(p[:1]) }
+func isContinue(s os.Signal) bool { return s == syscall.SIGCONT }
+
+// hideTyping makes a terminal show nothing of what is typed, until restore is called, which
+// also forgets what was typed and not read.
+func hideTyping(f *os.File) (restore func()) {
+	fd := int(f.Fd())
+	t, err := unix.IoctlGetTermios(fd, getTermios)
+	if err != nil {
+		return func() {}
+	}
+	kept := *t
+	t.Lflag &^= unix.ECHO
+	unix.IoctlSetTermios(fd, setTermios, t)
+	return func() { unix.IoctlSetTermios(fd, flushTermios, &kept) }
+}
