@@ -117,8 +117,14 @@ func TestExecFacts(t *testing.T) {
 
 // TestExecFails: how a command fails is logged, and the next is run.
 func TestExecFails(t *testing.T) {
+	gate := pipe(t)
+	open, err := os.OpenFile(gate, os.O_RDWR, 0) // until the test ends, and what is left running with it
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer open.Close()
 	log := newLogOf()
-	e := shell(t, log, `case $LABNET_TEXT in out) exit 3;; killed) kill -9 $$;; fine) ;; left) sleep 1000 & ;; esac`, nil)
+	e := shell(t, log, `case $LABNET_TEXT in out) exit 3;; killed) kill -9 $$;; fine) ;; left) cat '`+gate+`' & ;; esac`, nil)
 	e.grace = time.Millisecond
 	for text, want := range map[string]string{"out": "exit status 3", "killed": "signal: killed", "fine": "command done", "left": "holds its output"} {
 		e.addEvent(wire.Event{Op: "say", Text: text})
