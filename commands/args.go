@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -333,12 +334,12 @@ func likelySpan(text string) string {
 }
 
 // optionsIn finds the flags in an error.
-var optionsIn = regexp.MustCompile(`--[a-z][a-z-]*`)
+var optionsIn = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`--[a-z][a-z-]*`) })
 
 // nameVariables names, in an error about the command line, the variables of flags
 // that are not given there.
 func nameVariables(cmd *cli.Command, given map[string]bool, text string) string {
-	return optionsIn.ReplaceAllStringFunc(text, func(option string) string {
+	return optionsIn().ReplaceAllStringFunc(text, func(option string) string {
 		f := flagNamed(cmd.Flags, option[2:])
 		if f == nil || given[option[2:]] {
 			return option

@@ -86,8 +86,9 @@ func serveCommand(con *terminal.Console) *cli.Command {
 	flags = append(flags, execFlags()...)
 	flags = append(flags, httpFlags()...)
 	flags = append(flags, sandboxFlags()...)
+	clients := clientFlags()
 	for _, f := range flags {
-		nameEnv(f)
+		nameEnv(f, clients)
 	}
 	return &cli.Command{
 		Name:  "serve",
@@ -125,10 +126,10 @@ func serveArgument(arg string) error {
 
 // nameEnv gives a flag of serve its environment variable, which is none that
 // clients read: serve may be started where those are set.
-func nameEnv(f cli.Flag) {
+func nameEnv(f cli.Flag, clients []cli.Flag) {
 	name := strings.ToUpper(strings.ReplaceAll(f.Names()[0], "-", "_"))
 	env := []string{"LABNET_" + name}
-	for _, of := range clientFlags() {
+	for _, of := range clients {
 		if slices.Equal(of.(cli.DocGenerationFlag).GetEnvVars(), env) {
 			env = []string{"LABNET_SERVE_" + name}
 			break
