@@ -19,6 +19,9 @@ import (
 // next, and its cost does not matter beside that of sending to an object store.
 const proofName = "sha256"
 
+// maxReads is how many objects are read for their digest at the same time.
+const maxReads = 2
+
 func isProof(d storage.Digest) bool { return d.Name == proofName }
 
 // proving is the hash of the proof of a file of several parts.
@@ -71,9 +74,9 @@ func (s *Store) digestKey(key string) string {
 	return fmt.Sprintf("%s%sdigests/%x", s.root, hidden, sha256.Sum256([]byte(key)))
 }
 
-// writeDigest notes the digest of the file that p has just published. If it cannot,
-// the file is as safe, and not known to be the same as another one.
-func (p *partial) writeDigest(ctx context.Context, etag string) {
+// noteDigest notes the digest of the file that p has just published. If it cannot,
+// whoever wants to know it reads the file.
+func (p *partial) noteDigest(ctx context.Context, etag string) {
 	key := p.multi.key
 	if etag == "" { // the answer got lost
 		o, _, err := p.store.client.stat(ctx, key)
@@ -82,29 +85,90 @@ func (p *partial) writeDigest(ctx context.Context, etag string) {
 		}
 		etag = o.etag
 	}
-	text, err := json.Marshal(digest{key, etag, hex.EncodeToString(p.prove())})
+	p.store.writeDigest(ctx, key, etag, p.prove())
+}
+
+func (s *Store) writeDigest(ctx context.Context, key, etag string, sum []byte) {
+	text, err := json.Marshal(digest{key, etag, hex.EncodeToString(sum)})
 	if err == nil {
-		p.store.client.put(ctx, p.store.digestKey(key), bytes.NewReader(text), sumOf(text), nil, condition{})
+		s.client.put(ctx, s.digestKey(key), bytes.NewReader(text), sumOf(text), nil, condition{})
 	}
 }
 
-// sameDigest reports whether an object is known to have the digest of p.
-func (p *partial) sameDigest(ctx context.Context, o object) (bool, error) {
-	r, _, err := p.store.client.get(ctx, p.store.digestKey(o.key))
+// readDigest returns the digest that is noted of an object, or "".
+func (s *Store) readDigest(ctx context.Context, o object) (string, error) {
+	r, _, err := s.client.get(ctx, s.digestKey(o.key))
 	if errors.Is(err, errAbsent) {
-		return false, nil
+		return "", nil
 	}
 	if err != nil {
-		return false, err
+		return "", err
 	}
 	defer r.Close()
 	text, err := io.ReadAll(io.LimitReader(r, 64<<10))
 	if err != nil {
-		return false, explain(err)
+		return "", explain(err)
 	}
 	var d digest
-	if json.Unmarshal(text, &d) != nil {
-		return false, nil
+	if json.Unmarshal(text, &d) != nil || d.Key != o.key || d.ETag != o.etag {
+		return "", nil
 	}
-	return d.Key == o.key && d.ETag == o.etag && d.SHA256 == hex.EncodeToString(p.prove()), nil
+	return d.SHA256, nil
+}
+
+// sameDigest reports whether an object has the digest of p. If none is noted,
+// because another program has stored it, or a server that was killed right after
+// that, the object is read, once.
+func (p *partial) sameDigest(ctx context.Context, o object) (bool, error) {
+	own := hex.EncodeToString(p.prove())
+	noted, err := p.store.readDigest(ctx, o)
+	if err != nil || noted != "" {
+		return noted == own, err
+	}
+	sum, err := p.store.computeDigest(ctx, o)
+	return hex.EncodeToString(sum) == own, err
+}
+
+// computeDigest reads an object, and notes its digest. It returns none if the object
+// has changed.
+func (s *Store) computeDigest(ctx context.Context, o object) ([]byte, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(s.background, cancel)() // Close does not wait for it
+	select {
+	case s.reads <- struct{}{}:
+		defer func() { <-s.reads }()
+	case <-ctx.Done():
+		return nil, s.stopped(ctx.Err())
+	}
+	r, now, err := s.client.get(ctx, o.key)
+	if errors.Is(err, errAbsent) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, s.stopped(err)
+	}
+	defer r.Close()
+	buffer := takeBuffer(-1)
+	defer giveBuffer(buffer)
+	h := sha256.New()
+	n, err := io.CopyBuffer(h, r, *buffer)
+	if err != nil {
+		return nil, s.stopped(explain(err))
+	}
+	if now.etag != o.etag || n != o.size {
+		return nil, nil
+	}
+	sum := h.Sum(nil)
+	s.writeDigest(ctx, o.key, now.etag, sum)
+	return sum, nil
+}
+
+// stopped is err, unless that comes from Close: then the upload stays, for its
+// sender to come back.
+func (s *Store) stopped(err error) error {
+	if s.background.Err() != nil {
+		return fmt.Errorf("%w: the server is shutting down", storage.ErrDegraded)
+	}
+	return err
 }

@@ -1,7 +1,6 @@
 package s3
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -143,8 +142,12 @@ func (p *partial) publishParts(ctx context.Context) (name string, unchanged bool
 		if err != nil {
 			return "", false, err
 		}
-		if n, err := p.same(ctx, copies); n > 0 || err != nil {
-			return storage.NumberedName(p.file.Name, n), true, cmp.Or(err, p.store.client.abort(ctx, m.key, m.upload))
+		n, err := p.same(ctx, copies)
+		if err != nil {
+			return "", false, err
+		}
+		if n > 0 {
+			return storage.NumberedName(p.file.Name, n), true, p.store.client.abort(ctx, m.key, m.upload)
 		}
 	}
 	name = storage.NumberedName(p.file.Name, m.copy)
@@ -154,7 +157,7 @@ func (p *partial) publishParts(ctx context.Context) (name string, unchanged bool
 		return err
 	})
 	if !unchanged && err == nil {
-		p.writeDigest(ctx, etag)
+		p.noteDigest(ctx, etag)
 	}
 	if errors.Is(err, errTaken) {
 		err = fmt.Errorf("%w: it was taken while the file was sent: %w", storage.ErrDegraded, err)
@@ -258,8 +261,7 @@ func (p *partial) compare(ctx context.Context, o object) (bool, error) {
 }
 
 // isSame reports whether an object has the same contents. What is in memory is
-// compared byte by byte, all else by the digest that is kept of the object: a sum
-// could be forged.
+// compared byte by byte, all else by the digest of the object: a sum could be forged.
 func (p *partial) isSame(ctx context.Context, o object) (bool, error) {
 	sum := o.size == p.size && o.sum == p.total().String()
 	if o.size != p.size || o.sum != "" && !sum {

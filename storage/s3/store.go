@@ -88,6 +88,7 @@ type Store struct {
 	memory   *memory
 	folders  folders
 	lookups  chan struct{} // full while maxAllLookups are under way
+	reads    chan struct{} // full while maxReads objects are read for their digest
 	names    *storage.NameLocks
 
 	background context.Context // ends with the store
@@ -123,6 +124,7 @@ func Open(ctx context.Context, l Location, o Options) (*Store, error) {
 		names:    storage.NewNameLocks(),
 		trim:     make(chan struct{}, 1),
 		lookups:  make(chan struct{}, maxAllLookups),
+		reads:    make(chan struct{}, maxReads),
 		partials: make(map[string]*partial),
 		left:     make(map[string]leftover),
 	}

@@ -57,6 +57,22 @@ func (s *Server) Touch(key string) {
 	s.objects[key].ETag += "-touched"
 }
 
+// SetSum gives an object the sum of other data.
+func (s *Server) SetSum(key, data string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h := crc64nvme.New()
+	io.WriteString(h, data)
+	s.objects[key].Sum = h.Sum64()
+}
+
+// Reads returns how often an object was read.
+func (s *Server) Reads(key string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.reads[key]
+}
+
 // ForgetEmpty removes multipart uploads that have no parts.
 func (s *Server) ForgetEmpty() {
 	s.mu.Lock()

@@ -40,6 +40,7 @@ type Server struct {
 	mu      sync.Mutex
 	objects map[string]*Object
 	uploads map[string]*upload
+	reads   map[string]int
 	next    int
 	ask     Fault
 }
@@ -77,6 +78,7 @@ func NewServer() *Server {
 	return &Server{
 		Bucket: "bucket", MinPart: 5 << 20,
 		objects: make(map[string]*Object), uploads: make(map[string]*upload),
+		reads: make(map[string]int),
 	}
 }
 
@@ -214,6 +216,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, body []byte, sum 
 		setHeader(w, o)
 		w.Header().Set("Content-Length", fmt.Sprint(o.Size))
 		if r.Method != http.MethodHead {
+			s.reads[key]++
 			w.Write(o.Data)
 		}
 	}
