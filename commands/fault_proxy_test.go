@@ -22,6 +22,7 @@ import (
 	"github.com/labnet/labnet/commands"
 	"github.com/labnet/labnet/storage"
 	"github.com/labnet/labnet/storage/dir"
+	"github.com/labnet/labnet/storage/storagetest"
 	"github.com/labnet/labnet/wire"
 )
 
@@ -45,7 +46,7 @@ func TestFaults(t *testing.T) {
 		originals[sha256.Sum256(readFile(t, file))] = true
 		total += int64(size)
 	}
-	store := memoryDir(t)
+	store := storagetest.MemoryDir(t)
 	addr, _ := startServe(t, "--store", store)
 
 	t.Run("faults", func(t *testing.T) {
@@ -267,18 +268,6 @@ func (l *pipeListener) Close() error {
 
 func (l *pipeListener) Addr() net.Addr { return &net.TCPAddr{} }
 
-// memoryDir returns an empty directory, in memory where there is one: a test
-// that is not about disks need not wait for them.
-func memoryDir(t *testing.T) string {
-	t.Helper()
-	folder, err := os.MkdirTemp("/dev/shm", "labnet")
-	if err != nil {
-		return t.TempDir()
-	}
-	t.Cleanup(func() { os.RemoveAll(folder) })
-	return folder
-}
-
 // serverMade matches a name that the server makes for a blob.
 var serverMade = regexp.MustCompile(`^[A-Za-z0-9]{8}\.bin$`)
 
@@ -344,7 +333,7 @@ func TestFlippedBits(t *testing.T) {
 	}
 	for name, announce := range tests {
 		t.Run(name, func(t *testing.T) {
-			folder := memoryDir(t)
+			folder := storagetest.MemoryDir(t)
 			store, err := dir.Open(folder, dir.Options{})
 			if err != nil {
 				t.Fatal(err)

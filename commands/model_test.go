@@ -19,6 +19,7 @@ import (
 
 	"github.com/labnet/labnet/commands"
 	"github.com/labnet/labnet/storage"
+	"github.com/labnet/labnet/storage/storagetest"
 	"github.com/labnet/labnet/wire"
 )
 
@@ -35,7 +36,7 @@ import (
 // over, so that a step can be repeated, and a goroutine that is left over at
 // the end is found as a deadlock.
 func TestModel(t *testing.T) {
-	base := memoryDir(t)
+	base := storagetest.MemoryDir(t)
 	testModel(t, []string{"rename", "replace", "refuse"}, func(t *rapid.T) ground { return newFolder(t, base) })
 }
 

@@ -21,6 +21,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/labnet/labnet/storage/storagetest"
 )
 
 // newIdentity puts a key where serve --identity looks for one, and returns the
@@ -172,7 +174,7 @@ func TestFaultsOverTLS(t *testing.T) {
 	folder := t.TempDir()
 	randomFile(t, filepath.Join(folder, "large"), 3_000_000)
 	randomFile(t, filepath.Join(folder, "small"), 1000)
-	store := memoryDir(t)
+	store := storagetest.MemoryDir(t)
 	identity, pin := newIdentity(t)
 	tokens := filepath.Join(t.TempDir(), "tokens")
 	if err := os.WriteFile(tokens, fmt.Appendf(nil, "alice %x", sha256.Sum256([]byte(anyToken))), 0o600); err != nil {

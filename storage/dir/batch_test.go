@@ -16,13 +16,14 @@ import (
 	"time"
 
 	"github.com/labnet/labnet/storage"
+	"github.com/labnet/labnet/storage/storagetest"
 )
 
 // Files that have no name get theirs from whoever leads their round, each once,
 // whichever of the rounds fails.
 func TestBatchOfNameless(t *testing.T) {
 	for failing := range 4 {
-		folder := t.TempDir()
+		folder := storagetest.MemoryDir(t)
 		d, w := (batched | unnamed).watch(t, folder)
 		rounds := 0 // there is one at a time
 		w.before = func(call string) error {
@@ -54,7 +55,7 @@ func TestBatchOfNameless(t *testing.T) {
 // for one when it begins waits for the next.
 func TestBatchIsShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		folder := t.TempDir()
+		folder := storagetest.MemoryDir(t)
 		c := make(crowd, 16)
 		for i := range c {
 			c[i].name, c[i].data = fmt.Sprint(i%3, "/", i), fmt.Sprint(i)
@@ -99,7 +100,7 @@ func TestBatchFails(t *testing.T) {
 	for n := 1; n <= 3; n++ {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				folder := t.TempDir()
+				folder := storagetest.MemoryDir(t)
 				d, w := mixed.watch(t, folder)
 				rounds := 0
 				w.before = func(call string) error {
@@ -142,7 +143,7 @@ func TestBatchFails(t *testing.T) {
 
 // The fault of one file is not that of others.
 func TestFaultWithinBatch(t *testing.T) {
-	folder := t.TempDir()
+	folder := storagetest.MemoryDir(t)
 	d, w := mixed.watch(t, folder)
 	w.before = func(call string) error {
 		if call == "move P7 h" || call == "mkdir a/b" {
@@ -170,7 +171,7 @@ func TestCancelledWithinBatch(t *testing.T) {
 			continue
 		}
 		synctest.Test(t, func(t *testing.T) {
-			folder := t.TempDir()
+			folder := storagetest.MemoryDir(t)
 			c := crowd{{"f", "one"}}
 			d, w := c.watch(t, folder)
 			ctx, cancel := context.WithCancel(context.Background())
@@ -194,7 +195,7 @@ func TestCancelledWithinBatch(t *testing.T) {
 
 // Close waits for a batch, and whoever is in it is acknowledged.
 func TestCloseWithinBatch(t *testing.T) {
-	folder := t.TempDir()
+	folder := storagetest.MemoryDir(t)
 	d, w := mixed.watch(t, folder)
 	var closing sync.WaitGroup
 	var close sync.Once
@@ -233,7 +234,7 @@ func TestDeathWithinBatch(t *testing.T) {
 		died := false
 		for _, m := range []machine{survives, losesNames, keepsNames} {
 			t.Run(fmt.Sprintf("%d, %v", n, m), func(t *testing.T) {
-				folder := t.TempDir()
+				folder := storagetest.MemoryDir(t)
 				d, w := mixed.watch(t, folder)
 				w.mortal, w.lives = true, n
 				receipts, errs := mixed.upload(d)
@@ -286,7 +287,7 @@ func TestWhenToBatch(t *testing.T) {
 	} {
 		t.Run(what, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { // time stands still
-				d, w := batched.watch(t, t.TempDir())
+				d, w := batched.watch(t, storagetest.MemoryDir(t))
 				test.prepare(d, w)
 				w.taken()
 				mustUpload(t, d, "f", "new")
@@ -298,7 +299,7 @@ func TestWhenToBatch(t *testing.T) {
 
 // A file that was begun among many waits for those that follow it.
 func TestBatchBeginsWithTheFirst(t *testing.T) {
-	d, w := unnamed.watch(t, t.TempDir())
+	d, w := unnamed.watch(t, storagetest.MemoryDir(t))
 	d.batch.from = 2
 	mustUpload(t, d, "f", "new")
 	expectCalls(t, w, "lstat f, nameless, write P, attribute P, modtime P, syncfs, name P f, syncfs, close P")
@@ -306,7 +307,7 @@ func TestBatchBeginsWithTheFirst(t *testing.T) {
 
 // What the system calls syncfs works on the system at hand, where it is used.
 func TestSyncAll(t *testing.T) {
-	folder := t.TempDir()
+	folder := storagetest.MemoryDir(t)
 	d := mustOpen(t, folder, Options{})
 	if d.batch.from == 0 {
 		t.Skip("syncfs cannot be relied on here")

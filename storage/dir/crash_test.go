@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/labnet/labnet/storage"
+	"github.com/labnet/labnet/storage/storagetest"
 )
 
 // The process dies before every call of every kind of upload, and in the midst
@@ -74,7 +75,7 @@ func (w *watch) dieAt(n int, last error) {
 // dies does the upload in a fresh store that dies at its n-th call, opens the
 // store again, checks what came of it and returns the calls.
 func (s scenario) dies(t *testing.T, n int, last error, m machine) []string {
-	folder := t.TempDir()
+	folder := storagetest.MemoryDir(t)
 	d, w := s.open(t, folder)
 	w.dieAt(n, last)
 	_, err := s.upload(d)
@@ -255,7 +256,7 @@ func isPublished(t *testing.T, folder string, fi os.FileInfo) bool {
 func TestMakeFolderFailsAtEveryCall(t *testing.T) {
 	ctx := context.Background()
 	run := func(t *testing.T, prepare func(w *watch)) (folder string, d *Store, w *watch, err error) {
-		folder = t.TempDir()
+		folder = storagetest.MemoryDir(t)
 		d, w = watchDir(t, folder, storage.Rename)
 		prepare(w)
 		return folder, d, w, d.MakeFolder(ctx, "a/b", nil)
@@ -308,7 +309,7 @@ func TestWantedFolderStays(t *testing.T) {
 	if !canSyncDirs {
 		t.Skip("directories cannot be synced on this system")
 	}
-	folder := t.TempDir()
+	folder := storagetest.MemoryDir(t)
 	d, w := watchDir(t, folder, storage.Rename)
 	w.before = func(call string) error {
 		if call == "sync a" {
@@ -330,7 +331,7 @@ func TestWantedFolderStays(t *testing.T) {
 
 // A file that comes meanwhile is not taken for the folder.
 func TestFileInPlaceOfFolder(t *testing.T) {
-	folder := t.TempDir()
+	folder := storagetest.MemoryDir(t)
 	d, w := watchDir(t, folder, storage.Rename)
 	w.before = func(call string) error {
 		if call == "mkdir a" {
@@ -347,7 +348,7 @@ func TestFileInPlaceOfFolder(t *testing.T) {
 // What could not be removed does not stand in the way of the next upload of
 // the same ID.
 func TestReplacedTwice(t *testing.T) {
-	folder := t.TempDir()
+	folder := storagetest.MemoryDir(t)
 	d, w := watchDir(t, folder, storage.Replace)
 	w.before = func(call string) error {
 		if call == "remove P.old" {

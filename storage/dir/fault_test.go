@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/labnet/labnet/storage"
+	"github.com/labnet/labnet/storage/storagetest"
 )
 
 // Every call of every kind of upload fails once, each way that a call can.
@@ -44,7 +45,7 @@ func TestEveryCallFails(t *testing.T) {
 // fails does the upload in a fresh store, lets its n-th call fail, checks what
 // came of it and returns the calls.
 func (s scenario) fails(t *testing.T, n int, fault error) []string {
-	folder := t.TempDir()
+	folder := storagetest.MemoryDir(t)
 	d, w := s.open(t, folder)
 	before := tree(t, folder)
 	failed := "" // the call that did
@@ -126,7 +127,7 @@ func (s scenario) fails(t *testing.T, n int, fault error) []string {
 // A kernel that fails to write out early may tell nobody else: the failure is
 // as final as that of a sync.
 func TestWriteOutFails(t *testing.T) {
-	d, w := watchDir(t, t.TempDir(), storage.Rename)
+	d, w := watchDir(t, storagetest.MemoryDir(t), storage.Rename)
 	w.before = func(call string) error {
 		if call == "writeout P" {
 			return syscall.EIO
@@ -148,7 +149,7 @@ func TestWriteOutFails(t *testing.T) {
 // Once the store has failed, an upload that was under way fails, too, and
 // nothing is synced any more.
 func TestFailureStopsOthers(t *testing.T) {
-	d, w := watchDir(t, t.TempDir(), storage.Rename)
+	d, w := watchDir(t, storagetest.MemoryDir(t), storage.Rename)
 	other, err := d.Create(context.Background(), storage.File{Name: "other", Size: -1})
 	if err != nil {
 		t.Fatal(err)
@@ -181,7 +182,7 @@ func TestFailureStopsOthers(t *testing.T) {
 func TestFilesystemWithoutMetadata(t *testing.T) {
 	for _, fault := range []error{syscall.EPERM, syscall.ENOTSUP, syscall.ENOSYS} {
 		inEveryWay(t, func(t *testing.T, s scenario) {
-			folder := t.TempDir()
+			folder := storagetest.MemoryDir(t)
 			d, w := s.open(t, folder)
 			var noted []string
 			d.notes.tell = func(what string, err error) {

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/labnet/labnet/storage"
+	"github.com/labnet/labnet/storage/storagetest"
 )
 
 // The order of the calls is the promise: what was written is synced before it
@@ -92,7 +93,7 @@ func TestSequence(t *testing.T) {
 			"lstat f, name P P, link f P.old, rename P f, syncfs, remove P.old, close P"}},
 	} {
 		t.Run(fmt.Sprintf("%s %v", test.what, test.way), func(t *testing.T) {
-			d, w := test.way.watch(t, t.TempDir())
+			d, w := test.way.watch(t, storagetest.MemoryDir(t))
 			for _, data := range test.before {
 				mustUpload(t, d, "f", data)
 			}
@@ -154,7 +155,7 @@ func TestSequenceOfInterruptions(t *testing.T) {
 	} {
 		t.Run(test.what, func(t *testing.T) {
 			test.name = "f"
-			d, w := test.open(t, t.TempDir())
+			d, w := test.open(t, storagetest.MemoryDir(t))
 			if _, err := test.upload(d); err != nil {
 				t.Fatal(err)
 			}
@@ -178,7 +179,7 @@ func TestFolderMadeByAnotherIsSynced(t *testing.T) {
 	if !canSyncDirs {
 		t.Skip("directories cannot be synced on this system")
 	}
-	d, w := watchDir(t, t.TempDir(), storage.Rename)
+	d, w := watchDir(t, storagetest.MemoryDir(t), storage.Rename)
 	testSecondSyncsFolder(t, d, w, "sync .", 1)
 }
 
@@ -188,7 +189,7 @@ func TestFolderOfBatchIsSynced(t *testing.T) {
 	if !canSyncDirs {
 		t.Skip("directories cannot be synced on this system")
 	}
-	folder := t.TempDir()
+	folder := storagetest.MemoryDir(t)
 	d, w := batched.watch(t, folder)
 	if err := os.Mkdir(filepath.Join(folder, "a"), 0o777); err != nil {
 		t.Fatal(err)
@@ -227,7 +228,7 @@ func TestFolderMadeAnewIsSynced(t *testing.T) {
 	if !canSyncDirs {
 		t.Skip("directories cannot be synced on this system")
 	}
-	folder := t.TempDir()
+	folder := storagetest.MemoryDir(t)
 	d, w := watchDir(t, folder, storage.Rename)
 	mustUpload(t, d, "a/first", "1")
 	if err := os.RemoveAll(filepath.Join(folder, "a")); err != nil {
@@ -247,7 +248,7 @@ func TestNameIsHeldUntilDurable(t *testing.T) {
 		t.Skip("directories cannot be synced on this system")
 	}
 	synctest.Test(t, func(t *testing.T) {
-		folder := t.TempDir()
+		folder := storagetest.MemoryDir(t)
 		d, w := watchDir(t, folder, storage.Rename)
 		var second error
 		begun := false
