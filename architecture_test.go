@@ -41,6 +41,7 @@ var mayImport = map[string][]string{
 	"commands/terminal":              {"commands/escape", "commands/interrupt", "commands/problem", "commands/size", "wire"},
 	"commands/terminal/terminaltest": {},
 	"commands/address":               {"commands/escape", "commands/problem"},
+	"commands/balancer":              {},
 	"commands/client":                {"commands/escape", "commands/problem", "commands/terminal", "wire"},
 	"commands/hook":                  {"commands/problem", "commands/terminal", "wire"},
 	"commands/uploader":              {"commands/client", "commands/escape", "commands/interrupt", "commands/problem", "commands/terminal", "storage/...", "wire"},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/labnet/labnet/commands/access"
 	"github.com/labnet/labnet/commands/address"
+	"github.com/labnet/labnet/commands/balancer"
 	"github.com/labnet/labnet/commands/escape"
 	"github.com/labnet/labnet/commands/hook"
 	"github.com/labnet/labnet/commands/interrupt"
@@ -41,27 +43,29 @@ const defaultStore = "received"
 
 // serveOptions are the flags of serve.
 type serveOptions struct {
-	listen   string
-	addrFile string
-	store    string
-	keep     dir.Options
-	limits   wire.Limits
-	memory   int64 // see s3.Options
-	reply    string
-	lab      wire.Lab
-	scheme   wire.LabScheme
-	tls      tlsOptions
-	access   accessOptions
-	level    zerolog.Level
-	exec     hook.Options
-	drain    time.Duration
-	http     httpOptions
-	open     bool // not confined
+	listen    string
+	balancers []netip.Prefix
+	addrFile  string
+	store     string
+	keep      dir.Options
+	limits    wire.Limits
+	memory    int64 // see s3.Options
+	reply     string
+	lab       wire.Lab
+	scheme    wire.LabScheme
+	tls       tlsOptions
+	access    accessOptions
+	level     zerolog.Level
+	exec      hook.Options
+	drain     time.Duration
+	http      httpOptions
+	open      bool // not confined
 }
 
 func serveCommand(con *terminal.Console) *cli.Command {
 	flags := []cli.Flag{
 		&cli.StringFlag{Name: "listen", Aliases: []string{"l"}, Value: "127.0.0.1:9000", Usage: "accept connections at `HOST:PORT`; port 0 chooses a free one"},
+		&cli.StringFlag{Name: "proxy-from", Usage: "load balancers at `ADDRESSES` say whose connections theirs are, by the PROXY protocol, version 2"},
 		&cli.StringFlag{Name: "store", Value: defaultStore, Usage: "store files in `FOLDER`, or in an object store: s3://BUCKET/PREFIX?endpoint=URL&region=REGION"},
 		&cli.StringFlag{Name: "on-conflict", Value: "rename", Usage: "what to do with a file whose name is taken: rename, replace or refuse"},
 		&cli.StringFlag{Name: "names", Value: storage.DefaultNames().String(), DefaultText: "native; on Windows portable", Usage: "which names to accept, by `RULE`: native (all that this system can store) or portable (only those that every system can)"},
@@ -157,6 +161,11 @@ func serveOptionsOf(c *cli.Context) (o serveOptions, err error) {
 	}
 	if o.listen, err = address.Listen(c.String("listen")); err != nil {
 		return o, err
+	}
+	if from := c.String("proxy-from"); from != "" {
+		if o.balancers, err = address.Networks(from, "--proxy-from"); err != nil {
+			return o, err
+		}
 	}
 	o.keep.Foreign = []string{identityName, access.FolderName}
 	o.keep.PartialTTL, o.keep.MaxPartials = c.Duration("partial-ttl"), c.Int("max-partials")
@@ -266,6 +275,11 @@ func serveUntilDone(ctx context.Context, signals *serverSignals, con *terminal.C
 	listeners, err := listen(o.listen, func(addr net.Addr) error { return o.secure(hidden, addr) })
 	if err != nil {
 		return err
+	}
+	if o.balancers != nil {
+		for i, l := range listeners {
+			listeners[i] = balancer.Listener(l, o.balancers, log)
+		}
 	}
 	certificate, err := o.tls.certificate(files, hidden, log)
 	if err != nil {

@@ -57,7 +57,7 @@ answers "$s3"
 # The servers. All that they need is in their environment.
 export AWS_ACCESS_KEY_ID=cluster AWS_SECRET_ACCESS_KEY=clustersecret AWS_CA_BUNDLE=$tmp/cert.pem
 one=$(free_port) two=$(free_port)
-serve() { start "$1" "$tmp/labnet" serve -l "127.0.0.1:$2" --store "s3://bucket/received?endpoint=https://127.0.0.1:$s3"; }
+serve() { start "$1" "$tmp/labnet" serve -l "127.0.0.1:$2" --proxy-from 127.0.0.2 --store "s3://bucket/received?endpoint=https://127.0.0.1:$s3"; }
 serve one "$one"
 serve two "$two"
 answers "$one"
@@ -78,8 +78,8 @@ frontend labnet
     default_backend servers
 backend servers
     balance leastconn
-    server one 127.0.0.1:$one check inter 200ms
-    server two 127.0.0.1:$two check inter 200ms
+    server one 127.0.0.1:$one source 127.0.0.2 send-proxy-v2 check inter 200ms
+    server two 127.0.0.1:$two source 127.0.0.2 send-proxy-v2 check inter 200ms
 EOF
 start haproxy "$(PATH=$PATH:/usr/sbin command -v haproxy)" -db -f "$tmp/haproxy.cfg"
 answers "$port"
@@ -123,6 +123,7 @@ resumed=$(cat "$tmp"/saved.* | grep -c 'resumed at' || true)
 copies=$(find "$tmp/buckets/bucket/received" -name '* ([0-9]*)' -not -path '*/.labnet/*')
 [ -z "$copies" ] || { printf 'stored twice:\n%s\n' "$copies" >&2; exit 1; }
 diff -r --exclude .labnet "$tmp/sent" "$tmp/buckets/bucket/received"
+grep -q '"remote":"127.0.0.1:' "$tmp/one.log" || { echo "the servers were not told the clients' addresses" >&2; exit 1; }
 # Whoever served last still works, and nothing of an upload is left.
 "$tmp/labnet" ping -a "127.0.0.1:$port" -c 1 >/dev/null
 echo "$saved files saved in $((SECONDS - begun)) s while servers were killed $kills times: $retries interruptions told of, $resumed resumed, 0 stored twice, 0 lost"

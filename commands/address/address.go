@@ -175,3 +175,21 @@ func isHostName(s string) bool {
 	}
 	return letters && len(s) > 1 && s[0] != '-' && s[0] != '.'
 }
+
+// Networks returns the networks in a list of them, such as
+// "10.0.0.0/8,192.0.2.7", where an address is a network of its own.
+func Networks(text, what string) (list []netip.Prefix, err error) {
+	for field := range strings.SplitSeq(text, ",") {
+		field = strings.TrimSpace(field)
+		network, err := netip.ParsePrefix(field)
+		if ip, e := netip.ParseAddr(field); e == nil && ip.Zone() == "" {
+			ip = ip.Unmap()
+			network, err = netip.PrefixFrom(ip, ip.BitLen()), nil
+		}
+		if err != nil {
+			return nil, problem.UsageHint(fmt.Errorf("%s %q: %q is not an IP address or network", what, text, field), "give a list such as 10.0.0.0/8,192.0.2.7,fd00::/8")
+		}
+		list = append(list, network.Masked())
+	}
+	return list, nil
+}

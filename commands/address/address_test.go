@@ -1,6 +1,7 @@
 package address
 
 import (
+	"fmt"
 	"testing"
 )
 
@@ -89,6 +90,30 @@ func TestLikelyServer(t *testing.T) {
 	for given, want := range tests {
 		if got, likely := Likely(given); got != want && likely || likely != (want != "") {
 			t.Errorf("%q: got %q, %t, want %q", given, got, likely, want)
+		}
+	}
+}
+
+func TestNetworks(t *testing.T) {
+	for text, want := range map[string]string{
+		"192.0.2.7":                    "[192.0.2.7/32]",
+		"10.1.2.3/8, fd00::1/8":        "[10.0.0.0/8 fd00::/8]",
+		"::ffff:192.0.2.7,2001:db8::7": "[192.0.2.7/32 2001:db8::7/128]",
+		"":                             "error",
+		"localhost":                    "error",
+		"10.0.0.0/33":                  "error",
+		"fe80::1%eth0":                 "error",
+		"10.0.0.1,":                    "error",
+		"10.0.0.1:9000":                "error",
+		"10.0.0.1 10.0.0.2":            "error",
+	} {
+		list, err := Networks(text, "--proxy-from")
+		got := fmt.Sprint(list)
+		if err != nil {
+			got = "error"
+		}
+		if got != want {
+			t.Errorf("%q: %s (%v), want %s", text, got, err, want)
 		}
 	}
 }
