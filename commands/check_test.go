@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/labnet/labnet/commands/check"
@@ -77,9 +78,25 @@ func notPassed(results []check.Result) (list []check.Result) {
 	return list
 }
 
+// A group runs subtests at the same time, more than -parallel says: nearly all that
+// labnet check does is waiting.
+type group struct {
+	t    *testing.T
+	runs sync.WaitGroup
+}
+
+func (g *group) run(name string, test func(*testing.T)) { g.runs.Go(func() { g.t.Run(name, test) }) }
+
+// patiently are the flags for programs that are in order, which are not to be found slow when
+// the machine is busy.
+var patiently = []string{"--timeout", "10s"}
+
 // TestCheckSound: labnet's own servers pass every case, and the example programs do.
 func TestCheckSound(t *testing.T) {
-	python, _ := exec.LookPath("python3")
+	t.Parallel()
+	all := group{t: t}
+	defer all.runs.Wait()
+	python, _ := pythonItself()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -94,9 +111,8 @@ func TestCheckSound(t *testing.T) {
 			commands["python"] = []string{python, path, "PORT"}
 		}
 		for kind, command := range commands {
-			t.Run(task+"/"+kind, func(t *testing.T) {
-				t.Parallel()
-				results, code, stderr := checked(t, task, nil, command)
+			all.run(task+"/"+kind, func(t *testing.T) {
+				results, code, stderr := checked(t, task, patiently, command)
 				bad := notPassed(results)
 				if task == "2" { // what cannot be told
 					bad = slices.DeleteFunc(bad, func(r check.Result) bool { return r.ID == "2.threads" })
@@ -206,7 +222,10 @@ func TestCheckWritesNothing(t *testing.T) {
 
 // TestCheckClients: the example clients pass every case, and labnet's own do.
 func TestCheckClients(t *testing.T) {
-	python, _ := exec.LookPath("python3")
+	t.Parallel()
+	all := group{t: t}
+	defer all.runs.Wait()
+	python, _ := pythonItself()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -231,9 +250,8 @@ func TestCheckClients(t *testing.T) {
 			commands["labnet"] = slices.Concat([]string{self, test.labnet[0], "--lab", test.task, "-a", "{host}:{port}"}, test.labnet[1:])
 		}
 		for kind, command := range commands {
-			t.Run(test.task+"/"+kind, func(t *testing.T) {
-				t.Parallel()
-				results, code, stderr := checkResults(t, slices.Concat([]string{"--client", "--lab", test.task, "-l", "127.0.0.1:0", "--"}, command))
+			all.run(test.task+"/"+kind, func(t *testing.T) {
+				results, code, stderr := checkResults(t, slices.Concat([]string{"--client", "--lab", test.task, "-l", "127.0.0.1:0"}, patiently, []string{"--"}, command))
 				bad := slices.DeleteFunc(notPassed(results), func(r check.Result) bool { return r.ID == "c6.split" && r.Verdict == check.CannotTell })
 				if code != 0 || len(bad) > 0 || len(results) == 0 {
 					t.Errorf("exit %d, %d results, of which not passed: %+v\n%s", code, len(results), bad, stderr)
@@ -256,6 +274,9 @@ func exampleClient(t *testing.T, task string) string {
 // TestCheckBrokenClients puts mistakes of students into the example clients: the case
 // that is about them fails.
 func TestCheckBrokenClients(t *testing.T) {
+	t.Parallel()
+	all := group{t: t}
+	defer all.runs.Wait()
 	python := findPython(t)
 	const connect = "with socket.create_connection((args.host, args.port)) as connection:\n    for path in args.files:\n"
 	for _, test := range []struct{ task, old, student, id, why string }{
@@ -268,8 +289,7 @@ func TestCheckBrokenClients(t *testing.T) {
 		{"6", `file.read()`, `file.read().strip(b"\xff")`, "c6.bytes", "|bytes"},
 		{"extra", connect, "for path in args.files:\n    with socket.create_connection((args.host, args.port)) as connection:\n", "cx.reuse", "connect() once"},
 	} {
-		t.Run(test.id, func(t *testing.T) {
-			t.Parallel()
+		all.run(test.id, func(t *testing.T) {
 			source := string(readFile(t, exampleClient(t, test.task)))
 			if !strings.Contains(source, test.old) {
 				t.Fatalf("the example has no %q", test.old)

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -444,12 +445,19 @@ func (s *labServer) files(t *testing.T) (names []string) {
 
 func findPython(t *testing.T) string {
 	t.Helper()
-	python, err := exec.LookPath("python3")
+	python, err := pythonItself()
 	if err != nil {
 		t.Skipf("python3 not found: %v", err)
 	}
 	return python
 }
+
+// pythonItself returns the interpreter and not a script that looks for it, as version managers
+// have: that takes longer each time than most programs here.
+var pythonItself = sync.OnceValues(func() (string, error) {
+	out, err := exec.Command("python3", "-c", "import sys; print(sys.executable)").Output()
+	return strings.TrimSpace(string(out)), err
+})
 
 // pythonCommand returns a program of examples/ with arguments, not yet started.
 func pythonCommand(t *testing.T, python, program string, args ...string) *exec.Cmd {
