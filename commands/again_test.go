@@ -3,14 +3,19 @@ package commands
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/labnet/labnet/commands/terminal"
 	"github.com/labnet/labnet/storage/dir"
@@ -52,6 +57,46 @@ func (c countingConn) Write(b []byte) (int, error) {
 	return n, err
 }
 
+// serveCounting serves a folder until the test ends, and counts what crosses the wire.
+func serveCounting(t *testing.T, store string, received func(wire.Event)) *countingListener {
+	d, err := dir.Open(store, dir.Options{})
+	must(t, err)
+	l := &countingListener{Listener: silent(t)}
+	srv := &wire.Server{Store: asWireStore(d), Received: received}
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(l) }()
+	t.Cleanup(func() {
+		srv.Shutdown(context.Background())
+		<-served
+		d.Close()
+	})
+	return l
+}
+
+// uploadTo runs upload --json, and returns its exit code and what it prints.
+func uploadTo(t *testing.T, l net.Listener, args ...string) (int, string) {
+	var out strings.Builder
+	client := terminal.New(os.Stdin, &out, io.Discard)
+	code := run(t.Context(), client, append([]string{"labnet", "upload", "-a", l.Addr().String(), "--json"}, args...))
+	return code, out.String()
+}
+
+// looksOf tells of everything in a folder when it was changed, and its size and mode.
+func looksOf(t *testing.T, folder string) map[string]string {
+	all := map[string]string{}
+	must(t, filepath.WalkDir(folder, func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		fi, err := d.Info()
+		if err == nil && filepath.Base(name) != ".labnet" {
+			all[name] = fmt.Sprint(fi.Size(), fi.ModTime(), fi.Mode())
+		}
+		return err
+	}))
+	return all
+}
+
 // TestSentOnce uploads files twice: the second time no contents cross the wire, the
 // server writes none, and new times and permissions are applied.
 func TestSentOnce(t *testing.T) {
@@ -69,17 +114,7 @@ func TestSentOnce(t *testing.T) {
 	} {
 		t.Run(test.what, func(t *testing.T) {
 			store := t.TempDir()
-			d, err := dir.Open(store, dir.Options{})
-			must(t, err)
-			l := &countingListener{Listener: silent(t)}
-			srv := &wire.Server{Store: asWireStore(d)}
-			served := make(chan error, 1)
-			go func() { served <- srv.Serve(l) }()
-			t.Cleanup(func() {
-				srv.Shutdown(context.Background())
-				<-served
-				d.Close()
-			})
+			l := serveCounting(t, store, nil)
 			folder := filepath.Join(t.TempDir(), "files")
 			must(t, os.Mkdir(folder, 0o755))
 			name := func(i int) string {
@@ -89,13 +124,11 @@ func TestSentOnce(t *testing.T) {
 				must(t, os.WriteFile(name(i), bytes.Repeat([]byte{byte(i), byte(i >> 8)}, test.size/2), 0o600))
 			}
 			upload := func() string {
-				var out strings.Builder
-				client := terminal.New(os.Stdin, &out, io.Discard)
-				args := append([]string{"labnet", "upload", "-a", l.Addr().String(), "--json"}, test.flags...)
-				if code := run(t.Context(), client, append(args, folder)); code != 0 {
-					t.Fatalf("exit %d: %s", code, &out)
+				code, out := uploadTo(t, l, append(test.flags, folder)...)
+				if code != 0 {
+					t.Fatalf("exit %d: %s", code, out)
 				}
-				return out.String()
+				return out
 			}
 			upload()
 			stored := filepath.Join(store, "files", filepath.Base(name(0)))
@@ -132,31 +165,21 @@ func TestSentOnce(t *testing.T) {
 func TestLostSaved(t *testing.T) {
 	for what, size := range map[string]int{"small": 4 << 10, "middle": 300_000, "large": 3 << 20} {
 		t.Run(what, func(t *testing.T) {
-			d, err := dir.Open(t.TempDir(), dir.Options{})
-			must(t, err)
-			l := &countingListener{Listener: silent(t)}
-			srv := &wire.Server{Store: asWireStore(d)}
+			var l *countingListener
 			var receipts []wire.Event
 			sent := int64(0)
-			srv.Received = func(e wire.Event) {
+			l = serveCounting(t, t.TempDir(), func(e wire.Event) {
 				receipts = append(receipts, e)
 				if len(receipts) == 1 {
 					sent = l.n.Load()
 					l.cut()
 				}
-			}
-			served := make(chan error, 1)
-			go func() { served <- srv.Serve(l) }()
+			})
 			file := filepath.Join(t.TempDir(), "file")
 			must(t, os.WriteFile(file, bytes.Repeat([]byte("contents"), size/8), 0o600))
-			var out strings.Builder
-			client := terminal.New(os.Stdin, &out, io.Discard)
-			code := run(t.Context(), client, []string{"labnet", "upload", "-a", l.Addr().String(), "--json", file})
-			srv.Shutdown(context.Background())
-			<-served
-			must(t, d.Close())
-			if code != 0 || strings.Count(out.String(), `"unchanged":true,"compared":"contents"`) != 1 {
-				t.Errorf("exit %d: %s", code, &out)
+			code, out := uploadTo(t, l, file)
+			if code != 0 || strings.Count(out, `"unchanged":true,"compared":"contents"`) != 1 {
+				t.Errorf("exit %d: %s", code, out)
 			}
 			if len(receipts) != 2 || receipts[0].Unchanged || !receipts[1].Unchanged || receipts[1].Compared != wire.ComparedContents {
 				t.Errorf("receipts: %+v", receipts)
@@ -165,5 +188,81 @@ func TestLostSaved(t *testing.T) {
 				t.Errorf("%d bytes crossed the wire again", again)
 			}
 		})
+	}
+}
+
+// TestQuickAndCheck uploads a folder, and then compares it by times only, and only
+// compares it.
+func TestQuickAndCheck(t *testing.T) {
+	var receipts []wire.Event
+	store := t.TempDir()
+	l := serveCounting(t, store, func(e wire.Event) { receipts = append(receipts, e) })
+	folder := filepath.Join(t.TempDir(), "d")
+	must(t, os.MkdirAll(filepath.Join(folder, "empty"), 0o755))
+	at := time.Unix(1_000_000_000, 5000)
+	put := func(name string, size int, b byte) {
+		file := filepath.Join(folder, name)
+		must(t, os.WriteFile(file, bytes.Repeat([]byte{b}, size), 0o600))
+		must(t, os.Chtimes(file, at, at))
+	}
+	sizes := map[string]int{"none": 0, "small": 4000, "middle": 300_000, "large": 3 << 20}
+	for name, size := range sizes {
+		put(name, size, 'a')
+	}
+	run := func(exit int, compared string, unchanged int, failures map[string]string, args ...string) {
+		t.Helper()
+		before, sent := looksOf(t, store), l.n.Load()
+		code, out := uploadTo(t, l, append(args, folder)...)
+		if n := strings.Count(out, `"unchanged":true,"compared":"`+compared+`"`); code != exit || n != unchanged {
+			t.Errorf("%q: exit %d, %d unchanged by %s; want %d, %d: %s", args, code, n, compared, exit, unchanged, out)
+		}
+		for file, why := range failures {
+			if !strings.Contains(out, `"op":"compare"`) || !regexp.MustCompile(`"file":"[^"]*`+file+`"[^}]*"code":"`+why+`"`).MatchString(out) {
+				t.Errorf("%q: %s is not %s: %s", args, file, why, out)
+			}
+		}
+		if n := strings.Count(out, `"code":"`); n > len(failures)*2 && len(failures) > 0 || len(failures) == 0 && n > 0 {
+			t.Errorf("%q: other failures: %s", args, out)
+		}
+		if n := l.n.Load() - sent; n > 5000 {
+			t.Errorf("%q: %d bytes crossed the wire", args, n)
+		}
+		if diff := cmp.Diff(before, looksOf(t, store)); diff != "" {
+			t.Errorf("%q: the store has changed: %s", args, diff)
+		}
+	}
+	missing := map[string]string{"none": "absent", "small": "absent", "middle": "absent", "large": "absent", "empty": "absent"}
+	run(1, "contents", 0, missing, "--check")
+	run(1, "times", 0, missing, "--check", "--quick")
+	if code, out := uploadTo(t, l, folder); code != 0 || len(receipts) != 5 {
+		t.Fatalf("exit %d, %d receipts: %s", code, len(receipts), out)
+	}
+	receipts = nil
+	run(0, "contents", 4, nil, "--check")
+	run(0, "times", 4, nil, "--check", "--quick")
+	if len(receipts) > 0 {
+		t.Errorf("receipts of what was only compared: %+v", receipts)
+	}
+	run(0, "times", 4, nil, "--quick")
+	for _, e := range receipts {
+		if e.Unchanged && (e.Compared != wire.ComparedTimes || len(e.Sum) > 0) {
+			t.Errorf("receipt %+v", e)
+		}
+	}
+	for name, size := range sizes { // nobody sees it in the times
+		if size > 0 {
+			put(name, size, 'b')
+		}
+	}
+	run(0, "times", 4, nil, "--check", "--quick")
+	run(0, "times", 4, nil, "--quick")
+	run(1, "contents", 1, map[string]string{"small": "different", "middle": "different", "large": "different"}, "--check")
+	at = at.Add(time.Nanosecond)
+	put("small", 4000, 'b')
+	put("large", 3<<20, 'a')
+	run(1, "times", 2, map[string]string{"small": "different"}, "--check", "--quick")
+	if code, out := uploadTo(t, l, "--quick", folder); code != 0 || !strings.Contains(out, `"name":"d/small (2)"`) ||
+		strings.Count(out, `"compared":"contents"`) != 1 || strings.Count(out, `"compared":"times"`) != 2 {
+		t.Errorf("exit %d: %s", code, out)
 	}
 }

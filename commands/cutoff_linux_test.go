@@ -31,6 +31,7 @@ func (s *cutStore) Create(_ context.Context, a wire.Announcement) (wire.Upload, 
 	return &cutUpload{store: s, name: a.Name}, nil
 }
 func (s *cutStore) MakeFolder(context.Context, string, []fs.FileMode) error { return nil }
+func (s *cutStore) CheckFolder(context.Context, string) error               { return nil }
 func (s *cutStore) Err() error                                              { return nil }
 
 type cutUpload struct {

@@ -20,6 +20,9 @@ type keeper struct{ store storage.Store }
 func asWireStore(s storage.Store) wire.Store { return keeper{s} }
 
 func (k keeper) Create(ctx context.Context, a wire.Announcement) (wire.Upload, error) {
+	if a.Check { // what is left of an upload stays, whatever the store knows of checks
+		a.ID = ""
+	}
 	partial, err := k.store.Create(ctx, storage.File{
 		Name:    a.Name,
 		ID:      a.ID,
@@ -35,10 +38,16 @@ func (k keeper) Create(ctx context.Context, a wire.Announcement) (wire.Upload, e
 			Digest: storage.Digest{Name: a.Contents.Digest.Name, New: a.Contents.Digest.New},
 			Sum:    a.Contents.Sum,
 		},
+		Quick:   a.Quick,
+		Check:   a.Check,
 		Replace: storage.Replacement(a.Replace),
 	})
 	if err != nil {
 		return nil, refusal(err)
+	}
+	if a.Check && !partial.Offer().Stored { // a store that knows no checks
+		partial.Abort()
+		return nil, errNoChecks
 	}
 	return keeping{partial}, nil
 }
@@ -61,6 +70,19 @@ func (k keeper) MakeFolder(ctx context.Context, name string, modes []fs.FileMode
 	}
 	return nil
 }
+
+func (k keeper) CheckFolder(ctx context.Context, name string) error {
+	store, can := k.store.(storage.FolderChecker)
+	if !can {
+		return errNoChecks
+	}
+	if err := store.CheckFolder(ctx, name); err != nil {
+		return refusal(err)
+	}
+	return nil
+}
+
+var errNoChecks = &wire.Error{Code: wire.CodeUnsupported, Text: "this server's store cannot check what it has"}
 
 func (k keeper) Err() error {
 	if err := k.store.Try(); err != nil {
@@ -97,6 +119,9 @@ func (k keeping) Commit(ctx context.Context, want wire.Sum) (wire.Saved, error) 
 func comparisonOf(r storage.Receipt) wire.Comparison {
 	if !r.Unchanged {
 		return ""
+	}
+	if r.Assumed {
+		return wire.ComparedTimes
 	}
 	return wire.ComparedContents
 }
@@ -152,6 +177,12 @@ func refusal(err error) error {
 		code, text = wire.CodeReadOnly, "the server's store cannot be written to"
 	case errors.Is(err, storage.ErrMismatch), errors.Is(err, storage.ErrTooLong):
 		code = wire.CodeMismatch
+	case errors.Is(err, storage.ErrAbsent):
+		code, text = wire.CodeAbsent, storage.ErrAbsent.Error()
+	case errors.Is(err, storage.ErrDifferent):
+		code, text = wire.CodeDifferent, storage.ErrDifferent.Error()
+	case errors.Is(err, errors.ErrUnsupported):
+		return errNoChecks
 	case errors.Is(err, storage.ErrExists):
 		code, text = wire.CodeExists, storage.ErrExists.Error()
 	default:

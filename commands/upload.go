@@ -37,6 +37,8 @@ func uploadCommand(con *terminal.Console) *cli.Command {
 			&cli.BoolFlag{Name: fromCommandFlag, Usage: "run the command after --, and send what it prints"},
 			&cli.StringFlag{Name: "digest", Value: wire.Digests()[0].Name, Usage: "verify by `NAME`: crc64nvme, sha256 or blake3"},
 			&cli.BoolFlag{Name: "follow", Aliases: []string{"L"}, Usage: "follow symbolic links inside folders"},
+			&cli.BoolFlag{Name: "quick", Usage: "assume that a file of the same size and modification time is unchanged, and do not read it"},
+			&cli.BoolFlag{Name: "check", Usage: "send nothing; tell what is missing or different at the server"},
 			&cli.BoolFlag{Name: "no-times", Usage: "do not preserve modification times"},
 			&cli.BoolFlag{Name: "no-perms", Usage: "do not preserve permissions"},
 			&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "on a terminal, list every file of a folder"},
@@ -52,6 +54,11 @@ func uploadCommand(con *terminal.Console) *cli.Command {
 				NoTimes: c.Bool("no-times"),
 				NoPerms: c.Bool("no-perms"),
 				Verbose: c.Bool("verbose"),
+				Quick:   c.Bool("quick"),
+				Check:   c.Bool("check"),
+			}
+			if err := checkComparing(c, args); err != nil {
+				return err
 			}
 			if o.Into, o.Name, err = destinationOf(c, args); err != nil {
 				return err
@@ -89,6 +96,22 @@ func uploadCommand(con *terminal.Console) *cli.Command {
 			return problem.UsageHint(errors.New("no file given"), "name files or folders, or - for standard input")
 		}),
 	}
+}
+
+// checkComparing fails for what does not go with --quick or --check.
+func checkComparing(c *cli.Context, args []string) error {
+	for _, flag := range []string{"quick", "check"} {
+		if c.Bool(flag) && c.IsSet("lab") {
+			return problem.Usage("--%s cannot be used with --lab: the course's protocol cannot tell what is stored", flag)
+		}
+	}
+	switch {
+	case c.Bool("quick") && c.Bool("no-times"):
+		return problem.Usage("--quick cannot be used with --no-times: it compares times")
+	case c.Bool("check") && (c.Bool(fromCommandFlag) || slices.Contains(args, "-")):
+		return problem.UsageHint(errors.New("--check cannot be used with a stream, which would be read only once"), "name files or folders")
+	}
+	return nil
 }
 
 // destinationOf reads where at the server the arguments are kept: in which folder,

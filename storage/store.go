@@ -103,6 +103,16 @@ type File struct {
 	// Contents is a proof of all contents, if the sender tells it in advance. A file
 	// of the same name and proof is unchanged (Offer.Agreed).
 	Contents Proof
+	// Quick has a file of the same name, Size and ModTime be taken for the same, without
+	// reading it (Offer.Assumed).
+	Quick bool
+	// Existing has nothing new be stored: Create fails with ErrAbsent or ErrDifferent
+	// unless a file is there that may be the same (Offer.Stored), and so does Restart.
+	// An interrupted upload stays as it is.
+	Existing bool
+	// Check is Existing without new times and permissions for that file. Commit makes it
+	// durable.
+	Check bool
 	// Replace says what the file must not take the place of.
 	Replace Replacement
 }
@@ -169,6 +179,15 @@ type Meter interface {
 	// without files in progress. A folder that is not there holds nothing. Its time
 	// grows with their number.
 	Usage(ctx context.Context, folder string) (Usage, error)
+}
+
+// A FolderChecker is a Store that can tell whether a folder is there.
+type FolderChecker interface {
+	Store
+	// CheckFolder makes durable the folder of that name and those above it, or fails
+	// with ErrAbsent if it is not there, with ErrDifferent if it is something else, and
+	// otherwise like MakeFolder.
+	CheckFolder(ctx context.Context, name string) error
 }
 
 // A Usage is how much something holds.
@@ -261,6 +280,9 @@ type Offer struct {
 	// Agreed is set if they are all contents and have the proof that File.Contents
 	// tells: the sender need not be asked.
 	Agreed bool
+	// Assumed is set if only the size and the time agree, of a File with Quick. There is
+	// no Proof then, and Agreed is set, too.
+	Assumed bool
 }
 
 // A Proof is a cryptographic digest of some bytes.
@@ -282,6 +304,8 @@ type Receipt struct {
 	Digest []byte
 	// Unchanged is set when the same contents were already there.
 	Unchanged bool
+	// Assumed is set if nobody has read them (Offer.Assumed). Then there is no Digest.
+	Assumed bool
 }
 
 var (
@@ -309,6 +333,10 @@ var (
 	ErrTooLong = errors.New("more bytes than announced")
 	// ErrExists means that the name is taken and the store refuses such names.
 	ErrExists = errors.New("the name is taken")
+	// ErrAbsent means that no file has the name, and ErrDifferent that what has it is
+	// another one: of a File that is only to be looked for.
+	ErrAbsent    = errors.New("no such file at the server")
+	ErrDifferent = errors.New("the server has another file of that name")
 	// ErrInUse means that an upload of the same ID has not ended yet.
 	ErrInUse = errors.New("the upload is in progress already")
 	// ErrLocked means that another process has the store open.

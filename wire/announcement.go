@@ -52,6 +52,12 @@ type Announcement struct {
 	// Contents proves all contents, if the client knows them before. If the server
 	// has a file of that name and those contents, they are not sent.
 	Contents Proof
+	// Quick has a file that the server has under that name, of this Size and ModTime, be
+	// taken for the same, without reading either (ComparedTimes).
+	Quick bool
+	// Check has nothing be stored: the file is only looked for. If it is not there, or is
+	// another one, it is refused with CodeAbsent or CodeDifferent.
+	Check bool
 	// Replace says what the file must not replace, if the server was told to
 	// replace files.
 	Replace Replacement
@@ -109,6 +115,12 @@ func (a Announcement) control() Control {
 	if len(a.Contents.Sum) > 0 {
 		ctl = ctl.with(a.Contents.Digest.Name, hex.EncodeToString(a.Contents.Sum))
 	}
+	if a.Quick {
+		ctl = ctl.with("quick", "1")
+	}
+	if a.Check {
+		ctl = ctl.with("check", "1")
+	}
 	switch a.Replace {
 	case ReplaceOther:
 		ctl = ctl.with("replace", replaceOther)
@@ -163,6 +175,7 @@ func (a *Announcement) parse(ctl Control) (err error) {
 			a.Contents = Proof{d, sum}
 		}
 	}
+	a.Quick, a.Check = ctl.Get("quick") != "", ctl.Get("check") != ""
 	if s := ctl.Get("allocated"); s != "" {
 		allocated, err := parseSize(s)
 		if err != nil {

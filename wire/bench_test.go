@@ -115,6 +115,7 @@ type sink struct{}
 func (sink) Err() error { return nil }
 
 func (sink) MakeFolder(context.Context, string, []fs.FileMode) error { return nil }
+func (sink) CheckFolder(context.Context, string) error               { return nil }
 
 func (sink) Create(_ context.Context, a wire.Announcement) (wire.Upload, error) {
 	return &drain{digest: a.Digest.New()}, nil

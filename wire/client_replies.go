@@ -234,7 +234,9 @@ func (p *pending) received(ctx context.Context, r serverReply, ok bool) (serverR
 // reason returns the server's refusal, if there is one, in place of an error of the
 // connection.
 func (p *pending) reason(err error) error {
-	if _, local := errors.AsType[*SourceError](err); err == nil || local {
+	_, local := errors.AsType[*SourceError](err)
+	_, refused := errors.AsType[*Error](err)
+	if err == nil || local || refused {
 		return err
 	}
 	select {

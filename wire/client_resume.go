@@ -18,6 +18,9 @@ func (t *Transfer) resume(ctx context.Context, r io.Reader) (hash.Hash, error) {
 		return digest, nil
 	}
 	proof, known := DigestByName(t.resumed.Digest)
+	if t.Check && (!known || !proof.Proves) {
+		return nil, t.cancel(ctx, errNoChecks)
+	}
 	if !known || !proof.Proves { // an older server's: anybody may have sent it
 		if err := t.restart(r); err != nil {
 			return nil, t.cancel(ctx, err)
@@ -47,6 +50,9 @@ func (t *Transfer) resume(ctx context.Context, r io.Reader) (hash.Hash, error) {
 
 // restart has the server drop what it has of the file.
 func (t *Transfer) restart(r io.Reader) error {
+	if t.Check {
+		return errDiffers
+	}
 	if _, err := r.(io.Seeker).Seek(0, io.SeekStart); err != nil {
 		return &SourceError{err}
 	}
@@ -77,8 +83,18 @@ func (c Control) offer(a Announcement) (Offer, error) {
 	return Offer{Size: offset}, nil
 }
 
-// wasThere notes that the server has the contents of r, which it was told before.
-func (t *Transfer) wasThere(saved Control, r io.Reader) error {
+// wasThere notes that the server has the contents of r, which it was told before, or
+// assumes so, which it was asked to.
+func (t *Transfer) wasThere(ctx context.Context, saved Control, r io.Reader) error {
+	how := saved.comparison()
+	name := cmp.Or(saved.Get("name"), t.Name)
+	switch {
+	case how == ComparedTimes && t.Quick:
+		t.known = &Saved{Name: name, Sum: Sum{Size: t.Size}, Unchanged: true, Compared: how}
+		return nil
+	case how != ComparedContents || len(t.Contents.Sum) == 0:
+		return t.client.fail(ctx, errReply)
+	}
 	digest := t.Digest.New()
 	n, err := io.Copy(digest, r)
 	if err == nil && n != t.Size {
@@ -88,6 +104,6 @@ func (t *Transfer) wasThere(saved Control, r io.Reader) error {
 		return &SourceError{err}
 	}
 	t.sum = Sum{n, digest.Sum(nil)}
-	t.known = &Saved{Name: cmp.Or(saved.Get("name"), t.Name), Sum: t.sum, Unchanged: true, Compared: ComparedContents}
+	t.known = &Saved{Name: name, Sum: t.sum, Unchanged: true, Compared: how}
 	return nil
 }

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"errors"
 	"io"
 	"io/fs"
 	"strings"
@@ -50,6 +51,13 @@ func (c *Client) AnnounceFolder(ctx context.Context, name string, modes []fs.Fil
 	return c.announce(ctx, t, ctl.withFolders(modes))
 }
 
+// CheckFolder is like AnnounceFolder for a folder that is only looked for. If it is not
+// there, it is refused with CodeAbsent or CodeDifferent.
+func (c *Client) CheckFolder(ctx context.Context, name string) (*Transfer, error) {
+	t := &Transfer{Announcement: Announcement{Name: name, Check: true}, folder: true}
+	return c.announce(ctx, t, Control{Word: name + checkedFolder}.with("check", "1"))
+}
+
 func (c *Client) announce(ctx context.Context, t *Transfer, ctl Control) (*Transfer, error) {
 	if len(t.Name) > MaxName || IsControl(t.Name) || !utf8.ValidString(t.Name) {
 		return nil, errName
@@ -96,8 +104,8 @@ func (t *Transfer) send(ctx context.Context, r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	if answer.Word == wordSaved && len(t.Contents.Sum) > 0 {
-		return t.wasThere(answer.Control, r)
+	if answer.Word == wordSaved && (len(t.Contents.Sum) > 0 || t.Quick) {
+		return t.wasThere(ctx, answer.Control, r)
 	}
 	ok, err := c.expect(answer, wordOK)
 	if err != nil {
@@ -109,7 +117,10 @@ func (t *Transfer) send(ctx context.Context, r io.Reader) error {
 	if _, canRewind := r.(io.Seeker); t.canProve() && !canRewind {
 		return t.cancel(ctx, errID)
 	}
-	if !t.canProve() && t.Size >= 0 && t.Size <= smallSize {
+	if t.Check && (t.resumed.Size == 0 || t.resumed.Size < t.Size) {
+		return t.cancel(ctx, errNoChecks)
+	}
+	if t.resumed.Size == 0 && t.Size >= 0 && t.Size <= smallSize {
 		if ctx.Err() != nil {
 			return c.fail(ctx, ctx.Err())
 		}
@@ -147,6 +158,9 @@ func (t *Transfer) Saved(ctx context.Context) (Saved, error) {
 		answer, err := t.next(ctx)
 		if err == nil {
 			_, err = t.client.expect(answer, wordSaved)
+		}
+		if refused, ok := errors.AsType[*Error](err); ok && t.Check && refused.Code == CodeName {
+			err = errNoChecks
 		}
 		return Saved{Name: t.Name}, err
 	}

@@ -85,6 +85,8 @@ type Offer struct {
 	Stored bool
 	// Agreed is set if they are the contents of which the client has told the proof.
 	Agreed bool
+	// Assumed is set if nobody has read them, and only size and time agree.
+	Assumed bool
 }
 
 // A Proof is a digest that proves contents. It is zero if Sum is empty.

@@ -53,7 +53,9 @@
 //	code       the reason of a refusal, see below
 //	text       the same for people, in any words
 //	unchanged  1 if the server had the same contents under that name already
-//	compared   how that was found out if not by the contents: see below
+//	compared   times if that is assumed because of the size and the modification time
+//	quick      1 if that is enough, see below
+//	check      1 if the file or folder is only to be looked for, see below
 //
 // and a digest's name is the key of its value in lower-case hexadecimal digits:
 //
@@ -191,6 +193,19 @@
 // can only make the client send everything.) A server treats ids
 // of different users as different.
 //
+// Assumed. With quick=1, a server may take a file of that name, size and mtime for the
+// same without comparing anything. It answers as for one whose digest was told in
+// advance, with compared=times and no digest. Servers that do not know the field, or
+// have no file of that time, compare as usual.
+//
+// Checks. With check=1, a server stores nothing and changes nothing, but for making
+// durable what it calls SAVED. It answers ERROR, code absent or different, if it has
+// no such file or another one under that name; otherwise it continues as with any
+// file that may be unchanged, and answers RESTART with ERROR, code different. An id is
+// ignored. Contents must not be sent: a client that gets an OK without an offer of all
+// bytes, from a server that does not know the field or cannot do that, cancels the
+// file. A folder is checked by its name with "/." behind it, which other servers refuse.
+//
 // Takeover. An announcement whose id another connection still sends ends that
 // connection, with ERROR, code superseded: a client whose network dropped can
 // come back at once. The field upload says which file of the old connection
@@ -282,6 +297,7 @@
 //	quota               the quota of this token's user is used up
 //	unsupported         a request or digest that the server does not support
 //	bad-name            the file name breaks the server's rules
+//	absent, different   what was to be checked is not there, or is another one
 //	exists              the name is taken, and the server was told to refuse that
 //	too-large           over the server's limit for one file, or one text
 //	too-many     later  more than 128 files announced ahead, or more connections

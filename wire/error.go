@@ -19,6 +19,8 @@ const (
 	CodeUnsupported Code = "unsupported"  // a request or digest that this server does not know
 	CodeName        Code = "bad-name"     // the file name breaks the rules
 	CodeExists      Code = "exists"       // the name is taken and this server keeps one file a name
+	CodeAbsent      Code = "absent"       // a file or folder that was to be checked is not there
+	CodeDifferent   Code = "different"    // another one is there
 	CodeTooLarge    Code = "too-large"    // over this server's limit for one file
 	CodeTooMany     Code = "too-many"     // more files announced ahead, or sent at once, than allowed
 	CodeMismatch    Code = "mismatch"     // size or digest differ from what arrived
@@ -96,6 +98,9 @@ var (
 	// ErrKept means that the server claims to have stored contents other than those
 	// that were sent.
 	ErrKept = errors.New("the server stored other bytes than were sent")
+
+	errNoChecks = &Error{CodeUnsupported, "this server cannot check this without storing it"}
+	errDiffers  = &Error{CodeDifferent, "the server has other contents under that name"}
 
 	errFolders = &SourceError{errors.New("too many folders to tell the permissions of each")}
 	errName    = &SourceError{fmt.Errorf("name is not valid UTF-8, has a NUL byte, is that of a folder or is longer than %d bytes", MaxName)}

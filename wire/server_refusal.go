@@ -32,7 +32,9 @@ func (c *conn) reason(err error) *Error {
 		e = &Error{CodeInternal, "the server failed; its log says why"}
 	}
 	var line *zerolog.Event
-	if told {
+	if e.Code == CodeAbsent || e.Code == CodeDifferent {
+		line = c.log.Debug() // it was asked for
+	} else if told {
 		line = c.srv.errorLog.warn(&c.log)
 	} else {
 		line = c.log.Warn()

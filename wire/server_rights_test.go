@@ -141,6 +141,11 @@ func (f forbidden) MakeFolder(_ context.Context, name string, _ []fs.FileMode) e
 	return errors.New("forbidden")
 }
 
+func (f forbidden) CheckFolder(_ context.Context, name string) error {
+	f.t.Errorf("CheckFolder(%q)", name)
+	return errors.New("forbidden")
+}
+
 func (f forbidden) Err() error {
 	f.t.Error("Err: the store's state is asked for")
 	return errors.New("secret")

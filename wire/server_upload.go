@@ -70,6 +70,9 @@ func (c *conn) announce(ctl Control) error {
 	if folder, ok := strings.CutSuffix(u.Name, "/"); ok && err == nil {
 		return c.makeFolder(folder, u)
 	}
+	if folder, ok := strings.CutSuffix(u.Name, checkedFolder); ok && err == nil && u.Check {
+		return c.makeFolder(folder, u)
+	}
 	if err == nil {
 		c.forgetRefused()
 		err = c.allow(opUpload, u.Announcement)
@@ -202,7 +205,7 @@ func (c *conn) decide(u *upload, err error) (accepted bool) {
 		err = c.begin(u)
 	}
 	switch {
-	case err == nil && len(u.Contents.Sum) > 0 && u.to.Offer().Agreed:
+	case err == nil && (len(u.Contents.Sum) > 0 || u.Quick) && u.to.Offer().Agreed:
 		stored = true
 		c.publishStored(u)
 		return false
@@ -232,7 +235,7 @@ func (c *conn) publishStored(u *upload) {
 		if err != nil {
 			c.out.addControl(c.refusal(err, u.number))
 		} else {
-			answer := about(wordSaved, u.number).with("unchanged", "1")
+			answer := about(wordSaved, u.number).with("unchanged", "1").withComparison(saved.Compared)
 			if saved.Name != u.Name {
 				answer = answer.with("name", saved.Name)
 			}
@@ -529,6 +532,9 @@ func (c *conn) commit(u *upload, to Upload, want Sum) (Saved, error) {
 	if err != nil {
 		return saved, u.because(err)
 	}
+	if u.Check {
+		return saved, nil
+	}
 	resumed := u.resumed // which the log of what takes long may read at this moment
 	if saved.Unchanged {
 		resumed = 0
@@ -544,9 +550,17 @@ func (c *conn) commit(u *upload, to Upload, want Sum) (Saved, error) {
 func (s Saved) control(ctl Control, d Digest) Control {
 	ctl = ctl.with("name", s.Name).withSum(d, s.Sum)
 	if s.Unchanged {
-		ctl = ctl.with("unchanged", "1")
+		ctl = ctl.with("unchanged", "1").withComparison(s.Compared)
 	}
 	return ctl
+}
+
+// withComparison adds how a file was found to be unchanged, if not by its contents.
+func (c Control) withComparison(how Comparison) Control {
+	if how == ComparedTimes {
+		c = c.with("compared", string(how))
+	}
+	return c
 }
 
 // cancelUpload drops the oldest upload.
@@ -591,6 +605,9 @@ func (c *conn) abandon() {
 	if u.decided != nil {
 		c.cancel(net.ErrClosed) // it will not be sent
 		<-u.decided
+	}
+	if u.to != nil && u.Check {
+		c.putAway(u, u.to.Abort)
 	}
 	if u.to != nil {
 		line := c.log.Warn().Str("name", u.Name).Int64("received", u.got)
@@ -652,31 +669,4 @@ func (c *conn) createFile(op string, a Announcement) (Upload, error) {
 		c.releaseFile()
 	}
 	return to, err
-}
-
-// makeFolder makes a folder and answers once it is durable.
-func (c *conn) makeFolder(name string, u *upload) error {
-	err := func() error {
-		if len(name) > MaxName {
-			return errLongName
-		}
-		store, err := c.permit(opUpload)
-		if err != nil {
-			return err
-		}
-		c.heart.begin()
-		defer c.heart.end()
-		defer c.srv.beginCall()()
-		return store.MakeFolder(c.ctx, name, u.folderModes(name))
-	}()
-	if c.ctx.Err() != nil {
-		return net.ErrClosed
-	}
-	if err != nil {
-		c.refuse(u.because(err), u.number)
-		return nil
-	}
-	c.received(Event{Op: "folder", Name: name})
-	c.out.addControl(about(wordSaved, u.number).with("name", name))
-	return nil
 }

@@ -18,6 +18,9 @@ type Store interface {
 	// MakeFolder makes a folder and those above it durable. Modes are as in
 	// Announcement.Folders, with the folder's own at the end.
 	MakeFolder(ctx context.Context, name string, modes []fs.FileMode) error
+	// CheckFolder makes durable a folder that is there. If it is not, it fails with
+	// CodeAbsent or CodeDifferent.
+	CheckFolder(ctx context.Context, name string) error
 	// Err returns why nothing can be stored, or nil. It is called for every ping,
 	// which it should not keep waiting for more than a second.
 	Err() error

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"slices"
 	"sync"
 	"testing"
 
@@ -121,6 +122,16 @@ func (s *store) MakeFolder(ctx context.Context, name string, modes []fs.FileMode
 	defer s.mu.Unlock()
 	s.folders = append(s.folders, name)
 	s.modes = modes
+	return nil
+}
+
+// CheckFolder knows the folders that were made.
+func (s *store) CheckFolder(ctx context.Context, name string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !slices.Contains(s.folders, name) {
+		return &wire.Error{Code: wire.CodeAbsent, Text: "no such folder"}
+	}
 	return nil
 }
 

@@ -34,10 +34,26 @@ func (c confined) Create(ctx context.Context, f storage.File) (storage.Partial, 
 
 func (c confined) MakeFolder(ctx context.Context, name string, modes []fs.FileMode) error {
 	if c.dir != "" { // whose own folders have the default
-		name = c.dir + "/" + name
 		modes = append(make([]fs.FileMode, strings.Count(c.dir, "/")+1), modes...)
 	}
-	return c.inside(c.Store.MakeFolder(ctx, name, modes))
+	return c.inside(c.Store.MakeFolder(ctx, c.outside(name), modes))
+}
+
+// CheckFolder implements [storage.FolderChecker].
+func (c confined) CheckFolder(ctx context.Context, name string) error {
+	store, can := c.Store.(storage.FolderChecker)
+	if !can {
+		return errors.ErrUnsupported
+	}
+	return c.inside(store.CheckFolder(ctx, c.outside(name)))
+}
+
+// outside returns the name that a folder has in the whole store.
+func (c confined) outside(name string) string {
+	if c.dir != "" {
+		name = c.dir + "/" + name
+	}
+	return name
 }
 
 // inside returns err about a name as who is in the folder knows it.

@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -165,10 +166,13 @@ type limited struct {
 }
 
 func (l limited) Create(ctx context.Context, f storage.File) (storage.Partial, error) {
+	if f.Check { // it takes nothing
+		return l.Store.Create(ctx, f)
+	}
 	folders := storage.Ancestors(f.Name)
 	need := storage.Usage{Bytes: max(0, f.Size), Files: 1 + l.quota.unknown(folders)} // of a stream, what has come
 	if err := l.quota.reserve(ctx, need, f.ID, l.limit); err != nil {
-		return nil, err
+		return l.createUnchanged(ctx, f, err)
 	}
 	p, err := l.Store.Create(ctx, f)
 	if err != nil {
@@ -181,6 +185,43 @@ func (l limited) Create(ctx context.Context, f storage.File) (storage.Partial, e
 		limited.got = offer.Size
 	}
 	return limited, nil
+}
+
+// createUnchanged accepts a file for which the quota has no space, if it may be there
+// already. Otherwise it fails with err, which says that.
+func (l limited) createUnchanged(ctx context.Context, f storage.File, err error) (storage.Partial, error) {
+	refused, isRefusal := errors.AsType[*wire.Error](err)
+	if !isRefusal || refused.Code != wire.CodeQuota || f.Size < 0 {
+		return nil, err
+	}
+	f.Existing, f.ID = true, "" // what is left of an upload stays
+	p, cerr := l.Store.Create(ctx, f)
+	if cerr != nil {
+		return nil, err
+	}
+	if !p.Offer().Stored {
+		p.Abort()
+		return nil, err
+	}
+	return existingPartial{p, err}, nil
+}
+
+// An existingPartial is a file that the quota has no space for unless it is unchanged.
+type existingPartial struct {
+	storage.Partial
+	err error // otherwise
+}
+
+func (p existingPartial) ReadFrom(io.Reader) (int64, error) { return 0, p.err }
+func (p existingPartial) Restart() error                    { return p.err }
+
+// CheckFolder implements [storage.FolderChecker].
+func (l limited) CheckFolder(ctx context.Context, name string) error {
+	store, can := l.Store.(storage.FolderChecker)
+	if !can {
+		return errors.ErrUnsupported
+	}
+	return store.CheckFolder(ctx, name)
 }
 
 func (l limited) MakeFolder(ctx context.Context, name string, modes []fs.FileMode) error {

@@ -208,6 +208,51 @@ func TestQuotaOfOffers(t *testing.T) {
 	f.want(f.put("c", 1), false)
 }
 
+// TestUnchangedInFullQuota: a file that is there already needs no space, and what is
+// not there gets none.
+func TestUnchangedInFullQuota(t *testing.T) {
+	f := newFilling(t)
+	f.want(f.put("a", 40), true)
+	p, err := f.begin("left", "id", 20)
+	f.want(f.room(err), true)
+	p.ReadFrom(strings.NewReader(strings.Repeat("x", 20)))
+	must(t, p.Suspend())
+	f.want(f.put("b", 40), true)
+	f.limited.Store = knowing{f.limited.Store, "a"}
+
+	p, err = f.begin("a", "any", 40)
+	f.want(f.room(err), true)
+	if err == nil {
+		f.want(f.room(p.Restart()), false)
+		_, err = p.ReadFrom(strings.NewReader("x"))
+		f.want(f.room(err), false)
+		p.Abort()
+	}
+	_, err = f.begin("c", "", 1)
+	f.want(f.room(err), false)
+	_, err = f.begin("left", "id", 60) // too much, and what is left stays
+	f.want(f.room(err), false)
+	p, err = f.begin("left", "id", 20)
+	f.want(f.room(err), true)
+	if err == nil && p.Offer().Size != 20 {
+		t.Errorf("%d bytes are left", p.Offer().Size)
+	}
+}
+
+// A knowing store has one file when it is only to look for files.
+type knowing struct {
+	storage.Store
+	name string
+}
+
+func (k knowing) Create(ctx context.Context, f storage.File) (storage.Partial, error) {
+	p, err := k.Store.Create(ctx, f)
+	if err == nil && f.Existing && f.Name == k.name {
+		p = offered{p, f.Size}
+	}
+	return p, err
+}
+
 // An offering store offers stored files to those who can resume.
 type offering struct{ storage.Store }
 

@@ -102,7 +102,8 @@ type ReplyTimes struct {
 type fileTotals struct {
 	Files     int   `json:"files"`
 	Bytes     int64 `json:"bytes"`
-	Unchanged int   `json:"unchanged_files"` // of Files
+	Unchanged int   `json:"unchanged_files"`         // of Files
+	Assumed   int   `json:"assumed_files,omitempty"` // of Unchanged, by size and time
 
 	folders int   // empty ones
 	sent    int64 // of Bytes, those that no earlier try had brought
@@ -123,6 +124,9 @@ func (t *fileTotals) add(o Object) {
 	t.sent += *o.Size - o.Resumed
 	if o.Unchanged {
 		t.Unchanged++
+		if o.Compared == string(wire.ComparedTimes) {
+			t.Assumed++
+		}
 	}
 	t.unconfirmed = t.unconfirmed || o.Unconfirmed
 }

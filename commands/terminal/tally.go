@@ -146,13 +146,7 @@ func (t Totals) text(stopped bool, failed int) string {
 	if folders > 0 {
 		text += "; " + NumberOf(folders, "empty folder")
 	}
-	switch unchanged := now.Unchanged - before.Unchanged; unchanged {
-	case 0:
-	case files:
-		text += "; all unchanged"
-	default:
-		text += "; " + Grouped(unchanged) + " unchanged"
-	}
+	text += unchangedOf(files, now.Unchanged-before.Unchanged, now.Assumed-before.Assumed)
 	for _, of := range []struct {
 		n    int
 		what string
@@ -168,6 +162,27 @@ func (t Totals) text(stopped bool, failed int) string {
 		text += "; the rest was not sent"
 	}
 	return text
+}
+
+// unchangedOf says how many of the files were unchanged, and how many of those were
+// only assumed to be.
+func unchangedOf(files, unchanged, assumed int) string {
+	how := " unchanged"
+	if assumed > 0 && assumed == unchanged {
+		how = " assumed unchanged"
+	}
+	switch {
+	case unchanged == 0:
+		return ""
+	case unchanged == files:
+		how = "; all" + how
+	default:
+		how = "; " + Grouped(unchanged) + how
+	}
+	if assumed > 0 && assumed < unchanged {
+		how += ", " + Grouped(assumed) + " of them assumed"
+	}
+	return how
 }
 
 // Sent prints that a file or blob was sent, under a label and with its digest and

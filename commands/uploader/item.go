@@ -30,6 +30,7 @@ var (
 	errBadName = problem.New("its name cannot be sent", string(wire.CodeName), client.RenameHint)
 	// errNoStreams is about the protocol of the course.
 	errNoStreams = problem.New("the course's protocol has no files of unknown size", "unsupported", "")
+	errNoCheck   = problem.New("a stream cannot be checked: it can be read only once", "unsupported", "name files or folders")
 	errNoFolders = problem.New("the course's protocol has no empty folders", "unsupported", "")
 )
 
@@ -76,23 +77,31 @@ type item struct {
 // prepare looks at what is to be sent, and reads it if it is small.
 func (u *Uploader) prepare(it *item) {
 	a := wire.Announcement{Name: spelt(it.name, runtime.GOOS), Size: -1, Digest: u.Digest}
+	if u.Check && it.stream != nil {
+		it.err = cmp.Or(it.err, errNoCheck)
+	}
 	it.err = cmp.Or(it.err, checkName(a.Name))
 	if !u.NoPerms {
 		a.Folders = it.folders
 	}
 	if it.err == nil && it.note == "" && !it.folder && it.stream == nil {
-		it.err = it.look()
+		if u.Quick {
+			it.err = it.lookOnly()
+		} else {
+			it.err = it.look()
+		}
 		if it.err == nil {
+			a.Quick, a.Check = u.Quick, u.Check
 			if !it.unsized {
 				a.Size = it.info.Size()
 				a.Holes = holes(it.info)
 			}
-			if it.contents != nil && a.Size > 0 {
+			if it.contents != nil && (a.Size > 0 || u.Check) {
 				a.Contents = wire.Prove(it.contents.left)
 			} else if a.Size > 0 {
 				a.Proofs = wire.Proofs()
 			}
-			if a.Size >= MinResumable {
+			if a.Size >= MinResumable && !u.Check {
 				a.ID = client.UploadID(it.file, it.name, it.info)
 			}
 			if !u.NoTimes {
@@ -183,6 +192,20 @@ func (it *item) look() error {
 		it.contents, it.unsized = nil, true
 	}
 	return err
+}
+
+// lookOnly is look for a file that may not have to be read. Whether the system tells
+// its length can be seen from those that seem to be empty only.
+func (it *item) lookOnly() error {
+	info, err := os.Stat(it.file)
+	if err != nil {
+		return err
+	}
+	if info.Size() == 0 || !info.Mode().IsRegular() {
+		return it.look()
+	}
+	it.info, it.contents, it.unsized = info, nil, false
+	return nil
 }
 
 // open opens a regular file, which must still be the one that was looked at.
@@ -280,7 +303,10 @@ func (it *item) label() string {
 // object is what is printed of an item.
 func (u *Uploader) object(it *item) terminal.Object {
 	op := "upload"
-	if it.folder {
+	switch {
+	case u.Check:
+		op = "compare"
+	case it.folder:
 		op = "folder"
 	}
 	return terminal.Object{Op: op, Addr: u.Addr}.AboutFile(it.file)
@@ -341,11 +367,15 @@ func (u *Uploader) print(it *item, saved wire.Saved) {
 		return
 	}
 	digest, sum := it.announcement.Digest.Name, saved.Hex()
+	known := digest + ":" + sum
+	if sum == "" { // it was not read
+		digest, known = "", ""
+	}
 	done.Name, done.Size, done.Resumed, done.Unchanged = saved.Name, &saved.Size, saved.Resumed, saved.Unchanged
 	done.Compared = string(saved.Compared)
 	done = done.WithDigest(digest, sum)
 	remark, remarkable := remarkOn(it.announcement, saved)
-	u.sent(it, done, digest+":"+sum, remark, remarkable)
+	u.sent(it, done, known, remark, remarkable)
 	if it.stream != nil && it.stream.producer != nil && saved.Size == 0 {
 		u.Con.Note("%s: the command wrote nothing; an empty file was kept", escape.Name(it.label()))
 	}
@@ -371,7 +401,10 @@ func remarkOn(a wire.Announcement, saved wire.Saved) (remark string, remarkable 
 	renamed := saved.Name != a.Name
 	resumed := saved.Resumed > 0 && !saved.Unchanged
 	var all []string
-	if saved.Unchanged {
+	switch {
+	case saved.Compared == wire.ComparedTimes:
+		all = append(all, "assumed unchanged")
+	case saved.Unchanged:
 		all = append(all, "unchanged")
 	}
 	if resumed {

@@ -344,9 +344,12 @@ func (p *pipeline) announce(ctx context.Context, it *item) {
 		}
 	}
 	var err error
-	if it.folder {
+	switch {
+	case it.folder && p.Check:
+		it.transfer, err = p.client.CheckFolder(ctx, it.announcement.Name)
+	case it.folder:
 		it.transfer, err = p.client.AnnounceFolder(ctx, it.announcement.Name, it.announcement.Folders)
-	} else {
+	default:
 		it.announcement.Replace = p.names.announce(it)
 		it.transfer, err = p.client.Announce(ctx, it.announcement)
 	}

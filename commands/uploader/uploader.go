@@ -24,6 +24,8 @@ type Options struct {
 	NoTimes bool
 	NoPerms bool
 	Verbose bool
+	Quick   bool // files of equal size and time are not read
+	Check   bool // nothing is sent
 	client.Retrier
 }
 
@@ -44,7 +46,15 @@ func (u *Uploader) Upload(ctx context.Context, args []string) error {
 	if err := u.SendAll(ctx, u.Items(args)); err != nil {
 		return err
 	}
-	return u.tally.Err("files not uploaded")
+	return u.tally.Err(u.undone())
+}
+
+// undone sums up what failed.
+func (u *Uploader) undone() string {
+	if u.Check {
+		return "files missing or different at the server"
+	}
+	return "files not uploaded"
 }
 
 // UploadOutput uploads what a command writes.
@@ -76,7 +86,7 @@ func (u *Uploader) Ask(ctx context.Context) error {
 	for {
 		line, err := lines.Next(ctx, "file: ")
 		if err != nil {
-			return u.tally.End(err, "files not uploaded")
+			return u.tally.End(err, u.undone())
 		}
 		names := terminal.FileNames(line)
 		switch {

@@ -38,6 +38,8 @@ func (k keeper) Create(ctx context.Context, a wire.Announcement) (wire.Upload, e
 	return keeping{p}, nil
 }
 
+func (k keeper) CheckFolder(context.Context, string) error { return errors.ErrUnsupported }
+
 func (k keeper) Err() error { return refusal(k.Store.Err()) }
 
 type keeping struct{ storage.Partial }

@@ -15,13 +15,18 @@ import (
 
 // MakeFolder implements [Store].
 func (d *Store) MakeFolder(ctx context.Context, name string, modes []fs.FileMode) error {
-	if err := cmp.Or(d.names.Check(name), d.checkAlias(name), ctx.Err(), d.Err()); err != nil {
+	if err := d.checkFolderName(ctx, name); err != nil {
 		return err
 	}
 	if err := d.makeFolder(name, modes); err != nil {
 		return fmt.Errorf("make folder %q: %w", name, d.explain(name, err))
 	}
 	return nil
+}
+
+// checkFolderName fails if a folder of that name cannot be asked for, now or at all.
+func (d *Store) checkFolderName(ctx context.Context, name string) error {
+	return cmp.Or(d.names.Check(name), d.checkAlias(name), ctx.Err(), d.Err())
 }
 
 func (d *Store) makeFolder(name string, modes []fs.FileMode) error {
@@ -49,6 +54,28 @@ func (d *Store) makeFolder(name string, modes []fs.FileMode) error {
 	}
 	d.folders.settle(d.fs, made, err == nil)
 	return err
+}
+
+// CheckFolder implements [storage.FolderChecker].
+func (d *Store) CheckFolder(ctx context.Context, name string) error {
+	if err := cmp.Or(d.checkFolderName(ctx, name), d.atPath()); err != nil {
+		return err
+	}
+	folders := append(storage.Ancestors(name), name)
+	err := d.checkFolders(name, folders)
+	var other *storage.NameError
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return storage.ErrAbsent
+	case errors.As(err, &other):
+		return fmt.Errorf("%w: %s", storage.ErrDifferent, other.Reason)
+	case err == nil:
+		err = d.syncFolders(folders)
+	}
+	if err != nil {
+		return fmt.Errorf("check folder %q: %w", name, d.explain(name, err))
+	}
+	return nil
 }
 
 // checkFolders fails with fs.ErrNotExist if one of the folders, outermost

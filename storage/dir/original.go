@@ -24,14 +24,50 @@ const (
 // two differ.
 type original struct {
 	name string
-	f    file
+	f    file        // nil if it was not read
 	info fs.FileInfo // before it was read
+}
+
+func (o *original) close() {
+	if o.f != nil {
+		o.f.Close()
+	}
+}
+
+// onlyLooks reports whether nothing new is to be stored.
+func (p *partial) onlyLooks() bool { return p.file.Existing || p.file.Check }
+
+// look is begin for a file that is only looked for.
+func (p *partial) look(ctx context.Context) error {
+	p.fresh = true
+	err := p.dir.checkCollision(p)
+	var name *storage.NameError
+	switch {
+	case errors.As(err, &name):
+		return fmt.Errorf("%w: %s", storage.ErrDifferent, name.Reason)
+	case errors.Is(err, storage.ErrExists):
+		return storage.ErrDifferent
+	case err != nil:
+		return err
+	case !p.taken:
+		return storage.ErrAbsent
+	}
+	p.place = p.dir.placeOf(p.file.Name)
+	if err := p.findOriginal(ctx); err != nil || p.original != nil {
+		return err
+	}
+	return storage.ErrDifferent
 }
 
 // findOriginal looks for a file of which p can be an unchanged copy. If the sender
 // has told the digest of the contents, it has that digest; otherwise the sender is
 // asked to compare.
 func (p *partial) findOriginal(ctx context.Context) error {
+	if p.file.Quick {
+		if assumed, err := p.assume(); assumed || err != nil {
+			return err
+		}
+	}
 	proof := p.file.Contents
 	told := proof.Digest.New != nil
 	if !told {
@@ -61,6 +97,32 @@ func (p *partial) findOriginal(ctx context.Context) error {
 		p.resetHash()
 	}
 	return nil
+}
+
+// assume takes a file of the size and time of p for the same.
+func (p *partial) assume() (bool, error) {
+	if p.file.ModTime.IsZero() || p.file.Size < 0 {
+		return false, nil
+	}
+	for n := 1; n <= maxOriginals; n++ {
+		name := storage.NumberedName(p.file.Name, n)
+		fi, err := p.dir.fs.Lstat(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		if err != nil {
+			return false, err
+		}
+		if fi.Mode().IsRegular() && fi.Size() == p.file.Size && fi.ModTime().Equal(p.file.ModTime) {
+			p.original, p.size = &original{name: name, info: fi}, p.file.Size
+			p.offer = storage.Offer{Size: p.size, Stored: true, Agreed: true, Assumed: true}
+			return true, nil
+		}
+		if p.onConflict != storage.Rename {
+			break
+		}
+	}
+	return false, nil
 }
 
 func (p *partial) resetHash() {
@@ -133,9 +195,13 @@ func (p *partial) open(ctx context.Context, name string, by storage.Digest) (*or
 
 // leaveOriginal has p begin as a file of its own: it has other contents.
 func (p *partial) leaveOriginal() error {
-	p.original.f.Close()
+	p.original.close()
 	p.original, p.offer, p.size = nil, storage.Offer{}, 0
 	p.resetHash()
+	if p.onlyLooks() {
+		p.err = storage.ErrDifferent
+		return p.err
+	}
 	err := p.claim()
 	if err == nil {
 		err = p.create()
@@ -170,11 +236,21 @@ func (p *partial) keepOriginal() error {
 	if err != nil {
 		return err
 	}
-	if err := p.refresh(o.f, o.name, o.info); err != nil {
-		return err
-	}
 	together := d.batch.enter(p.nameless) && p.size < large && !p.place.elsewhere
 	defer d.batch.leave()
+	if o.f == nil && (!together || p.file.HasMode && !p.file.Check && now.Mode().Perm() != p.mode()) {
+		if o.f, now, err = d.openRegular(o.name, syncAccess); err != nil {
+			return err
+		}
+		if o.f == nil || !isAsBefore(o.info, now) {
+			return errOtherNow
+		}
+	}
+	if !p.file.Check {
+		if err := p.refresh(o.f, o.name, o.info); err != nil {
+			return err
+		}
+	}
 	if !together {
 		if err := d.sync(o.f); err != nil {
 			return err

@@ -182,7 +182,7 @@ func (p *partial) Commit(ctx context.Context, want storage.Sum) (storage.Receipt
 		return storage.Receipt{}, p.err
 	}
 	var sum []byte
-	if p.hash != nil {
+	if p.hash != nil && !p.offer.Assumed {
 		sum = p.hash.Sum(nil)
 	}
 	if err := p.check(want, sum); err != nil {
@@ -198,6 +198,7 @@ func (p *partial) Commit(ctx context.Context, want storage.Sum) (storage.Receipt
 		Size:      p.size,
 		Digest:    sum,
 		Unchanged: unchanged,
+		Assumed:   p.offer.Assumed,
 	}, nil
 }
 

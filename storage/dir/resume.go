@@ -45,6 +45,9 @@ func (p *partial) resumable() bool {
 
 // begin opens what an earlier upload of the same ID left, or a new file.
 func (p *partial) begin(ctx context.Context) error {
+	if p.onlyLooks() {
+		return p.look(ctx)
+	}
 	if err := p.dir.checkCollision(p); err != nil {
 		return err
 	}
@@ -284,12 +287,12 @@ func (p *partial) end(keep bool) error {
 		p.comparison.with.Close()
 	}
 	if p.original != nil {
-		p.original.f.Close()
+		p.original.close()
 	}
 	p.settle()
 	p.claimed(p.promised)
 	kept := keep && err == nil
-	if !kept && !p.moved && !p.nameless && p.original == nil {
+	if !kept && !p.moved && !p.nameless && p.original == nil && !p.onlyLooks() {
 		if rerr := p.dir.fs.Remove(p.path); !errors.Is(rerr, fs.ErrNotExist) {
 			err = errors.Join(err, rerr)
 		}

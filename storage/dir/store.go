@@ -256,6 +256,9 @@ func (d *Store) Create(ctx context.Context, f storage.File) (storage.Partial, er
 	}
 	onConflict := f.Conflict(d.onConflict)
 	f.Name = name
+	if f.Existing || f.Check {
+		f.ID = "" // what is left of an upload is not looked for
+	}
 	if f.Size < 0 || !canHaveHoles {
 		f.Holes = 0
 	}
