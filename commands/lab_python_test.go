@@ -229,10 +229,15 @@ func TestExampleClient(t *testing.T) {
 
 	// END is a word of the protocol, but a file may be called so.
 	files, paths := makeFiles(t, map[string]int{"empty": 0, "END": 3, "report.pdf": 200_000})
-	for range 2 { // the second time, all of it is there already
+	for _, again := range []bool{false, true} { // the second time, all of it is there already
 		var want strings.Builder
 		for _, path := range paths {
-			want.WriteString(line(filepath.Base(path), files[filepath.Base(path)]))
+			name := filepath.Base(path)
+			if again {
+				fmt.Fprintf(&want, "%s %d unchanged\n", name, len(files[name]))
+			} else {
+				want.WriteString(line(name, files[name]))
+			}
 		}
 		if diff := cmp.Diff(want.String(), client(append([]string{"upload"}, paths...)...)); diff != "" {
 			t.Errorf("upload (-want +got):\n%s", diff)

@@ -4,6 +4,7 @@ Usage: client.py HOST PORT say TEXT
        client.py HOST PORT blob SIZE
        client.py HOST PORT upload FILE...
 """
+import hashlib
 import os
 import socket
 import sys
@@ -72,10 +73,18 @@ def kept(stream, word, crc):
     return "{name} {size} {crc64nvme}".format(**fields)
 
 
+def sha256(path):
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while body := file.read(64 * 1024):
+            digest.update(body)
+    return digest.hexdigest()
+
+
 def upload(connection, stream, path, sent):
     name = os.path.basename(path)
     alike = sent.setdefault(unicodedata.normalize("NFC", name).casefold(), set())
-    fields = {"size": os.path.getsize(path)}
+    fields = {"size": os.path.getsize(path), "sha256": sha256(path)}
     if alike:  # a name that is the same to the server, or may be: do not replace that file
         fields["replace"] = "0" if name in alike else "other"
     alike.add(name)
@@ -83,7 +92,9 @@ def upload(connection, stream, path, sent):
         name = "./" + name  # which is not part of the name
     crc = 0
     connection.sendall(request(name, **fields))
-    reply(stream)  # OK, or it does not return
+    answer, told = reply(stream)  # OK or SAVED, or it does not return
+    if answer == "SAVED":  # the server has a file of that name and digest
+        return f"{told.get('name', os.path.basename(path))} {fields['size']} unchanged"
     with open(path, "rb") as file:
         while body := file.read(64 * 1024):
             connection.sendall(data(body))
