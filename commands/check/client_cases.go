@@ -28,8 +28,9 @@ type clientCase struct {
 
 // clientCasesOf returns the cases of a task.
 func clientCasesOf(task wire.Lab) (list []*clientCase) {
-	for i := range clientCases {
-		if c := &clientCases[i]; c.tasks&(1<<task) != 0 {
+	all := clientCases()
+	for i := range all {
+		if c := &all[i]; c.tasks&(1<<task) != 0 {
 			list = append(list, c)
 		}
 	}
@@ -39,87 +40,89 @@ func clientCasesOf(task wire.Lab) (list []*clientCase) {
 // manyBytes is a text of so many bytes, each letter of which has two.
 func manyBytes(n int) string { return strings.Repeat("å", n/2) }
 
-// clientCases are in the order in which they run.
-var clientCases = []clientCase{
-	{id: "c1", tasks: pings, size: -1, death: Fail, title: "the server accepts and closes", want: "the client connects and goes on", deadly: true,
-		converse: func(v *visit) { v.peer.close() }},
+// clientCases are the cases in the order in which they run.
+func clientCases() []clientCase {
+	return []clientCase{
+		{id: "c1", tasks: pings, size: -1, death: Fail, title: "the server accepts and closes", want: "the client connects and goes on", deadly: true,
+			converse: func(v *visit) { v.peer.close() }},
 
-	{id: "c3.text", tasks: task3, size: -1, text: "blåbær 😀", death: Fail, title: "a text with æ, ø, å and 😀", want: "its bytes in UTF-8",
-		converse: func(v *visit) { v.sameText(v.heardText(len(v.c.text)), v.c.text); v.say("Message: " + v.c.text) }},
-	{id: "c3.long", tasks: task3, size: -1, text: manyBytes(8192), death: Warn, title: "a text of 4096 letters and 8192 bytes", want: "at most 4096 bytes, or none", refusable: true,
-		converse: func(v *visit) {
-			if got := v.heardText(4097); len(got) > 4096 {
-				v.note(Warn, "more than 4096 bytes", "text.encode()[:4096], as a letter may have 2 to 4 bytes")
-			}
-			v.say("Message: " + v.c.text[:2000])
-		}},
-	{id: "c3.read", tasks: task3, size: -1, text: "hello", death: Fail, title: "an answer after 300 ms", want: "it is read", converse: readAnswer},
-	{id: "c3.cut", tasks: task3, size: -1, text: manyBytes(4096), death: Warn, deadly: true, title: "an answer of 4105 bytes", want: "the client goes on",
-		converse: func(v *visit) {
-			v.heardText(4096)
-			v.say("Message: " + v.c.text) // recv(4096) ends in the middle of a letter
-		}},
-
-	{id: "c4.type", tasks: task4, size: -1, text: "hello", death: Fail, title: "a text", want: `01 "hello"`,
-		converse: func(v *visit) { typed(v, "\x01", len("hello")) }},
-	{id: "c4.random", tasks: task4, size: 1000, death: Fail, title: "1000 random bytes", want: "02 and 1000 bytes",
-		converse: func(v *visit) { typed(v, "\x02", 1000) }},
-	{id: "c4.end", tasks: task4, size: 10, death: Fail, title: "the end behind random bytes", want: "the client closes the connection",
-		converse: func(v *visit) {
-			if !v.peer.await(v.Timeout, isOver) {
-				v.note(Fail, "the connection stayed open", "close(): in task 4 only the end says that all has been sent")
-			}
-		}},
-
-	clientSize("c5.1", 1), clientSize("c5.255", 255), clientSize("c5.256", 256), clientSize("c5.65535", 65_535), clientSize("c5.65536", 65_536), clientSize("c5.0", 0),
-
-	clientFile("c6.bytes", "a file of any bytes", 1000), clientFile("c6.0", "an empty file", 0),
-	clientFile("c6.256", "a file of 256 bytes", 256), clientFile("c6.65536", "a file of 65,536 bytes", 65_536),
-	{id: "c6.wait", tasks: files, files: []int{1000}, death: Fail, title: "OK after a second", want: "nothing before it",
-		converse: func(v *visit) {
-			at := v.name(0, 0)
-			if at == 0 {
-				return
-			}
-			if v.more(at, time.Second) {
-				v.note(Fail, "contents before the answer", "recv() the answer, and send the contents if it is OK")
-				return
-			}
-			v.say("OK")
-			v.contents(at, 1000, v.bodies[0])
-		}},
-	{id: "c6.no", tasks: files, files: []int{1000}, death: Warn, title: "NO in place of OK", want: "nothing is sent",
-		converse: func(v *visit) {
-			if at := v.name(0, 0); at != 0 {
-				v.say("NO")
-				if v.more(at, v.Timeout/2) {
-					v.note(Fail, "the contents were sent", "if answer == b'OK'")
+		{id: "c3.text", tasks: task3, size: -1, text: "blåbær 😀", death: Fail, title: "a text with æ, ø, å and 😀", want: "its bytes in UTF-8",
+			converse: func(v *visit) { v.sameText(v.heardText(len(v.c.text)), v.c.text); v.say("Message: " + v.c.text) }},
+		{id: "c3.long", tasks: task3, size: -1, text: manyBytes(8192), death: Warn, title: "a text of 4096 letters and 8192 bytes", want: "at most 4096 bytes, or none", refusable: true,
+			converse: func(v *visit) {
+				if got := v.heardText(4097); len(got) > 4096 {
+					v.note(Warn, "more than 4096 bytes", "text.encode()[:4096], as a letter may have 2 to 4 bytes")
 				}
-			}
-		}},
-	{id: "c6.split", tasks: files, files: []int{1000}, death: Pass, title: "O, and K 200 ms later", want: "the file",
-		converse: func(v *visit) {
-			at := v.name(0, 0)
-			if at == 0 {
-				return
-			}
-			v.say("O")
-			time.Sleep(2 * pieces)
-			v.say("K")
-			if !v.more(at, v.Timeout) {
-				v.note(CannotTell, "nothing was sent", "recv(2) may return 1 byte; servers send OK in one piece, so it is nothing to repair")
-				return
-			}
-			v.contents(at, 1000, v.bodies[0])
-		}},
-	{id: "c6.gone", tasks: files, files: []int{1000}, death: Warn, deadly: true, title: "the server ends the connection after the name", want: "the client goes on",
-		converse: func(v *visit) {
-			if v.name(0, 0) != 0 {
-				v.peer.conn.Close()
-			}
-		}},
-	{id: "c6.slow", tasks: files, files: []int{1 << 20}, death: Fail, slow: 2 * time.Millisecond, title: "1 MiB, read slowly", want: "the file", converse: oneFile},
-	{id: "cx.reuse", tasks: extra, files: []int{5000, 300}, death: Fail, title: "two files", want: "both on the same connection", converse: twoFiles},
+				v.say("Message: " + v.c.text[:2000])
+			}},
+		{id: "c3.read", tasks: task3, size: -1, text: "hello", death: Fail, title: "an answer after 300 ms", want: "it is read", converse: readAnswer},
+		{id: "c3.cut", tasks: task3, size: -1, text: manyBytes(4096), death: Warn, deadly: true, title: "an answer of 4105 bytes", want: "the client goes on",
+			converse: func(v *visit) {
+				v.heardText(4096)
+				v.say("Message: " + v.c.text) // recv(4096) ends in the middle of a letter
+			}},
+
+		{id: "c4.type", tasks: task4, size: -1, text: "hello", death: Fail, title: "a text", want: `01 "hello"`,
+			converse: func(v *visit) { typed(v, "\x01", len("hello")) }},
+		{id: "c4.random", tasks: task4, size: 1000, death: Fail, title: "1000 random bytes", want: "02 and 1000 bytes",
+			converse: func(v *visit) { typed(v, "\x02", 1000) }},
+		{id: "c4.end", tasks: task4, size: 10, death: Fail, title: "the end behind random bytes", want: "the client closes the connection",
+			converse: func(v *visit) {
+				if !v.peer.await(v.Timeout, isOver) {
+					v.note(Fail, "the connection stayed open", "close(): in task 4 only the end says that all has been sent")
+				}
+			}},
+
+		clientSize("c5.1", 1), clientSize("c5.255", 255), clientSize("c5.256", 256), clientSize("c5.65535", 65_535), clientSize("c5.65536", 65_536), clientSize("c5.0", 0),
+
+		clientFile("c6.bytes", "a file of any bytes", 1000), clientFile("c6.0", "an empty file", 0),
+		clientFile("c6.256", "a file of 256 bytes", 256), clientFile("c6.65536", "a file of 65,536 bytes", 65_536),
+		{id: "c6.wait", tasks: files, files: []int{1000}, death: Fail, title: "OK after a second", want: "nothing before it",
+			converse: func(v *visit) {
+				at := v.name(0, 0)
+				if at == 0 {
+					return
+				}
+				if v.more(at, time.Second) {
+					v.note(Fail, "contents before the answer", "recv() the answer, and send the contents if it is OK")
+					return
+				}
+				v.say("OK")
+				v.contents(at, 1000, v.bodies[0])
+			}},
+		{id: "c6.no", tasks: files, files: []int{1000}, death: Warn, title: "NO in place of OK", want: "nothing is sent",
+			converse: func(v *visit) {
+				if at := v.name(0, 0); at != 0 {
+					v.say("NO")
+					if v.more(at, v.Timeout/2) {
+						v.note(Fail, "the contents were sent", "if answer == b'OK'")
+					}
+				}
+			}},
+		{id: "c6.split", tasks: files, files: []int{1000}, death: Pass, title: "O, and K 200 ms later", want: "the file",
+			converse: func(v *visit) {
+				at := v.name(0, 0)
+				if at == 0 {
+					return
+				}
+				v.say("O")
+				time.Sleep(2 * pieces)
+				v.say("K")
+				if !v.more(at, v.Timeout) {
+					v.note(CannotTell, "nothing was sent", "recv(2) may return 1 byte; servers send OK in one piece, so it is nothing to repair")
+					return
+				}
+				v.contents(at, 1000, v.bodies[0])
+			}},
+		{id: "c6.gone", tasks: files, files: []int{1000}, death: Warn, deadly: true, title: "the server ends the connection after the name", want: "the client goes on",
+			converse: func(v *visit) {
+				if v.name(0, 0) != 0 {
+					v.peer.conn.Close()
+				}
+			}},
+		{id: "c6.slow", tasks: files, files: []int{1 << 20}, death: Fail, slow: 2 * time.Millisecond, title: "1 MiB, read slowly", want: "the file", converse: oneFile},
+		{id: "cx.reuse", tasks: extra, files: []int{5000, 300}, death: Fail, title: "two files", want: "both on the same connection", converse: twoFiles},
+	}
 }
 
 func clientSize(id string, n int) clientCase {
