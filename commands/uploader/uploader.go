@@ -52,7 +52,7 @@ func (u *Uploader) Upload(ctx context.Context, args []string) error {
 // undone sums up what failed.
 func (u *Uploader) undone() string {
 	if u.Check {
-		return "files missing or different at the server"
+		return "files not found unchanged at the server"
 	}
 	return "files not uploaded"
 }
