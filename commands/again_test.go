@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -71,6 +72,29 @@ func serveCounting(t *testing.T, store string, received func(wire.Event)) *count
 		d.Close()
 	})
 	return l
+}
+
+// receipts are those of a server, which gives them concurrently.
+type receipts struct {
+	mu   sync.Mutex
+	list []wire.Event
+}
+
+// add adds one and returns how many there are.
+func (r *receipts) add(e wire.Event) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.list = append(r.list, e)
+	return len(r.list)
+}
+
+// take returns all since the last time.
+func (r *receipts) take() []wire.Event {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	list := r.list
+	r.list = nil
+	return list
 }
 
 // uploadTo runs upload --json, and returns its exit code and what it prints.
@@ -166,12 +190,11 @@ func TestLostSaved(t *testing.T) {
 	for what, size := range map[string]int{"small": 4 << 10, "middle": 300_000, "large": 3 << 20} {
 		t.Run(what, func(t *testing.T) {
 			var l *countingListener
-			var receipts []wire.Event
-			sent := int64(0)
+			var told receipts
+			var sent atomic.Int64
 			l = serveCounting(t, t.TempDir(), func(e wire.Event) {
-				receipts = append(receipts, e)
-				if len(receipts) == 1 {
-					sent = l.n.Load()
+				if told.add(e) == 1 {
+					sent.Store(l.n.Load())
 					l.cut()
 				}
 			})
@@ -181,10 +204,10 @@ func TestLostSaved(t *testing.T) {
 			if code != 0 || strings.Count(out, `"unchanged":true,"compared":"contents"`) != 1 {
 				t.Errorf("exit %d: %s", code, out)
 			}
-			if len(receipts) != 2 || receipts[0].Unchanged || !receipts[1].Unchanged || receipts[1].Compared != wire.ComparedContents {
+			if receipts := told.take(); len(receipts) != 2 || receipts[0].Unchanged || !receipts[1].Unchanged || receipts[1].Compared != wire.ComparedContents {
 				t.Errorf("receipts: %+v", receipts)
 			}
-			if again := l.n.Load() - sent; again > 1000 {
+			if again := l.n.Load() - sent.Load(); again > 1000 {
 				t.Errorf("%d bytes crossed the wire again", again)
 			}
 		})
@@ -194,9 +217,9 @@ func TestLostSaved(t *testing.T) {
 // TestQuickAndCheck uploads a folder, and then compares it by times only, and only
 // compares it.
 func TestQuickAndCheck(t *testing.T) {
-	var receipts []wire.Event
+	var told receipts
 	store := t.TempDir()
-	l := serveCounting(t, store, func(e wire.Event) { receipts = append(receipts, e) })
+	l := serveCounting(t, store, func(e wire.Event) { told.add(e) })
 	folder := filepath.Join(t.TempDir(), "d")
 	must(t, os.MkdirAll(filepath.Join(folder, "empty"), 0o755))
 	at := time.Unix(1_000_000_000, 5000)
@@ -234,17 +257,17 @@ func TestQuickAndCheck(t *testing.T) {
 	missing := map[string]string{"none": "absent", "small": "absent", "middle": "absent", "large": "absent", "empty": "absent"}
 	run(1, "contents", 0, missing, "--check")
 	run(1, "times", 0, missing, "--check", "--quick")
-	if code, out := uploadTo(t, l, folder); code != 0 || len(receipts) != 5 {
+	code, out := uploadTo(t, l, folder)
+	if receipts := told.take(); code != 0 || len(receipts) != 5 {
 		t.Fatalf("exit %d, %d receipts: %s", code, len(receipts), out)
 	}
-	receipts = nil
 	run(0, "contents", 4, nil, "--check")
 	run(0, "times", 4, nil, "--check", "--quick")
-	if len(receipts) > 0 {
+	if receipts := told.take(); len(receipts) > 0 {
 		t.Errorf("receipts of what was only compared: %+v", receipts)
 	}
 	run(0, "times", 4, nil, "--quick")
-	for _, e := range receipts {
+	for _, e := range told.take() {
 		if e.Unchanged && (e.Compared != wire.ComparedTimes || len(e.Sum) > 0) {
 			t.Errorf("receipt %+v", e)
 		}

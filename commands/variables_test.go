@@ -26,7 +26,7 @@ import (
 var badValues = map[string]string{
 	"LABNET_ADDR": "nas:http99", "LABNET_PIN": "short", "LABNET_TOKEN_FILE": "",
 
-	"LABNET_LISTEN": "nas:http99", "LABNET_STORE": "", "LABNET_ON_CONFLICT": "maybe", "LABNET_NAMES": "any", "LABNET_MAX_PARTIAL_SIZE": "much",
+	"LABNET_LISTEN": "nas:http99", "LABNET_PROXY_FROM": "nas", "LABNET_STORE": "", "LABNET_ON_CONFLICT": "maybe", "LABNET_NAMES": "any", "LABNET_MAX_PARTIAL_SIZE": "much",
 	"LABNET_KEEP_FREE": "much", "LABNET_STORE_MEMORY": "much", "LABNET_REPLY": "", "LABNET_LAB": "9", "LABNET_SIZE_BYTES": "3", "LABNET_ADDR_FILE": "",
 	"LABNET_LOG_LEVEL": "loud", "LABNET_MAX_MESSAGE": "much", "LABNET_MAX_SIZE": "much", "LABNET_MIN_RATE": "much",
 	"LABNET_IDENTITY": "", "LABNET_CERT": "", "LABNET_KEY": "", "LABNET_TOKENS": "",

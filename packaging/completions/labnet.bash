@@ -14,6 +14,7 @@ _labnet() {
     done
     case $((COMP_CWORD > 1)),${COMP_WORDS[1]},$prev in
     1,serve,-l | 1,serve,--listen) words='' ;;
+    1,serve,--proxy-from) words='' ;;
     1,serve,--store) files=dirnames ;;
     1,serve,--on-conflict) words='rename replace refuse' ;;
     1,serve,--names) words='native portable' ;;
@@ -51,7 +52,7 @@ _labnet() {
     1,serve,--exec-jobs) words='' ;;
     1,serve,--exec-timeout) words='' ;;
     1,serve,--http-host) words='' ;;
-    1,serve,*) flags='--listen --store --on-conflict --names --partial-ttl --max-partials --max-partial-size --keep-free --file-mode --group --store-memory --reply --lab --size-bytes --big-endian --name-bytes --drain --addr-file --log-level --json --max-conns --max-conns-per-ip --max-unauthenticated --max-uploads --max-message --max-size --min-rate --auth-timeout --header-timeout --idle-timeout --progress-timeout --tls --identity --cert --key --tokens --insecure --exec --exec-on --exec-jobs --exec-timeout --no-http --http-host --no-sandbox --help' words='' ;;
+    1,serve,*) flags='--listen --proxy-from --store --on-conflict --names --partial-ttl --max-partials --max-partial-size --keep-free --file-mode --group --store-memory --reply --lab --size-bytes --big-endian --name-bytes --drain --addr-file --log-level --json --max-conns --max-conns-per-ip --max-unauthenticated --max-uploads --max-message --max-size --min-rate --auth-timeout --header-timeout --idle-timeout --progress-timeout --tls --identity --cert --key --tokens --insecure --exec --exec-on --exec-jobs --exec-timeout --no-http --http-host --no-sandbox --help' words='' ;;
     1,ping,-c | 1,ping,--count) words='' ;;
     1,ping,-i | 1,ping,--interval) words='' ;;
     1,ping,--pin) words='' ;;
@@ -95,7 +96,7 @@ _labnet() {
     1,upload,-a | 1,upload,--addr) words='' ;;
     1,upload,--timeout) words='' ;;
     1,upload,--lab) words='1 2 3 4 5 6 extra' ;;
-    1,upload,*) flags='--retry-for --retries --limit-rate --size-bytes --big-endian --name-bytes --name --into --exclude --exclude-from --from-command --digest --follow --no-times --no-perms --verbose --tls --pin --token-file --addr --timeout --lab --quiet --json --help' files=default ;;
+    1,upload,*) flags='--retry-for --retries --limit-rate --size-bytes --big-endian --name-bytes --name --into --exclude --exclude-from --from-command --digest --follow --quick --check --no-times --no-perms --verbose --tls --pin --token-file --addr --timeout --lab --quiet --json --help' files=default ;;
     1,check,--lab) words='1 2 3 4 5 6 extra' ;;
     1,check,--dir) files=dirnames ;;
     1,check,-l | 1,check,--listen) words='' ;;
@@ -110,11 +111,12 @@ _labnet() {
     1,invite,--rights) words='' ;;
     1,invite,--dir) files=dirnames ;;
     1,invite,--max-bytes) words='' ;;
+    1,invite,--max-files) words='' ;;
     1,invite,--expires) words='' ;;
     1,invite,--identity) files=default ;;
     1,invite,--store) files=dirnames ;;
     1,invite,--tokens) files=default ;;
-    1,invite,*) flags='--at --rights --dir --max-bytes --expires --renew --identity --tls --store --tokens --help' words='' ;;
+    1,invite,*) flags='--at --rights --dir --max-bytes --max-files --expires --renew --identity --tls --store --tokens --help' words='' ;;
     1,revoke,--store) files=dirnames ;;
     1,revoke,--tokens) files=default ;;
     1,revoke,*) flags='--store --tokens --help' words='' ;;
