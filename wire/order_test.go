@@ -29,6 +29,20 @@ func byOrder(says []string) (orders [3][]string) {
 	return orders
 }
 
+// aboutSame returns those answers to announcements to which there is one among others.
+func aboutSame(says, others []string) (list []string) {
+	number := func(s string) string {
+		c, _ := wire.ParseControl(strings.ReplaceAll(s, "|", "\x00"))
+		return c.Get("upload")
+	}
+	for _, s := range says {
+		if slices.ContainsFunc(others, func(o string) bool { return number(o) == number(s) }) {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
 // wantDidInAnyOrder is wantDid where several files may be published at once.
 func (w *world) wantDidInAnyOrder(want ...string) {
 	w.t.Helper()

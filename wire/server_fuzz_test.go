@@ -67,7 +67,11 @@ func fuzzServer(t *testing.T, l wire.Lab, sent []byte, piece int, pauses bool) {
 	}
 	slices.Sort(events)
 	slices.Sort(events1)
-	if diff := cmp.Diff(files1, files) + cmp.Diff(events1, events) + cmp.Diff(byOrder(decode(replies1)), byOrder(decode(replies))); diff != "" {
+	said, said1 := byOrder(decode(replies)), byOrder(decode(replies1))
+	// Which of the files announced ahead are decided when the stream ends, or breaks,
+	// is a matter of luck.
+	said[0], said1[0] = aboutSame(said[0], said1[0]), aboutSame(said1[0], said[0])
+	if diff := cmp.Diff(files1, files) + cmp.Diff(events1, events) + cmp.Diff(said1, said); diff != "" {
 		t.Errorf("in pieces of %d (-whole +pieces):\n%s", piece, diff)
 	}
 }
