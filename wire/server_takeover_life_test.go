@@ -144,9 +144,10 @@ func TestSupersededIsTold(t *testing.T) {
 		must(t, err)
 		_, err = io.WriteString(nc, str(fmt.Sprintf("f|proof=sha256|id=i|size=%d|", size)))
 		must(t, err)
-		refusal, told := errors.AsType[*wire.Error](<-old)
+		refused := <-old
+		refusal, told := errors.AsType[*wire.Error](refused)
 		if !told || refusal.Code != wire.CodeSuperseded || c.Err() == nil {
-			t.Errorf("Upload: %v; Usable is %v", refusal, c.Err() == nil)
+			t.Errorf("Upload: %v; Usable is %v", refused, c.Err() == nil)
 		}
 		_, err = nc.Read(make([]byte, 1)) // the new one has the file
 		must(t, err)
