@@ -289,3 +289,42 @@ func TestQuickAndCheck(t *testing.T) {
 		t.Errorf("exit %d: %s", code, out)
 	}
 }
+
+// TestGrown uploads a file that has grown since the last time: its tail crosses the wire,
+// and all of it is stored.
+func TestGrown(t *testing.T) {
+	store := t.TempDir()
+	l := serveCounting(t, store, nil)
+	file := filepath.Join(t.TempDir(), "a.log")
+	contents := func(lines int) []byte { return bytes.Repeat([]byte("a line of sixteen\n"), lines) }
+	const lines, more = 300_000, 3000
+	for i, want := range []struct {
+		lines int
+		name  string
+		from  int
+	}{{lines, "a.log", 0}, {lines + more, "a (2).log", lines}, {lines + 2*more, "a (3).log", lines + more}} {
+		data := contents(want.lines)
+		must(t, os.WriteFile(file, data, 0o600))
+		before := l.n.Load()
+		code, out := uploadTo(t, l, file)
+		resumed := fmt.Sprintf(`"resumed":%d}`, len(contents(want.from)))
+		if code != 0 || !strings.Contains(out, `"name":"`+want.name+`"`) || strings.Contains(out, resumed) != (i > 0) {
+			t.Errorf("exit %d: %s", code, out)
+		}
+		if n := l.n.Load() - before; i > 0 && n > int64(len(contents(more)))+2000 {
+			t.Errorf("%d bytes crossed the wire", n)
+		}
+		if got, err := os.ReadFile(filepath.Join(store, want.name)); !bytes.Equal(got, data) {
+			t.Errorf("%s: %d other bytes, %v", want.name, len(got), err)
+		}
+	}
+	data := contents(lines + 3*more)
+	data[5] = 'X'
+	must(t, os.WriteFile(file, data, 0o600))
+	if code, out := uploadTo(t, l, file); code != 0 || strings.Contains(out, "resumed") {
+		t.Errorf("exit %d: %s", code, out)
+	}
+	if got, err := os.ReadFile(filepath.Join(store, "a (4).log")); !bytes.Equal(got, data) {
+		t.Errorf("%d other bytes, %v", len(got), err)
+	}
+}

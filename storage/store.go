@@ -274,8 +274,9 @@ type Offer struct {
 	Digest string
 	Proof  []byte
 	// Stored is set if these bytes are not of an interrupted upload but those of a
-	// file that is there under the name. If nothing follows them, Commit leaves it,
-	// as Receipt.Unchanged says, or fails with ErrMismatch if it has changed since.
+	// file that is there under the name. If they are all and nothing follows, Commit
+	// leaves it, as Receipt.Unchanged says. If they are fewer, the next bytes belong
+	// behind a copy of them. If the file has changed since, that fails with ErrMismatch.
 	Stored bool
 	// Agreed is set if they are all contents and have the proof that File.Contents
 	// tells: the sender need not be asked.

@@ -185,6 +185,12 @@
 // proofs of them. So a client that missed a SAVED and announces the file again need not
 // send it a second time.
 //
+// Grown files. The server may likewise offer a shorter file that has that name, with its
+// size as the offset, since the announced one may begin with the same bytes. The client
+// sends the rest, or RESTART and everything. Nothing is done to the shorter file before
+// END, and then only what is done to any file whose name is taken. If it changes before the
+// rest comes, the server answers ERROR with the code mismatch.
+//
 // An id belongs to one file of one sender. A client makes it by a cryptographic
 // hash from a random secret, which it keeps from one run to the next and shows to
 // nobody, and from the file's place, name, size and modification time. Then a file

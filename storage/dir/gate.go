@@ -200,6 +200,13 @@ func (f gatedFile) Allocate(size int64) error {
 	return f.file.Allocate(size)
 }
 
+func (f gatedFile) CloneFrom(other file) error {
+	f.enter()
+	defer f.leave()
+	defer f.in.moved.Add(1)
+	return f.file.CloneFrom(other.(gatedFile).file)
+}
+
 func (f gatedFile) WriteOut(offset, n int64) error {
 	f.enter()
 	defer f.leave()

@@ -181,6 +181,19 @@ func allocate(f *os.File, size int64) error {
 	}
 }
 
+// clone is FICLONE (ioctl_ficlone(2)), which writes out first what is in memory of the
+// other file. What it needs besides differs between filesystems.
+func clone(f, of *os.File) error {
+	switch err := unix.IoctlFileClone(int(f.Fd()), int(of.Fd())); err {
+	case nil:
+		return nil
+	case unix.EIO, unix.ENOSPC, unix.EDQUOT, unix.EROFS:
+		return os.NewSyscallError("ioctl", err)
+	default:
+		return errors.ErrUnsupported
+	}
+}
+
 // A nameless is the way in which files without a name get one: see open(2),
 // O_TMPFILE.
 type nameless int
