@@ -206,14 +206,18 @@ func (c *conn) interpret(first byte, err error) (request, error) {
 			return requestLab, err
 		}
 		return requestMessage, nil
-	case first == typeData1 && isNew && c.isUnsized():
-		return 0, errUnsized
+	case first == typeData1 && isNew:
+		unsized, err := c.isUnsized()
+		if err == nil && unsized {
+			err = errUnsized
+		}
+		return requestMessage, err
 	case first >= typeString && first <= typeData8:
 		return requestMessage, nil
 	case isNew && startsText(first):
 		return requestRawText, nil
 	}
-	return 0, ErrType
+	return 0, labTypeError(first)
 }
 
 // message takes one message and answers it.
@@ -223,6 +227,7 @@ func (c *conn) message() error {
 		return unexpected(err)
 	}
 	if !h.IsString() {
+		unsure := c.phase == phaseNew && h.Type == typeData1 && uint64(c.r.Buffered()) < h.Size
 		switch c.phase {
 		case phaseNew:
 			c.phase = phaseData
@@ -232,7 +237,7 @@ func (c *conn) message() error {
 		if err := c.checkToken(); err != nil {
 			return err
 		}
-		return c.data(h.Size)
+		return c.data(h.Size, unsure)
 	}
 	text, err := ReadString(c.r, h)
 	if err != nil {
@@ -407,7 +412,13 @@ func (c *conn) end(err error) {
 	case err == io.EOF:
 		c.link.closeNotify()
 	default:
-		c.link.finish(lingerTime)
+		dropped, _ := c.link.finish(lingerTime)
+		if c.r != nil {
+			dropped += int64(c.r.Buffered())
+		}
+		if err == nil && dropped > 0 {
+			c.labWarnOfMore(dropped)
+		}
 	}
 }
 
