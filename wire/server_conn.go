@@ -130,6 +130,7 @@ func (c *conn) run() {
 	c.abandon()
 	c.drain()
 	c.end(err)
+	c.tellEnded()
 }
 
 // converse serves the client from the first byte to the last.
@@ -143,6 +144,12 @@ func (c *conn) converse() error {
 	}
 	if err == nil && c.srv.Lab == 0 {
 		first, err = c.encrypt(first)
+	}
+	if c.srv.HTTPOnly {
+		if err == nil {
+			err = errHTTPOnly
+		}
+		return err
 	}
 	if c.rejection != nil {
 		if err != nil || !c.pardon(func() error { return c.admit(first) }) {
@@ -308,10 +315,12 @@ func (c *conn) ping() error {
 	case c.exposed():
 		c.log.Info().Msg("ping in the clear")
 		c.tell(errTLSRequired, 0)
+		c.tellRefused(CodeTLSRequired, errTLSRequired)
 		return nil
 	case c.srv.Authenticate != nil && (c.identity == nil || !c.identity.Valid()):
 		c.log.Info().Msg("ping without a token")
 		c.tell(errDenied, 0)
+		c.tellRefused(CodeDenied, errNoToken)
 		return nil
 	}
 	c.received(Event{Op: "ping"})
@@ -391,7 +400,11 @@ func (c *conn) end(err error) {
 	default:
 		errors.As(err, &why)
 	}
+	if err == errHTTP {
+		c.tellRefused(CodeProtocol, err)
+	}
 	if why != nil {
+		c.tellRefused(why.Code, err)
 		c.tell(why, 0)
 	}
 	c.penalize(c.offenceCost(err, why))
