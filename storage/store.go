@@ -373,6 +373,13 @@ type Leftover struct {
 	Age time.Duration
 }
 
+// A Room is what is free for a store on its disk, which others use, too.
+type Room struct {
+	Bytes, AllBytes int64
+	Files, AllFiles int64 // and folders; both 0 if they have no limit of their own
+	Kept            int64 // bytes that the store leaves free
+}
+
 // A SpaceError is an ErrNoSpace that says how much space there is.
 type SpaceError struct {
 	Needed int64 // bytes that are still to come; negative if nobody knows

@@ -55,6 +55,8 @@ type freeSpace struct {
 	bytes int64
 	files int64 // that can be made; math.MaxInt64 if they have no limit of their own
 	all   int64 // how many there can be, if they have
+
+	allBytes int64 // how many there can be for all users
 }
 
 // A file is an open file or directory of a filesystem.

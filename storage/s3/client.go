@@ -22,6 +22,14 @@ type client struct {
 	bucket    string
 	transport http.RoundTripper
 	health    health
+	synced    func(took time.Duration) // see Options.Synced; may be nil
+}
+
+// timed tells how long a request that began at a time has taken.
+func (c *client) timed(begun time.Time) {
+	if c.synced != nil {
+		c.synced(time.Since(begun))
+	}
 }
 
 func newClient(l Location, transport http.RoundTripper, retries int) (*client, error) {
@@ -134,6 +142,7 @@ func (c *client) put(ctx context.Context, key string, r io.ReaderAt, sum checksu
 	only.apply(&o)
 	body := newBody(r, sum.size)
 	defer body.revoke()
+	defer c.timed(time.Now())
 	info, err := c.core.PutObject(ctx, c.bucket, key, body, sum.size, "", "", o)
 	return info.ETag, c.seen(err)
 }
@@ -213,6 +222,7 @@ func (c *client) complete(ctx context.Context, key, upload string, parts []minio
 		minio.ChecksumFullObjectMode.Key(): minio.ChecksumFullObjectMode.String(),
 	}}
 	only.apply(&o)
+	defer c.timed(time.Now())
 	info, err := c.core.CompleteMultipartUpload(ctx, c.bucket, key, upload, parts, o)
 	return info.ETag, c.seen(err)
 }
