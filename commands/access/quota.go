@@ -158,6 +158,17 @@ func (q *quota) end(reserved, stored storage.Usage, id string, size int64) {
 	}
 }
 
+// used is what is in the folder, and on its way there.
+func (q *quota) used(ctx context.Context) (storage.Usage, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if err := q.count(ctx, recountTime); err != nil {
+		return storage.Usage{}, err
+	}
+	none := storage.Usage{}
+	return none.Sub(q.remaining("", none)), nil
+}
+
 // A limited store stores no more than its quota allows.
 type limited struct {
 	storage.Store
