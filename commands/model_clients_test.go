@@ -269,6 +269,9 @@ func (m *machine) follow(t *rapid.T, f *flight) {
 	if restarted {
 		f.restart()
 	}
+	if m.arrive(f.sending); f.over {
+		return
+	}
 	switch {
 	case slices.Contains(words, "CANCEL"):
 		m.cancel(f.sending)

@@ -77,6 +77,7 @@ type object struct {
 	modified time.Time
 	sum      string // CRC64NVME of all its bytes, or ""
 	token    string // of who stored it, or ""
+	mtime    string // what formatTime made of its time, or ""
 }
 
 // The metadata of an object. The names of the first two are rclone's, which can
@@ -91,6 +92,7 @@ func objectOf(info minio.ObjectInfo) object {
 	o := object{
 		key: info.Key, size: info.Size, etag: info.ETag, modified: info.LastModified,
 		token: info.UserMetadata[metaToken],
+		mtime: info.UserMetadata[http.CanonicalHeaderKey(metaTime)],
 	}
 	if info.ChecksumMode == "" || info.ChecksumMode == minio.ChecksumFullObjectMode.String() {
 		o.sum = info.ChecksumCRC64NVME

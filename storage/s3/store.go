@@ -158,6 +158,9 @@ func (s *Store) Create(ctx context.Context, f storage.File) (storage.Partial, er
 	if err != nil {
 		return nil, err
 	}
+	if f.Existing || f.Check {
+		f.ID = "" // what is left of an upload is not looked for
+	}
 	p := newPartial(s, f)
 	p.file.Name = name
 	if err := ctx.Err(); err != nil {
