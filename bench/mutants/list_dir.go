@@ -77,10 +77,6 @@ var ofDir = []mutant{
 		"if err == nil && !os.SameFile(fi, own) {", "if err == nil && !os.SameFile(fi, fi) {", "TestGone"},
 
 	// Checks.
-	{"what is copied is what was compared", "storage/dir/original.go",
-		"now, err := o.f.Stat()\n\tif err == nil && !isAsBefore", "now, err := o.f.Stat()\n\tif err == nil && isAsBefore", "TestGrownFileChanges"},
-	{"only a beginning is copied", "storage/dir/partial.go",
-		"if p.hasGrown() {\n\t\tif", "if false {\n\t\tif", "TestGrownFileChanges|TestSequenceOfInterruptions"},
 	{"what is left has one name", "storage/dir/resume.go",
 		"err != nil || n != 1 {", "err != nil || n == 0 {", "TestPlantedPartial|TestPublishedLeftover"},
 	{"what is left is no longer than the file", "storage/dir/resume.go",
@@ -127,6 +123,14 @@ var ofDir = []mutant{
 		"if d.isClosed() {\n\t\treturn errClosed\n\t}\n", "", "TestDirContract|TestCloseDuringUploads"},
 	{"the end of a file is the end", "storage/dir/partial.go",
 		"if p.ended {\n\t\treturn 0, errClosed\n\t}\n", "", "TestDirContract|TestCloseDuringUploads"},
+
+	// Notes.
+	{"what is received is noted", "storage/dir/partial.go",
+		"if err := p.note(); err != nil {\n\t\treturn \"\", false, err\n\t}\n", "", "TestReaderContract|TestSequence"},
+	{"a note follows a new time", "storage/dir/original.go",
+		"return p.noteOriginal(f, info)", "return nil", "TestNoteFollows|TestReaderContract"},
+	{"a note is of the time that the file has", "storage/dir/original.go",
+		"if info, err = f.Stat(); err != nil {", "if _, err = f.Stat(); err != nil {", "TestNoteFollows|TestReaderContract"},
 
 	// Limits.
 	{"few calls at once", "storage/dir/gate.go",

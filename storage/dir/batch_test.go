@@ -265,7 +265,7 @@ func TestDeathWithinBatch(t *testing.T) {
 func TestWhenToBatch(t *testing.T) {
 	const (
 		fsyncs = "sync P, close P, move P f, open ., sync ., close ."
-		before = "lstat f, create P, write P, attribute P, chmod P, chtimes P, "
+		before = "lstat f, create P, write P, chtimes P, stat P, attribute P, chmod P, "
 	)
 	if !canSyncDirs {
 		t.Skip("directories cannot be synced on this system")
@@ -302,7 +302,7 @@ func TestBatchBeginsWithTheFirst(t *testing.T) {
 	d, w := unnamed.watch(t, storagetest.MemoryDir(t))
 	d.batch.from = 2
 	mustUpload(t, d, "f", "new")
-	expectCalls(t, w, "lstat f, nameless, write P, attribute P, modtime P, syncfs, name P f, syncfs, close P")
+	expectCalls(t, w, "lstat f, nameless, write P, modtime P, stat P, attribute P, syncfs, name P f, syncfs, close P")
 }
 
 // What the system calls syncfs works on the system at hand, where it is used.

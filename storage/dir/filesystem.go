@@ -55,8 +55,6 @@ type freeSpace struct {
 	bytes int64
 	files int64 // that can be made; math.MaxInt64 if they have no limit of their own
 	all   int64 // how many there can be, if they have
-
-	allBytes int64 // how many there can be for all users
 }
 
 // A file is an open file or directory of a filesystem.
@@ -78,16 +76,13 @@ type file interface {
 	// Allocate reserves blocks for size bytes without changing the length.
 	// Where that cannot be done it fails with errors.ErrUnsupported.
 	Allocate(size int64) error
-	// CloneFrom makes the file one of the same bytes as another one, with which it
-	// shares its blocks until one of them is written to. Where that cannot be done it
-	// fails with errors.ErrUnsupported and leaves the file empty.
-	CloneFrom(other file) error
 	// WriteOut has the kernel begin to write n bytes from the offset on to the
 	// disk and does not wait for them. It makes nothing durable; only Sync
 	// does. Where it cannot be done it does nothing.
 	WriteOut(offset, n int64) error
 	// SetAttribute sets an extended attribute. Where there are none it fails.
 	SetAttribute(name, value string) error
+	Attribute(name string) (string, error)
 	Sync() error
 }
 
@@ -191,8 +186,6 @@ type osFile struct {
 
 func (f osFile) Allocate(size int64) error { return allocate(f.File, size) }
 
-func (f osFile) CloneFrom(other file) error { return clone(f.File, other.(osFile).File) }
-
 func (f osFile) WriteOut(offset, n int64) error { return writeOut(f.File, offset, n) }
 
 func (f osFile) Links() (uint64, error) { return links(f.File) }
@@ -200,3 +193,5 @@ func (f osFile) Links() (uint64, error) { return links(f.File) }
 func (f osFile) SetAttribute(name, value string) error {
 	return setAttribute(f.File, name, value)
 }
+
+func (f osFile) Attribute(name string) (string, error) { return attribute(f.File, name) }

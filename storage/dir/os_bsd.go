@@ -22,15 +22,11 @@ func (f *osFilesystem) Free(folder string) (freeSpace, error) {
 	if fs.Blocks == 0 {
 		return freeSpace{}, errors.ErrUnsupported
 	}
-	free := freeSpace{bytes: int64(fs.Bavail) * int64(fs.Bsize), allBytes: int64(fs.Blocks) * int64(fs.Bsize), files: math.MaxInt64}
+	free := freeSpace{bytes: int64(fs.Bavail) * int64(fs.Bsize), files: math.MaxInt64}
 	if fs.Files > 0 { // btrfs and others make as many as there is space for
 		free.files, free.all = int64(fs.Ffree), int64(fs.Files)
 	}
 	return free, nil
-}
-
-func setAttribute(f *os.File, name, value string) error {
-	return os.NewSyscallError("fsetxattr", unix.Fsetxattr(int(f.Fd()), name, []byte(value), 0))
 }
 
 // changeTime is when a file, or what is known of it, was last changed.

@@ -5,12 +5,9 @@ package dir
 import (
 	"errors"
 	"io/fs"
-	"os"
 )
 
 func (*osFilesystem) Free(string) (freeSpace, error) { return freeSpace{}, errors.ErrUnsupported }
-
-func setAttribute(*os.File, string, string) error { return errors.ErrUnsupported }
 
 // changeTime is when a file, or what is known of it, was last changed. Here nobody
 // tells.

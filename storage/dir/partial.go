@@ -3,7 +3,6 @@ package dir
 import (
 	"bytes"
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash"
@@ -29,6 +28,7 @@ type partial struct {
 	place      place  // set by begin
 	groupless  bool   // it could not be given its group
 	hash       hash.Hash
+	sum        []byte // by hash, of all contents: set by Commit
 
 	mu       sync.Mutex    // against Store.Close
 	f        file          // nil before begin and once synced
@@ -62,11 +62,6 @@ const maxNameless = 512
 // A file of at least large takes longer to write to the disk than one more
 // entry in the filesystem's journal does.
 const large = 16 << 20
-
-// attributePrefix and the name of a Digest make the name of the extended
-// attribute that holds the digest in lower-case hexadecimal. It tells what was
-// received, and so nothing of a file that somebody has changed since.
-const attributePrefix = "user.labnet."
 
 // writeOutStep is how many bytes the kernel is told to write out at a time while
 // more come: otherwise most of a large file would wait for its fsync. Measured
@@ -125,11 +120,6 @@ func (p *partial) append(b []byte) (int, error) {
 	if p.err != nil {
 		return 0, p.err
 	}
-	if p.hasGrown() {
-		if err := p.continueOriginal(); err != nil {
-			return 0, err
-		}
-	}
 	if p.file.Size >= 0 && int64(len(b)) > p.file.Size-p.size {
 		p.err = storage.ErrTooLong
 		return 0, p.err
@@ -146,14 +136,6 @@ func (p *partial) append(b []byte) (int, error) {
 	if p.comparison != nil {
 		return p.appendCompared(b)
 	}
-	n, err := p.appendToFile(b)
-	if err != nil {
-		p.err = fmt.Errorf("write %q: %w", p.file.Name, p.explain(err))
-	}
-	return n, p.err
-}
-
-func (p *partial) appendToFile(b []byte) (int, error) {
 	n, err := p.write(b)
 	p.size += int64(n)
 	p.unsynced += int64(n)
@@ -164,7 +146,10 @@ func (p *partial) appendToFile(b []byte) (int, error) {
 	if err == nil && p.size-p.begun >= writeOutStep {
 		err = p.writeOut()
 	}
-	return n, err
+	if err != nil {
+		p.err = fmt.Errorf("write %q: %w", p.file.Name, p.explain(err))
+	}
+	return n, p.err
 }
 
 // writeOut has the kernel begin to write what was appended since the last time.
@@ -191,14 +176,13 @@ func (p *partial) Commit(ctx context.Context, want storage.Sum) (storage.Receipt
 	if p.err != nil {
 		return storage.Receipt{}, p.err
 	}
-	var sum []byte
 	if p.hash != nil && !p.offer.Assumed {
-		sum = p.hash.Sum(nil)
+		p.sum = p.hash.Sum(nil)
 	}
-	if err := p.check(want, sum); err != nil {
+	if err := p.check(want, p.sum); err != nil {
 		return storage.Receipt{}, err
 	}
-	name, unchanged, err := p.keep(ctx, sum)
+	name, unchanged, err := p.keep(ctx)
 	if err != nil {
 		return storage.Receipt{}, fmt.Errorf("commit %q: %w", p.file.Name, p.explain(err))
 	}
@@ -206,7 +190,7 @@ func (p *partial) Commit(ctx context.Context, want storage.Sum) (storage.Receipt
 		Name:      name,
 		Path:      filepath.Join(p.dir.path, filepath.FromSlash(name)),
 		Size:      p.size,
-		Digest:    sum,
+		Digest:    p.sum,
 		Unchanged: unchanged,
 		Assumed:   p.offer.Assumed,
 	}, nil
@@ -226,7 +210,7 @@ func (p *partial) check(want storage.Sum, sum []byte) error {
 }
 
 // keep makes the contents durable and then publishes them.
-func (p *partial) keep(ctx context.Context, sum []byte) (name string, unchanged bool, err error) {
+func (p *partial) keep(ctx context.Context) (name string, unchanged bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return "", false, err
 	}
@@ -246,21 +230,20 @@ func (p *partial) keep(ctx context.Context, sum []byte) (name string, unchanged 
 			return "", false, err
 		}
 	}
-	if p.hash != nil {
-		// For whoever wants to check the file later. Not every filesystem can,
-		// and it is only possible while the file can be written to.
-		p.f.SetAttribute(attributePrefix+p.file.Digest.Name, hex.EncodeToString(sum))
+	if !p.file.ModTime.IsZero() {
+		if err := p.setModTime(); err != nil {
+			return "", false, err
+		}
+	}
+	// Of the time that it has now, and while it can be written to.
+	if err := p.note(); err != nil {
+		return "", false, err
 	}
 	if err := p.setGroup(p.f); err != nil {
 		return "", false, err
 	}
 	if err := p.setMode(); err != nil {
 		return "", false, err
-	}
-	if !p.file.ModTime.IsZero() {
-		if err := p.setModTime(); err != nil {
-			return "", false, err
-		}
 	}
 	if named, err := p.dir.syncContents(ctx, p); named || err != nil {
 		return p.file.Name, false, err

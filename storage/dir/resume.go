@@ -59,11 +59,11 @@ func (p *partial) begin(ctx context.Context) error {
 	}
 	p.fresh = p.f == nil
 	if p.taken && p.f == nil {
-		if err := p.findOriginal(ctx); err != nil || p.original != nil && !p.hasGrown() {
+		if err := p.findOriginal(ctx); err != nil || p.original != nil {
 			return err
 		}
 	}
-	if err := p.claim(); err != nil || p.hasGrown() {
+	if err := p.claim(); err != nil {
 		return err
 	}
 	if p.f == nil {

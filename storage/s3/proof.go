@@ -19,7 +19,7 @@ import (
 // next, and its cost does not matter beside that of sending to an object store.
 const proofName = "sha256"
 
-// maxReads is how many objects of several parts are read for their digest at the same time.
+// maxReads is how many objects are read for their digest at the same time.
 const maxReads = 2
 
 func isProof(d storage.Digest) bool { return d.Name == proofName }
@@ -97,23 +97,33 @@ func (s *Store) writeDigest(ctx context.Context, key, etag string, sum []byte) {
 
 // readDigest returns the digest that is noted of an object, or "".
 func (s *Store) readDigest(ctx context.Context, o object) (string, error) {
-	r, _, err := s.client.get(ctx, s.digestKey(o.key))
+	d, err := s.findDigest(ctx, o.key)
+	if d.ETag != o.etag {
+		return "", err
+	}
+	return d.SHA256, err
+}
+
+// findDigest returns what is noted of an object that has, or had, a key. It may be
+// nothing.
+func (s *Store) findDigest(ctx context.Context, key string) (digest, error) {
+	r, _, err := s.client.get(ctx, s.digestKey(key))
 	if errors.Is(err, errAbsent) {
-		return "", nil
+		return digest{}, nil
 	}
 	if err != nil {
-		return "", err
+		return digest{}, err
 	}
 	defer r.Close()
 	text, err := io.ReadAll(io.LimitReader(r, 64<<10))
 	if err != nil {
-		return "", explain(err)
+		return digest{}, explain(err)
 	}
 	var d digest
-	if json.Unmarshal(text, &d) != nil || d.Key != o.key || d.ETag != o.etag {
-		return "", nil
+	if json.Unmarshal(text, &d) != nil || d.Key != key {
+		return digest{}, nil
 	}
-	return d.SHA256, nil
+	return d, nil
 }
 
 // sameDigest reports whether an object has the digest of p. If none is noted,
@@ -132,46 +142,36 @@ func (p *partial) sameDigest(ctx context.Context, o object) (bool, error) {
 // computeDigest reads an object, and notes its digest. It returns none if the object
 // has changed.
 func (s *Store) computeDigest(ctx context.Context, o object) ([]byte, error) {
-	h := sha256.New()
-	if same, err := s.read(ctx, o, h); !same || err != nil {
-		return nil, err
-	}
-	sum := h.Sum(nil)
-	s.writeDigest(ctx, o.key, o.etag, sum)
-	return sum, nil
-}
-
-// read writes an object to w, and reports whether it is still the same.
-func (s *Store) read(ctx context.Context, o object, w io.Writer) (same bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(s.background, cancel)() // Close does not wait for it
-	if o.size > s.o.PartSize {
-		select {
-		case s.reads <- struct{}{}:
-			defer func() { <-s.reads }()
-		case <-ctx.Done():
-			return false, s.stopped(ctx.Err())
-		}
+	select {
+	case s.reads <- struct{}{}:
+		defer func() { <-s.reads }()
+	case <-ctx.Done():
+		return nil, s.stopped(ctx.Err())
 	}
 	r, now, err := s.client.get(ctx, o.key)
 	if errors.Is(err, errAbsent) {
-		return false, nil
+		return nil, nil
 	}
 	if err != nil {
-		return false, s.stopped(err)
+		return nil, s.stopped(err)
 	}
 	defer r.Close()
-	if now.etag != o.etag {
-		return false, nil
-	}
-	buffer := takeBuffer(o.size)
+	buffer := takeBuffer(-1)
 	defer giveBuffer(buffer)
-	n, err := io.CopyBuffer(w, r, *buffer)
+	h := sha256.New()
+	n, err := io.CopyBuffer(h, r, *buffer)
 	if err != nil {
-		return false, s.stopped(explain(err))
+		return nil, s.stopped(explain(err))
 	}
-	return n == o.size, nil
+	if now.etag != o.etag || n != o.size {
+		return nil, nil
+	}
+	sum := h.Sum(nil)
+	s.writeDigest(ctx, o.key, now.etag, sum)
+	return sum, nil
 }
 
 // stopped is err, unless that comes from Close: then the upload stays, for its

@@ -358,7 +358,7 @@ func (s *Server) complete(w http.ResponseWriter, r *http.Request, id string, bod
 	if f := s.condition(r, up.key); f != nil {
 		return f
 	}
-	whole.ETag = id
+	whole.ETag = fmt.Sprintf("%s-%d", id, len(up.parts)) // with a hyphen, as S3 does it
 	s.objects[up.key] = whole
 	delete(s.uploads, id)
 	writeXML(w, "CompleteMultipartUploadResult", struct{ Bucket, Key, ETag string }{s.Bucket, up.key, whole.ETag})
