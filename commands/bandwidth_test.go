@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/labnet/labnet/commands/bandwidth"
 	"github.com/labnet/labnet/commands/client"
 	"github.com/labnet/labnet/commands/uploader"
 	"github.com/labnet/labnet/storage/storagetest"
@@ -51,7 +52,7 @@ func TestLimitRate(t *testing.T) {
 					c, err := m.dial(ctx)
 					return countedConn{c, &written}, err
 				}
-				u.Bandwidth, u.Timeout = &client.Bandwidth{Rate: rate}, 5*time.Second
+				u.Bandwidth, u.Timeout = &bandwidth.Limit{Rate: rate}, 5*time.Second
 				begun := time.Now()
 				err := send(t.Context(), u)
 				took := time.Since(begun).Seconds()

@@ -28,7 +28,7 @@ func blobCommand(con *terminal.Console) *cli.Command {
 		Description: "On a terminal, without -s and -n, prompts for what to send. " +
 			"If the connection is lost before the answer, the blob is sent again, so the server may store it twice.",
 		Flags: clientFlags(append(retryFlags(),
-			limitRateFlag(), sizeBytesFlag(), bigEndianFlag(),
+			limitRateFlag("send"), sizeBytesFlag(), bigEndianFlag(),
 			&cli.StringFlag{Name: "size", Aliases: []string{"s"}, Value: "1MiB", Usage: "send `SIZE` bytes"},
 			&cli.IntFlag{Name: "count", Aliases: []string{"n"}, Value: 1, Usage: "send `N` blobs"},
 		)...),

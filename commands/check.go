@@ -31,7 +31,7 @@ type checkOptions struct {
 func checkCommand(con *terminal.Console) *cli.Command {
 	return &cli.Command{
 		Name:      "check",
-		Usage:     "try a program of the course, and say what is wrong with it",
+		Usage:     "try a program of the course, and say what is wrong",
 		ArgsUsage: "[SERVER] [-- COMMAND [ARG…]]",
 		Description: "Without COMMAND, the server runs already, at SERVER. With it, labnet starts the server in a folder of its own, which is then --dir, " +
 			"starts it again when it ends, and quotes its tracebacks. With --client, COMMAND is started for each case; {host}, {port} and {value} " +

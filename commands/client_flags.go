@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/labnet/labnet/commands/address"
+	"github.com/labnet/labnet/commands/bandwidth"
 	"github.com/labnet/labnet/commands/client"
 	"github.com/labnet/labnet/commands/escape"
 	"github.com/labnet/labnet/commands/invite"
@@ -149,17 +150,17 @@ func retrierOf(c *cli.Context) (client.Retrier, error) {
 	return r, nil
 }
 
-func limitRateFlag() cli.Flag {
-	return &cli.StringFlag{Name: "limit-rate", DefaultText: "no limit", Usage: "send at most `RATE` bytes per second, such as 500K or 2M"}
+func limitRateFlag(do string) cli.Flag {
+	return &cli.StringFlag{Name: "limit-rate", DefaultText: "no limit", Usage: do + " at most `RATE` bytes per second, such as 500K or 2M"}
 }
 
 // bandwidthOf reads the flag; nil is no limit.
-func bandwidthOf(c *cli.Context) (*client.Bandwidth, error) {
+func bandwidthOf(c *cli.Context) (*bandwidth.Limit, error) {
 	if !c.IsSet("limit-rate") {
 		return nil, nil
 	}
 	rate, err := sizeOf(c, "limit-rate")
-	return &client.Bandwidth{Rate: rate}, err
+	return &bandwidth.Limit{Rate: rate}, err
 }
 
 func clientTLSFlags() []cli.Flag {

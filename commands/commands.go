@@ -65,7 +65,7 @@ func newApp(con *terminal.Console) *cli.App {
 
 		DisableSliceFlagSeparator: true, // a pattern may have commas
 		Commands: []*cli.Command{
-			serveCommand(con), pingCommand(con), sayCommand(con), blobCommand(con), uploadCommand(con), checkCommand(con),
+			serveCommand(con), pingCommand(con), sayCommand(con), blobCommand(con), uploadCommand(con), verifyCommand(con), checkCommand(con),
 			inviteCommand(con), revokeCommand(con), usersCommand(con),
 			joinCommand(con), serversCommand(con), leaveCommand(con),
 			completionCommand(), helpCommand(), versionCommand(con),

@@ -97,6 +97,8 @@ func argumentsOf(app *cli.App, cmd *cli.Command) (c shellcomp.Values) {
 	switch {
 	case strings.Contains(cmd.ArgsUsage, "FILE"):
 		c.Files = true
+	case strings.Contains(cmd.ArgsUsage, "STORE"):
+		c.Folders = true
 	case strings.Contains(cmd.ArgsUsage, "COMMAND"):
 		for _, cmd := range app.Commands {
 			c.Words = append(c.Words, cmd.Name)

@@ -43,6 +43,11 @@ var examples = map[string][]example{
 		{"tail -n 1000 app.log | labnet upload --name tail.log -", ""},
 		{"labnet upload", "prompts for files (Tab completes), until Ctrl-D"},
 	},
+	"verify": {
+		{"labnet verify", "the store in ./received"},
+		{"labnet verify --limit-rate 50M /srv/labnet", "so that others can use the disk, too"},
+		{"labnet verify --json | jq -r 'select(.error).path'", "what is not as it was received"},
+	},
 	"check": {
 		{"labnet check --lab 5 -- python3 server.py", "start a server of the course and try it"},
 		{"labnet check --lab 5 --dir received", "one that runs at 127.0.0.1:9000"},

@@ -59,6 +59,11 @@ var jsonRuns = map[string][]mistake{
 	"servers": {
 		{args: []string{"servers", "--json"}, prepare: joinedServers},
 	},
+	"verify": {
+		{args: []string{"verify", "--json", "store"}, prepare: storedFiles},
+		{args: []string{"verify", "--json", "store"}, prepare: damagedFile},
+		typed("verify --json nowhere"),
+	},
 	"version": {
 		typed("version --json"),
 		typed("version --json extra"),
@@ -70,6 +75,9 @@ func TestJSON(t *testing.T) {
 	needLinux(t)
 	for name, runs := range jsonRuns {
 		var got strings.Builder
+		if name == "verify" && !KeepsDigests(t) {
+			continue
+		}
 		for _, run := range runs {
 			got.WriteString(steady(run.make(t)) + "\n")
 		}
@@ -266,7 +274,7 @@ func TestJSONComplete(t *testing.T) {
 		must(t, err)
 		all.Write(contents)
 	}
-	for _, kind := range []any{terminal.Object{}, terminal.Summary{}, build{}, terminal.PingSummary{}, terminal.ReplyTimes{}, terminal.Diagnosis{}, listedUser{}, listedServer{}} {
+	for _, kind := range []any{terminal.Object{}, terminal.Summary{}, build{}, terminal.PingSummary{}, terminal.ReplyTimes{}, terminal.Diagnosis{}, terminal.VerifySummary{}, listedUser{}, listedServer{}} {
 		for _, tag := range jsonTags(kind) {
 			if !bytes.Contains(all.Bytes(), []byte(`"`+tag+`":`)) {
 				t.Errorf("no golden file has the field %q", tag)

@@ -2,6 +2,7 @@ package commands_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -66,6 +67,12 @@ func TestScript(t *testing.T) {
 			e.Setenv("XDG_CONFIG_HOME", filepath.Join(e.WorkDir, ".config"))
 			e.Setenv("GORACE", "atexit_sleep_ms=0") // a second each time, under -race
 			return nil
+		},
+		Condition: func(condition string) (bool, error) {
+			if condition != "attributes" {
+				return false, fmt.Errorf("unknown condition %q", condition)
+			}
+			return commands.KeepsDigests(t), nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"await": await,

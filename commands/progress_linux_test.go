@@ -4,6 +4,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -139,6 +140,26 @@ func TestProgressInterrupted(t *testing.T) {
 	lines := s.end(t, cmd)
 	lines = slices.DeleteFunc(lines, func(l string) bool { return l == "^C" }) // the terminal's own
 	want := []string{"labnet: stream: stopped; nothing was kept"}
+	if status := cmd.ProcessState.Sys().(syscall.WaitStatus); !slices.Equal(lines, want) || status.Signal() != syscall.SIGINT {
+		t.Errorf("%v, and on the screen is\n%s", cmd.ProcessState, strings.Join(lines, "\n"))
+	}
+}
+
+// TestVerifyInterrupted: Ctrl-C ends verify, which has told how far it is.
+func TestVerifyInterrupted(t *testing.T) {
+	store := t.TempDir()
+	for _, name := range []string{"a", "b"} {
+		must(t, os.WriteFile(filepath.Join(store, name), make([]byte, 100<<20), 0o666))
+	}
+	cmd := labnetCommand(t, "verify", "--limit-rate", "1M", store)
+	s := onTerminal(t, cmd, 80)
+	s.await(t, "progress", func(line string) bool {
+		return strings.HasPrefix(line, "0 of 2 files  ") && strings.Contains(line, " read  ")
+	})
+	s.keyboard.WriteString("\x03")
+	lines := s.end(t, cmd)
+	lines = slices.DeleteFunc(lines, func(l string) bool { return l == "^C" })
+	want := []string{"labnet: stopped: 0 of 2 files read"}
 	if status := cmd.ProcessState.Sys().(syscall.WaitStatus); !slices.Equal(lines, want) || status.Signal() != syscall.SIGINT {
 		t.Errorf("%v, and on the screen is\n%s", cmd.ProcessState, strings.Join(lines, "\n"))
 	}

@@ -29,7 +29,7 @@ func uploadCommand(con *terminal.Console) *cli.Command {
 		ArgsUsage:   "[FILE | FOLDER | -]…",
 		Description: "With -, the file is read from standard input. With --name NAME --from-command -- COMMAND [ARG…], it is what a command prints, stored only if the command exits with 0. On a terminal, without arguments, prompts for names.",
 		Flags: clientFlags(append(retryFlags(),
-			limitRateFlag(), sizeBytesFlag(), bigEndianFlag(), nameBytesFlag(),
+			limitRateFlag("send"), sizeBytesFlag(), bigEndianFlag(), nameBytesFlag(),
 			&cli.StringFlag{Name: "name", Usage: "store it as `NAME` at the server; if NAME ends in /, like --into"},
 			&cli.StringFlag{Name: "into", Usage: "store everything in the folder `PATH` at the server"},
 			&cli.StringSliceFlag{Name: "exclude", Usage: "leave out what matches `PATTERN`, as in .gitignore; may be repeated"},

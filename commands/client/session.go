@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/labnet/labnet/commands/bandwidth"
 	"github.com/labnet/labnet/commands/escape"
 	"github.com/labnet/labnet/commands/problem"
 	"github.com/labnet/labnet/wire"
@@ -29,9 +30,9 @@ type Options struct {
 	Timeout   time.Duration
 	Lab       wire.Lab // 0: this protocol
 	Scheme    wire.LabScheme
-	TLS       *tls.Config // nil: in the clear
-	Token     string      // ""; if not, tls is not nil
-	Bandwidth *Bandwidth  // nil: no limit
+	TLS       *tls.Config      // nil: in the clear
+	Token     string           // ""; if not, tls is not nil
+	Bandwidth *bandwidth.Limit // nil: no limit
 	// Transport connects to addr; nil does so by TCP.
 	Transport func(context.Context) (net.Conn, error)
 }
@@ -55,7 +56,7 @@ func (o Options) Dial(ctx context.Context) (net.Conn, error) {
 	if err != nil {
 		return nil, &UnreachableError{o.Addr, err, o.Lab}
 	}
-	conn = o.Bandwidth.limit(conn)
+	conn = limit(conn, o.Bandwidth)
 	if o.TLS != nil {
 		return o.encrypt(ctx, conn)
 	}
@@ -87,7 +88,6 @@ type Session struct {
 	Options
 	client    *wire.Client
 	labClient *wire.LabClient
-	labDone   int  // conversations on its connection
 	reached   bool // a server that said something, or proved its identity
 }
 
@@ -140,16 +140,10 @@ func (s *Session) LabDo(ctx context.Context, talk func(*wire.LabClient) error) e
 		s.labClient.Scheme = s.Scheme
 	}
 	err := talk(s.labClient)
-	done := s.labDone
-	s.labDone++
 	if err != nil || s.Lab != wire.LabExtra {
 		err = errors.Join(err, s.Close())
 	}
-	err = s.Classify(ctx, err)
-	if lost, ok := errors.AsType[*LostError](err); ok && done > 0 {
-		lost.afterFile = true
-	}
-	return err
+	return s.Classify(ctx, err)
 }
 
 func (s *Session) Close() (err error) {
@@ -159,7 +153,7 @@ func (s *Session) Close() (err error) {
 	if s.labClient != nil {
 		err = s.labClient.Close()
 	}
-	s.client, s.labClient, s.labDone = nil, nil, 0
+	s.client, s.labClient = nil, nil
 	return err
 }
 
@@ -186,7 +180,7 @@ func (o Options) Classify(ctx context.Context, err error) error {
 	if errors.Is(err, wire.ErrKept) {
 		return &damagedError{err}
 	}
-	return &LostError{Addr: o.Addr, Err: err}
+	return &LostError{o.Addr, err}
 }
 
 // An UnreachableError means that a server could not be connected to.
@@ -218,9 +212,8 @@ func (e *UnreachableError) Describe() problem.Description {
 
 // A LostError means that a server went away, or stopped answering, in the middle.
 type LostError struct {
-	Addr      string
-	Err       error
-	afterFile bool // of the course's extra tasks, on the same connection
+	Addr string
+	Err  error
 }
 
 func (e *LostError) Error() string { return "lost " + e.Addr + ": " + problem.Reason(e.Err) }
@@ -228,10 +221,7 @@ func (e *LostError) Unwrap() error { return e.Err }
 
 func (e *LostError) Describe() problem.Description {
 	d := problem.Description{Code: problem.ExitServer, Kind: "lost", Hint: "check that the server is still running; its log may say why the connection ended"}
-	switch {
-	case e.afterFile:
-		d.Hint = "a server of task 6 takes one file for each connection: --lab 6"
-	case problem.IsTimeout(e.Err) || errors.Is(e, wire.ErrSilent):
+	if problem.IsTimeout(e.Err) || errors.Is(e, wire.ErrSilent) {
 		d.Hint = "check that the server is still running; --timeout sets how long to wait for it"
 	}
 	return d

@@ -77,7 +77,7 @@ func (c *Console) Done(o Object) {
 // are told by fail.
 func (c *Console) Failure(o Object, err error) {
 	c.count(&c.sum.Failed)
-	if item, ok := err.(*problem.ItemError); ok && o.File != "" {
+	if item, ok := err.(*problem.ItemError); ok && o.File+o.Name != "" {
 		err = item.Err // the object says which
 	}
 	o.Diagnosis = diagnosisOf(err)
@@ -96,6 +96,17 @@ func (c *Console) Skip(o Object, why, hint string, askedFor bool) {
 	c.Note("%s: %s", escape.Name(o.File), why)
 	if !c.Quiet {
 		c.hint(hint)
+	}
+}
+
+// Unverified tells that nobody can say whether a file is as it should be, and why; people
+// only if they want to know of every file.
+func (c *Console) Unverified(o Object, code, why string, verbose bool) {
+	c.count(&c.sum.Skipped)
+	o.Code, o.Reason = code, why
+	c.object(o)
+	if verbose {
+		c.Say("%s  %s  %s", escape.Name(o.Name), Amount(*o.Size), why)
 	}
 }
 
@@ -118,6 +129,9 @@ func (c *Console) Checked(passed, warnings, failed, cannotTell, notRun int) {
 	c.sum.Done, c.sum.Failed = passed+warnings, failed
 	c.sum.CheckSummary = &CheckSummary{passed, warnings, cannotTell, notRun}
 }
+
+// Verified sums up files.
+func (c *Console) Verified(s VerifySummary) { c.sum.VerifySummary = &s }
 
 func (c *Console) count(n *int) {
 	c.mu.Lock()

@@ -18,7 +18,7 @@ import (
 // commands share it, so that a field means the same everywhere. docs/json.md
 // specifies it.
 type Object struct {
-	Op   string `json:"op"`   // "ping", "say", "blob", "upload", "folder" or "skip"
+	Op   string `json:"op"`   // "ping", "say", "blob", "upload", "folder", "skip", "verify" or others
 	Time string `json:"time"` // when its outcome was known
 
 	Addr   string `json:"addr,omitempty"`   // of the server: the host as the user named it, and the port
@@ -37,6 +37,9 @@ type Object struct {
 	Name       string `json:"name,omitempty"` // as the server keeps it
 	Path       string `json:"path,omitempty"` // where the server keeps it
 	PathBase64 []byte `json:"path_base64,omitempty"`
+
+	Received     string `json:"received,omitempty"`      // the digest that it had when it was received, and its name
+	ReceivedSize *int64 `json:"received_size,omitempty"` // in bytes
 
 	Size        *int64   `json:"size,omitempty"` // in bytes
 	CRC64NVME   string   `json:"crc64nvme,omitempty"`
@@ -71,6 +74,7 @@ type Summary struct {
 	*fileTotals
 	*PingSummary
 	*CheckSummary
+	*VerifySummary
 	Diagnosis     // what ended the run
 	Exit      int `json:"exit"` // what the shell's $? is
 }
@@ -87,6 +91,19 @@ type CheckSummary struct {
 	Warnings   int `json:"warnings"`
 	CannotTell int `json:"cannot_tell"`
 	NotRun     int `json:"not_run"`
+}
+
+// A VerifySummary is what a summary has of the files of verify, in addition to done,
+// failed and skipped.
+type VerifySummary struct {
+	ReadFiles  int   `json:"read_files"`
+	ReadBytes  int64 `json:"read_bytes"`
+	Intact     int   `json:"intact"`
+	Damaged    int   `json:"damaged"`
+	Changed    int   `json:"changed"`
+	Different  int   `json:"different"`
+	Unreadable int   `json:"unreadable"`
+	NoDigest   int   `json:"no_digest"`
 }
 
 // ReplyTimes are in seconds.
@@ -147,6 +164,18 @@ func (o Object) AboutFile(file string) Object {
 	return o
 }
 
+// AtPath sets the path of what an object is about. It cannot be taken for a flag.
+func (o Object) AtPath(path string) Object {
+	o.Path = path
+	if strings.HasPrefix(path, "-") {
+		o.Path = "./" + path
+	}
+	if !utf8.ValidString(o.Path) {
+		o.PathBase64 = []byte(o.Path)
+	}
+	return o
+}
+
 // WithDigest sets the digest, "crc64nvme", "sha256" or "blake3", and its value.
 func (o Object) WithDigest(name, hex string) Object {
 	switch name {
@@ -164,7 +193,7 @@ func (o Object) WithDigest(name, hex string) Object {
 func ReceiptOf(e wire.Event) Object {
 	o := Object{
 		Op: e.Op, Time: Timestamp(), Remote: e.Remote, Lab: e.Lab, User: e.User,
-		Name: e.Name, Path: e.Path, Size: e.Size, Unchanged: e.Unchanged, Compared: string(e.Compared), Resumed: e.Resumed,
+		Name: e.Name, Size: e.Size, Unchanged: e.Unchanged, Compared: string(e.Compared), Resumed: e.Resumed,
 	}
 	if e.Size != nil {
 		o.Seconds = new(Seconds(e.Took))
@@ -172,13 +201,7 @@ func ReceiptOf(e wire.Event) Object {
 	if e.Op == "say" {
 		o.Text = &e.Text
 	}
-	if strings.HasPrefix(o.Path, "-") {
-		o.Path = "./" + o.Path // programs would take it for a flag
-	}
-	if !utf8.ValidString(o.Path) {
-		o.PathBase64 = []byte(o.Path)
-	}
-	return o.WithDigest(e.Digest.Name, hex.EncodeToString(e.Sum))
+	return o.AtPath(e.Path).WithDigest(e.Digest.Name, hex.EncodeToString(e.Sum))
 }
 
 // Timestamp is the present as RFC 3339 writes it, in UTC, with milliseconds.

@@ -17,6 +17,7 @@ type Meter struct {
 	all    bool   // whether no more will be found
 	done   int    // things whose outcome is known
 	sent   int64  // bytes, over all things and tries
+	reads  bool   // and does not send
 	rate   rate
 	now    *metered // what is being sent, or was last; nil if nothing is
 
@@ -32,7 +33,14 @@ func (m *Meter) begin(things string, count int) {
 	defer m.mu.Unlock()
 	m.active, m.things = true, things
 	m.found, m.all, m.done, m.sent = count, count > 0, 0, 0
-	m.rate, m.now, m.why = rate{}, nil, ""
+	m.rate, m.now, m.why, m.reads = rate{}, nil, "", false
+}
+
+// reading notes that what is measured is not sent.
+func (m *Meter) reading() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.reads = true
 }
 
 // end stops the meter.

@@ -79,6 +79,13 @@ func (c *Console) Work(ctx context.Context, things string, count int, lab bool) 
 	}
 }
 
+// Reading is Work of reading files, rather than of sending something.
+func (c *Console) Reading(ctx context.Context, things string) func() {
+	end := c.Work(ctx, things, 0, false)
+	c.Meter.reading()
+	return end
+}
+
 func (c *Console) doneSoFar() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()

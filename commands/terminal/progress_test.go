@@ -183,6 +183,21 @@ func TestProgressStates(t *testing.T) {
 				m.Tell()
 			}
 		}},
+		{"many, which are read", func(m *Meter) {
+			m.begin("files", 0)
+			m.reading()
+			for range 30 {
+				m.Find()
+			}
+			reads(m.Measure("disk.img", 60*mib, &bulk{60 * mib, mib}, nil), 32, 100*time.Millisecond)
+		}},
+		{"one that was read", func(m *Meter) {
+			m.begin("files", 0)
+			m.reading()
+			m.Find()
+			reads(m.Measure("disk.img", mib, &bulk{mib, mib}, nil), 32, 100*time.Millisecond)
+			m.now.Close()
+		}},
 		{"many, all found, a long one", func(m *Meter) {
 			m.begin("files", 0)
 			for range 1234 {

@@ -45,7 +45,7 @@ func (m *Meter) one(s *metered, now time.Time) []part {
 	name := part{escape.Name(s.name), 0, true}
 	at, rate := s.resumed+s.sent, part{text: m.perSecond(now), rank: 2}
 	switch {
-	case s.closed:
+	case s.closed && !m.reads:
 		return []part{name, {text: Amount(at), rank: 1}, {text: "waiting for the server"}}
 	case s.read < s.resumed:
 		return []part{name, {text: Amount(s.read) + " of " + Amount(s.resumed) + " compared"}}
@@ -68,9 +68,13 @@ func (m *Meter) waiting(now time.Time) []part {
 
 // many tells of many things, and of one of them if that takes long.
 func (m *Meter) many(now time.Time) []part {
+	done := " sent"
+	if m.reads {
+		done = " read"
+	}
 	parts := []part{
 		{text: fmt.Sprintf("%s of %s%s %s", Grouped(m.done), Grouped(m.found), m.more(), m.things)},
-		{text: Amount(m.sent) + " sent", rank: 1},
+		{text: Amount(m.sent) + done, rank: 1},
 		{text: m.perSecond(now), rank: 2},
 	}
 	s := m.now
@@ -112,6 +116,8 @@ func (m *Meter) stopped(saved int, lab bool) string {
 	switch {
 	case !m.active || m.found <= saved && m.all:
 		return ""
+	case m.reads:
+		return fmt.Sprintf("stopped: %s of %s%s %s read", Grouped(m.done), Grouped(m.found), m.more(), m.things)
 	case m.found > 1:
 		text := fmt.Sprintf("stopped: %s of %s%s %s ", Grouped(saved), Grouped(m.found), m.more(), m.things)
 		switch {

@@ -97,6 +97,8 @@ _labnet() {
     1,upload,--timeout) words='' ;;
     1,upload,--lab) words='1 2 3 4 5 6 extra' ;;
     1,upload,*) flags='--retry-for --retries --limit-rate --size-bytes --big-endian --name-bytes --name --into --exclude --exclude-from --from-command --digest --follow --quick --check --no-times --no-perms --verbose --tls --pin --token-file --addr --timeout --lab --quiet --json --help' files=default ;;
+    1,verify,--limit-rate) words='' ;;
+    1,verify,*) flags='--limit-rate --json --quiet --verbose --help' files=dirnames ;;
     1,check,--lab) words='1 2 3 4 5 6 extra' ;;
     1,check,--dir) files=dirnames ;;
     1,check,-l | 1,check,--listen) words='' ;;
@@ -106,7 +108,7 @@ _labnet() {
     1,check,--junit) files=default ;;
     1,check,--size-bytes) words='types 1 2 4 8' ;;
     1,check,--name-bytes) words='' ;;
-    1,check,*) flags='--lab --dir --client --listen --type --only --list --strict --timeout --keep --json --tap --junit --size-bytes --big-endian --name-bytes --help' words='serve ping say blob upload check invite revoke users join servers leave completion help version' ;;
+    1,check,*) flags='--lab --dir --client --listen --type --only --list --strict --timeout --keep --json --tap --junit --size-bytes --big-endian --name-bytes --help' words='serve ping say blob upload verify check invite revoke users join servers leave completion help version' ;;
     1,invite,--at) words='' ;;
     1,invite,--rights) words='' ;;
     1,invite,--dir) files=dirnames ;;
@@ -130,9 +132,9 @@ _labnet() {
     1,servers,*) flags='--default --json --help' words='' ;;
     1,leave,*) flags='--help' words='' ;;
     1,completion,*) flags='--help' words='bash zsh fish' ;;
-    1,help,*) flags='--help' words='serve ping say blob upload check invite revoke users join servers leave completion help version' ;;
+    1,help,*) flags='--help' words='serve ping say blob upload verify check invite revoke users join servers leave completion help version' ;;
     1,version,*) flags='--json --help' words='' ;;
-    0,*) flags='--help --version' words='serve ping say blob upload check invite revoke users join servers leave completion help version' ;;
+    0,*) flags='--help --version' words='serve ping say blob upload verify check invite revoke users join servers leave completion help version' ;;
     esac
     if [[ $cur == -* && $prev != -- ]]; then
         words=$flags files=''
