@@ -19,7 +19,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/labnet/labnet/commands/terminal"
+	"github.com/labnet/labnet/storage"
 	"github.com/labnet/labnet/storage/dir"
+	"github.com/labnet/labnet/storage/s3"
+	"github.com/labnet/labnet/storage/s3/s3test"
 	"github.com/labnet/labnet/wire"
 )
 
@@ -59,17 +62,22 @@ func (c countingConn) Write(b []byte) (int, error) {
 }
 
 // serveCounting serves a folder until the test ends, and counts what crosses the wire.
-func serveCounting(t *testing.T, store string, received func(wire.Event)) *countingListener {
-	d, err := dir.Open(store, dir.Options{})
+func serveCounting(t *testing.T, folder string, received func(wire.Event)) *countingListener {
+	d, err := dir.Open(folder, dir.Options{})
 	must(t, err)
+	return countStore(t, d, received)
+}
+
+// countStore is serveCounting for any store, which it closes.
+func countStore(t *testing.T, store storage.Store, received func(wire.Event)) *countingListener {
 	l := &countingListener{Listener: silent(t)}
-	srv := &wire.Server{Store: asWireStore(d), Received: received}
+	srv := &wire.Server{Store: asWireStore(store), Received: received}
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(l) }()
 	t.Cleanup(func() {
 		srv.Shutdown(context.Background())
 		<-served
-		d.Close()
+		store.Close()
 	})
 	return l
 }
@@ -184,6 +192,43 @@ func TestSentOnce(t *testing.T) {
 	}
 }
 
+// TestSentOnceToObjects is TestSentOnce with an object store, which keeps times and
+// permissions as they were.
+func TestSentOnceToObjects(t *testing.T) {
+	server := s3test.NewServer()
+	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} {
+		t.Setenv(name, "some")
+	}
+	store, err := s3.Open(t.Context(), s3.Location{Bucket: "bucket", Prefix: "prefix/", Endpoint: "objects", Region: "any"}, s3.Options{Transport: server})
+	must(t, err)
+	l := countStore(t, store, nil)
+	folder := filepath.Join(t.TempDir(), "d")
+	must(t, os.Mkdir(folder, 0o755))
+	for name, size := range map[string]int{"none": 0, "small": 4000, "middle": 300_000, "large": 12 << 20} {
+		must(t, os.WriteFile(filepath.Join(folder, name), bytes.Repeat([]byte("x"), size), 0o600))
+	}
+	if code, out := uploadTo(t, l, "--check", folder); code != 1 || strings.Count(out, `"code":"absent"`) != 4 {
+		t.Errorf("exit %d: %s", code, out)
+	}
+	if code, out := uploadTo(t, l, folder); code != 0 || strings.Contains(out, "unchanged\":true") {
+		t.Fatalf("exit %d: %s", code, out)
+	}
+	for _, test := range []struct{ flag, compared string }{{"--", "contents"}, {"--check", "contents"}, {"--quick", "times"}} {
+		sent := l.n.Load()
+		code, out := uploadTo(t, l, test.flag, folder)
+		if code != 0 || strings.Count(out, `"unchanged":true,"compared":"`+test.compared+`"`) != 4 {
+			t.Errorf("%s: exit %d: %s", test.flag, code, out)
+		}
+		if n := l.n.Load() - sent; n > 5000 {
+			t.Errorf("%s: %d bytes crossed the wire", test.flag, n)
+		}
+	}
+	must(t, os.WriteFile(filepath.Join(folder, "middle"), bytes.Repeat([]byte("y"), 300_000), 0o600))
+	if code, out := uploadTo(t, l, "--check", folder); code != 1 || strings.Count(out, `"code":"different"`) != 1 {
+		t.Errorf("exit %d: %s", code, out)
+	}
+}
+
 // TestLostSaved: the connection breaks when a file is published and nobody has been told.
 // The client tries again, learns that the file is there, and does not send it again.
 func TestLostSaved(t *testing.T) {
@@ -287,5 +332,44 @@ func TestQuickAndCheck(t *testing.T) {
 	if code, out := uploadTo(t, l, "--quick", folder); code != 0 || !strings.Contains(out, `"name":"d/small (2)"`) ||
 		strings.Count(out, `"compared":"contents"`) != 1 || strings.Count(out, `"compared":"times"`) != 2 {
 		t.Errorf("exit %d: %s", code, out)
+	}
+}
+
+// TestGrown uploads a file that has grown since the last time: its tail crosses the wire,
+// and all of it is stored.
+func TestGrown(t *testing.T) {
+	store := t.TempDir()
+	l := serveCounting(t, store, nil)
+	file := filepath.Join(t.TempDir(), "a.log")
+	contents := func(lines int) []byte { return bytes.Repeat([]byte("a line of sixteen\n"), lines) }
+	const lines, more = 300_000, 3000
+	for i, want := range []struct {
+		lines int
+		name  string
+		from  int
+	}{{lines, "a.log", 0}, {lines + more, "a (2).log", lines}, {lines + 2*more, "a (3).log", lines + more}} {
+		data := contents(want.lines)
+		must(t, os.WriteFile(file, data, 0o600))
+		before := l.n.Load()
+		code, out := uploadTo(t, l, file)
+		resumed := fmt.Sprintf(`"resumed":%d}`, len(contents(want.from)))
+		if code != 0 || !strings.Contains(out, `"name":"`+want.name+`"`) || strings.Contains(out, resumed) != (i > 0) {
+			t.Errorf("exit %d: %s", code, out)
+		}
+		if n := l.n.Load() - before; i > 0 && n > int64(len(contents(more)))+2000 {
+			t.Errorf("%d bytes crossed the wire", n)
+		}
+		if got, err := os.ReadFile(filepath.Join(store, want.name)); !bytes.Equal(got, data) {
+			t.Errorf("%s: %d other bytes, %v", want.name, len(got), err)
+		}
+	}
+	data := contents(lines + 3*more)
+	data[5] = 'X'
+	must(t, os.WriteFile(file, data, 0o600))
+	if code, out := uploadTo(t, l, file); code != 0 || strings.Contains(out, "resumed") {
+		t.Errorf("exit %d: %s", code, out)
+	}
+	if got, err := os.ReadFile(filepath.Join(store, "a (4).log")); !bytes.Equal(got, data) {
+		t.Errorf("%d other bytes, %v", len(got), err)
 	}
 }

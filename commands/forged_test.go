@@ -2,7 +2,6 @@ package commands
 
 import (
 	"bytes"
-	"context"
 	"encoding/binary"
 	"io"
 	"net"
@@ -52,7 +51,7 @@ func TestForged(t *testing.T) {
 			for _, digest := range wire.Digests() {
 				t.Run(where+"/"+what+"/"+digest.Name, func(t *testing.T) {
 					store, file := open(t)
-					l := serveStore(t, store)
+					l := countStore(t, store, nil)
 					planted := forge(bytes.Repeat([]byte("planted."), size/8)[:n], owners[:n])
 					a := wire.Announcement{Name: "f", ID: "guessed", Size: size, Digest: digest}
 					if what == "file" {
@@ -97,20 +96,6 @@ func openObjects(t *testing.T) (storage.Store, func(string) []byte) {
 	}, s3.Options{Transport: server})
 	must(t, err)
 	return s, func(name string) []byte { return server.Objects()[name].Data }
-}
-
-// serveStore has a server keep what it receives in a store until the test ends.
-func serveStore(t *testing.T, store storage.Store) net.Listener {
-	srv := &wire.Server{Store: asWireStore(store)}
-	l := silent(t)
-	served := make(chan error, 1)
-	go func() { served <- srv.Serve(l) }()
-	t.Cleanup(func() {
-		srv.Shutdown(context.Background())
-		<-served
-		store.Close()
-	})
-	return l
 }
 
 func dialStore(t *testing.T, l net.Listener) *wire.Client {

@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/labnet/labnet/commands/problem"
+	"github.com/labnet/labnet/commands/status"
 	"github.com/labnet/labnet/commands/web"
 	"github.com/labnet/labnet/wire"
 )
@@ -48,7 +49,7 @@ func httpOptionsOf(c *cli.Context) (o httpOptions, err error) {
 
 // front returns what serves HTTP, or nil if nothing does. Tokens says whether the server
 // requires one.
-func (o *serveOptions) front(tokens bool) *web.Front {
+func (o *serveOptions) front(tokens bool, board *status.Board) *web.Front {
 	if o.http.off || o.lab != 0 {
 		return nil
 	}
@@ -58,7 +59,7 @@ func (o *serveOptions) front(tokens bool) *web.Front {
 	}
 	return web.New(web.Options{
 		Hosts: hosts, AnyName: tokens, HeaderTimeout: o.limits.HeaderTimeout, IdleTimeout: o.limits.IdleTimeout,
-		PartialTTL: o.keep.PartialTTL, Boot: boot(),
+		PartialTTL: o.keep.PartialTTL, Boot: boot(), Status: board,
 	})
 }
 

@@ -91,7 +91,7 @@ func inviteCommand(con *terminal.Console) *cli.Command {
 			"The command below it, for those who have curl and not labnet, is as secret. It works as long as the user has it, until 'labnet revoke NAME'. A running server admits the user within a second.",
 		Flags: append([]cli.Flag{
 			&cli.StringSliceFlag{Name: "at", Usage: "the server is at `HOST:PORT`; may be repeated (default: this machine's addresses)"},
-			&cli.StringFlag{Name: "rights", DefaultText: "say,blob,upload", Usage: "allow only these `KINDS` of things"},
+			&cli.StringFlag{Name: "rights", DefaultText: "say,blob,upload", Usage: "allow only these `KINDS` of things; status allows seeing what the server does"},
 			&cli.StringFlag{Name: "dir", Usage: "store what the user sends in `FOLDER` of the store"},
 			&cli.StringFlag{Name: "max-bytes", Usage: "with --dir: at most `SIZE` in that folder"},
 			&cli.StringFlag{Name: "max-files", Usage: "with --dir: at most `N` files and folders in that folder"},

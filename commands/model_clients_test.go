@@ -163,7 +163,7 @@ func holds(o order) *rapid.Generator[hold] {
 // request is the announcement on the wire; that of a blob is its header.
 func (o order) request() []byte {
 	if o.blob {
-		return wire.DataHeader(uint64(o.contents.size)).Append(nil)
+		return wire.BlobHeader(uint64(o.contents.size)).Append(nil)
 	}
 	word := o.name
 	if word == "END" {
@@ -268,6 +268,9 @@ func (m *machine) follow(t *rapid.T, f *flight) {
 	restarted := slices.Contains(words, "RESTART")
 	if restarted {
 		f.restart()
+	}
+	if m.arrive(f.sending); f.over {
+		return
 	}
 	switch {
 	case slices.Contains(words, "CANCEL"):

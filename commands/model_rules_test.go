@@ -25,8 +25,8 @@ type model struct {
 	puts    map[string]int // how often a file got that name
 	// loses, if set, tells what else the store cannot continue with.
 	loses func(left, now order) bool
-	// compares tells whether the store has its files compared before they are sent.
-	compares bool
+	// continues tells whether the store continues files that have grown.
+	continues bool
 }
 
 func newModel(policy string) model {
@@ -160,7 +160,8 @@ type sending struct {
 	offered    []byte // what the server had of it
 	has        []byte // the same, unless it was dropped since
 	original   string // the file that this is, unless it was dropped since
-	put        int    // how often that had been put there
+	shorter    string // the file that this begins with, likewise or until more has come
+	put        int    // how often either had been put there
 	got        int    // bytes that came behind has
 	superseded bool
 
@@ -223,7 +224,7 @@ func (m *model) offer(s *sending) {
 		delete(m.left, s.id)
 	}
 	s.offered = m.left[s.id]
-	if len(s.offered) == 0 && m.compares {
+	if len(s.offered) == 0 {
 		m.findOriginal(s)
 	}
 	s.has = s.offered
@@ -241,21 +242,40 @@ func (m *model) findOriginal(s *sending) {
 		if !there && !m.folders[name] {
 			return
 		}
+		if m.continues && !s.tells && s.original == "" && len(file) >= worthContinuing && len(file) < s.size() && len(file) > len(s.offered) {
+			s.shorter, s.put, s.offered = name, m.puts[name], file
+		}
 		if !there || len(file) != s.size() || s.tells && !bytes.Equal(file, s.contents.bytes()) {
 			continue
 		}
-		s.original, s.put, s.offered = name, m.puts[name], file
+		s.original, s.shorter, s.put, s.offered = name, "", m.puts[name], file
 		if s.tells {
 			return
 		}
 	}
 }
 
+// worthContinuing is the least size of a file that is continued.
+const worthContinuing = 64 << 10
+
+// arrive follows the contents that have come by now: they belong behind a copy of the
+// shorter file, if that is still the same.
+func (m *model) arrive(s *sending) {
+	if s.shorter == "" || s.got == 0 {
+		return
+	}
+	if s.put != m.puts[s.shorter] {
+		m.drop(s)
+		s.code = wire.CodeMismatch
+	}
+	s.shorter = ""
+}
+
 // right reports whether the client can continue with what it is offered.
 func (s *sending) right() bool { return bytes.HasPrefix(s.contents.bytes(), s.offered) }
 
 // restart drops what the server had.
-func (s *sending) restart() { s.has, s.original = nil, "" }
+func (s *sending) restart() { s.has, s.original, s.shorter = nil, "", "" }
 
 // received is all that the server has of the file.
 func (s *sending) received() []byte {
@@ -266,9 +286,12 @@ func (s *sending) received() []byte {
 // leave ends a connection, or the server, in the middle of an upload. Who is
 // killed cannot put away what nobody could resume.
 func (m *model) leave(s *sending, killed bool) {
+	if m.arrive(s); s.over {
+		return
+	}
 	m.drop(s)
 	keeps := s.resumable() || killed && s.id != ""
-	if b := s.received(); keeps && len(b) > 0 && s.original == "" {
+	if b := s.received(); keeps && len(b) > 0 && s.original == "" && s.shorter == "" {
 		m.left[s.id], m.leftBy[s.id] = b, s.order
 	}
 }
@@ -289,6 +312,9 @@ func (m *model) cancel(s *sending) {
 // commit ends an upload of which everything came, or not what END said. The
 // server tells the name that it made, if it was asked for one.
 func (m *model) commit(s *sending, good bool, made string) {
+	if m.arrive(s); s.over {
+		return
+	}
 	m.drop(s)
 	s.saved = wire.Saved{Name: s.name, Sum: s.sum(), Resumed: int64(len(s.has))}
 	switch {
@@ -386,7 +412,7 @@ func (m *model) hidden() (tree map[string][]byte, nameless int) {
 	}
 	for _, s := range m.open {
 		switch {
-		case s.original != "": // nothing is created yet
+		case s.original != "", s.shorter != "": // nothing is created yet
 		case s.id == "":
 			nameless++
 		default:

@@ -27,6 +27,7 @@ import (
 	"github.com/labnet/labnet/commands/problem"
 	"github.com/labnet/labnet/commands/reload"
 	"github.com/labnet/labnet/commands/size"
+	"github.com/labnet/labnet/commands/status"
 	"github.com/labnet/labnet/commands/systemd"
 	"github.com/labnet/labnet/commands/terminal"
 	"github.com/labnet/labnet/commands/threads"
@@ -266,11 +267,14 @@ func serve(ctx context.Context, con *terminal.Console, o serveOptions) error {
 func serveUntilDone(ctx context.Context, signals *serverSignals, con *terminal.Console, o serveOptions) error {
 	log := newLog(con, signals.stop).Level(o.level)
 	files := &reload.Watcher{}
+	board := status.New()
+	o.keep.Synced = board.Synced
 	store, err := o.openStore(ctx, log)
 	if err != nil {
 		return err
 	}
 	defer store.Close()
+	defer board.Close()
 	hidden := hiddenFolder(store)
 	listeners, err := listen(o.listen, func(addr net.Addr) error { return o.secure(hidden, addr) })
 	if err != nil {
@@ -304,12 +308,13 @@ func serveUntilDone(ctx context.Context, signals *serverSignals, con *terminal.C
 	if users != nil {
 		srv.Authenticate = users.Authenticate
 	}
-	if front := o.front(users != nil); front != nil {
+	if front := o.front(users != nil, board); front != nil {
 		defer front.Close()
 		srv.HTTP = front.Serve
 	}
 	commands := hook.Start(o.exec, log)
 	receipts := hook.Tell(con, srv, commands)
+	o.watch(board, srv, store, users, commands)
 	manager := systemd.NewNotifier(systemd.TakeEnv("NOTIFY_SOCKET"))
 	tell := func(state string) {
 		if err := manager.Notify(state); err != nil {

@@ -141,6 +141,7 @@ func openObjectStore(ctx context.Context, o serveOptions) (keptStore, error) {
 		MaxPartialBytes: o.keep.MaxPartialBytes,
 		Memory:          o.memory,
 		FileMode:        o.keep.FileMode,
+		Synced:          o.keep.Synced,
 	})
 	if err != nil {
 		return nil, &objectStoreError{l.String(), errors.Unwrap(err)}

@@ -274,8 +274,9 @@ type Offer struct {
 	Digest string
 	Proof  []byte
 	// Stored is set if these bytes are not of an interrupted upload but those of a
-	// file that is there under the name. If nothing follows them, Commit leaves it,
-	// as Receipt.Unchanged says, or fails with ErrMismatch if it has changed since.
+	// file that is there under the name. If they are all and nothing follows, Commit
+	// leaves it, as Receipt.Unchanged says. If they are fewer, the next bytes belong
+	// behind a copy of them. If the file has changed since, that fails with ErrMismatch.
 	Stored bool
 	// Agreed is set if they are all contents and have the proof that File.Contents
 	// tells: the sender need not be asked.
@@ -370,6 +371,13 @@ type Leftover struct {
 	Size int64
 	// Age is how long ago the upload was interrupted.
 	Age time.Duration
+}
+
+// A Room is what is free for a store on its disk, which others use, too.
+type Room struct {
+	Bytes, AllBytes int64
+	Files, AllFiles int64 // and folders; both 0 if they have no limit of their own
+	Kept            int64 // bytes that the store leaves free
 }
 
 // A SpaceError is an ErrNoSpace that says how much space there is.

@@ -125,7 +125,7 @@ func (c *LabClient) Upload(ctx context.Context, name string, r io.Reader, size i
 // Close ends the stream, so that the server sees the end of what was sent,
 // and waits a moment for the server to end it too.
 func (c *LabClient) Close() error {
-	err := c.link.finish(labGrace)
+	_, err := c.link.finish(labGrace)
 	if err == io.EOF || timedOut(err) || errors.Is(err, net.ErrClosed) {
 		return nil
 	}

@@ -99,7 +99,7 @@ func (c *Client) sendBlob(ctx context.Context, p *pending, r io.Reader, size int
 		return Sum{}, err
 	}
 	digest := digests[0].New()
-	header := DataHeader(uint64(size))
+	header := BlobHeader(uint64(size))
 	var sum Sum
 	s := source{p, io.LimitReader(r, size), size, false}
 	err := s.each(ctx, func(ch chunk, sent int64) error {

@@ -81,7 +81,7 @@ type Offer struct {
 	Digest string
 	Proof  []byte
 	// Stored is set if these are not the bytes of an interrupted upload but those of
-	// a file that is there.
+	// a file that is there: Commit leaves it, or what follows goes behind a copy of it.
 	Stored bool
 	// Agreed is set if they are the contents of which the client has told the proof.
 	Agreed bool

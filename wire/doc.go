@@ -185,6 +185,12 @@
 // proofs of them. So a client that missed a SAVED and announces the file again need not
 // send it a second time.
 //
+// Grown files. The server may likewise offer a shorter file that has that name, with its
+// size as the offset, since the announced one may begin with the same bytes. The client
+// sends the rest, or RESTART and everything. Nothing is done to the shorter file before
+// END, and then only what is done to any file whose name is taken. If it changes before the
+// rest comes, the server answers ERROR with the code mismatch.
+//
 // An id belongs to one file of one sender. A client makes it by a cryptographic
 // hash from a random secret, which it keeps from one run to the next and shows to
 // nobody, and from the file's place, name, size and modification time. Then a file
@@ -417,12 +423,14 @@
 // one from the server. A refusal is the bare bytes "ERROR: " and a reason, and
 // ends the connection. Nothing acknowledges contents: they are stored, as safely
 // as others, if every byte arrived, and if what follows shows that the size was
-// read rightly: the end of the stream, 100 ms of silence or, outside Tasks 5 and 6,
+// read rightly: the end of the stream, 100 ms of silence, a name or, without a task,
 // another message. Otherwise the size may be big-endian, or have 4 bytes
 // behind a type of 02, if the contents then end with the stream; what
-// fits none of these is refused. A server without a task refuses a first message 02 behind which more bytes
-// have come than its size says. A 01 alone may be followed by its text as late as
-// any message.
+// fits none of these is refused. A server without a task refuses a first message 02
+// behind which other bytes than messages come, together with it or, if it came in
+// pieces, within 100 ms; it waits for the end of a further Data, at most 32 KiB.
+// A 01 alone may be followed by its text as late as any message. What comes after
+// the only text of a connection, or the only file, is not read.
 //
 // By task, for a Server and a LabClient that are told one:
 //

@@ -37,6 +37,16 @@ const (
 	CodeInternal    Code = "internal"     // the server failed; its log says why
 )
 
+// Codes lists those by which a Server refuses something: to say that a file is not there
+// is none.
+func Codes() []Code {
+	return []Code{
+		CodeProtocol, CodeTLSRequired, CodeDenied, CodeForbidden, CodeQuota, CodeUnsupported, CodeName, CodeExists,
+		CodeTooLarge, CodeTooMany, CodeMismatch, CodeCancelled, CodeInUse, CodeSuperseded, CodeNoSpace,
+		CodeReadOnly, CodeDegraded, CodeTimeout, CodeTooSlow, CodeBusy, CodeShutdown, CodeInternal,
+	}
+}
+
 // Retryable reports whether the same request may soon succeed by itself.
 func (c Code) Retryable() bool {
 	switch c {

@@ -66,6 +66,14 @@ func DataHeader(size uint64) Header {
 	return Header{byte(typeData1 + width - 1), size}
 }
 
+// BlobHeader returns the header of a blob of size bytes. Its type is not 2: with that
+// a server may wait to see whether the size was contents, see the lab dialect.
+func BlobHeader(size uint64) Header {
+	h := DataHeader(size)
+	h.Type = max(h.Type, typeData1+1)
+	return h
+}
+
 // Append appends the header's encoding to b.
 func (h Header) Append(b []byte) []byte {
 	var size [8]byte

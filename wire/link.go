@@ -122,17 +122,19 @@ func (l *link) closeNotify() {
 
 // finish closes the connection so that the peer gets the last bytes sent: a
 // close with unread bytes in the receive buffer would reset the stream and
-// destroy them (RFC 1122, 4.2.2.13). It waits for the peer's end at most d.
-func (l *link) finish(d time.Duration) error {
+// destroy them (RFC 1122, 4.2.2.13). It waits for the peer's end at most d, and
+// returns how many bytes came before it, of which nobody knows.
+func (l *link) finish(d time.Duration) (dropped int64, err error) {
 	defer l.Close()
 	if err := l.closeWrite(); err != nil {
-		return err
+		return 0, err
 	}
 	l.limitTotal(d)
 	var waste [4096]byte
 	for {
-		if _, err := l.receive(waste[:]); err != nil { // not decrypted
-			return err
+		n, err := l.receive(waste[:]) // not decrypted
+		if dropped += int64(n); err != nil {
+			return dropped, err
 		}
 	}
 }

@@ -48,12 +48,19 @@ type Server struct {
 	// serves each to its end; see Handover.Admit. Without it, and with Lab, such requests
 	// are refused. It is called concurrently.
 	HTTP func(*Handover)
+	// HTTPOnly has the server take nothing but such requests.
+	HTTPOnly bool
 	// Limits say how much of the server clients can use.
 	Limits
 	// Received, if set, is called for everything that is received, after it was
 	// committed and before the client is answered. It is called concurrently, also
 	// for files of the same connection.
 	Received func(Event)
+	// Refused, if set, is called for everything that is refused, before the client is
+	// told, and Ended once a connection has ended that was admitted. They are called
+	// concurrently.
+	Refused func(Refusal)
+	Ended   func(Spoken)
 	// Log gets one line for everything that is received, a few for an upload that
 	// takes long, and one for each connection that ends badly and for each refusal.
 	// If there are many of the latter, only some are logged, with the number of

@@ -83,6 +83,7 @@ func (s *Server) accept(nc net.Conn, start func(*conn)) (open bool) {
 	case told:
 		start(c)
 	default:
+		c.tellRefused(c.rejection.Code, c.rejection)
 		s.closeWith(nc, c.rejection)
 	}
 	return open

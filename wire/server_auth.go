@@ -21,8 +21,9 @@ type Identity interface {
 	// message and while contents arrive, so that a connection ends once its token
 	// is revoked, unless the client is silent.
 	Valid() bool
-	// Permit returns the store for op, which is "say", "blob" or "upload", or an
-	// *Error with CodeForbidden. It is called for every request.
+	// Permit returns the store for op, which is "say", "blob", "upload" or what
+	// Handover.Permit is asked for, or an *Error with CodeForbidden. It is called for every
+	// request.
 	Permit(op string) (Store, error)
 }
 

@@ -130,6 +130,7 @@ func (c *conn) run() {
 	c.abandon()
 	c.drain()
 	c.end(err)
+	c.tellEnded()
 }
 
 // converse serves the client from the first byte to the last.
@@ -143,6 +144,12 @@ func (c *conn) converse() error {
 	}
 	if err == nil && c.srv.Lab == 0 {
 		first, err = c.encrypt(first)
+	}
+	if c.srv.HTTPOnly {
+		if err == nil {
+			err = errHTTPOnly
+		}
+		return err
 	}
 	if c.rejection != nil {
 		if err != nil || !c.pardon(func() error { return c.admit(first) }) {
@@ -206,14 +213,18 @@ func (c *conn) interpret(first byte, err error) (request, error) {
 			return requestLab, err
 		}
 		return requestMessage, nil
-	case first == typeData1 && isNew && c.isUnsized():
-		return 0, errUnsized
+	case first == typeData1 && isNew:
+		unsized, err := c.isUnsized()
+		if err == nil && unsized {
+			err = errUnsized
+		}
+		return requestMessage, err
 	case first >= typeString && first <= typeData8:
 		return requestMessage, nil
 	case isNew && startsText(first):
 		return requestRawText, nil
 	}
-	return 0, ErrType
+	return 0, labTypeError(first)
 }
 
 // message takes one message and answers it.
@@ -223,6 +234,7 @@ func (c *conn) message() error {
 		return unexpected(err)
 	}
 	if !h.IsString() {
+		unsure := c.phase == phaseNew && h.Type == typeData1 && uint64(c.r.Buffered()) < h.Size
 		switch c.phase {
 		case phaseNew:
 			c.phase = phaseData
@@ -232,7 +244,7 @@ func (c *conn) message() error {
 		if err := c.checkToken(); err != nil {
 			return err
 		}
-		return c.data(h.Size)
+		return c.data(h.Size, unsure)
 	}
 	text, err := ReadString(c.r, h)
 	if err != nil {
@@ -303,10 +315,12 @@ func (c *conn) ping() error {
 	case c.exposed():
 		c.log.Info().Msg("ping in the clear")
 		c.tell(errTLSRequired, 0)
+		c.tellRefused(CodeTLSRequired, errTLSRequired)
 		return nil
 	case c.srv.Authenticate != nil && (c.identity == nil || !c.identity.Valid()):
 		c.log.Info().Msg("ping without a token")
 		c.tell(errDenied, 0)
+		c.tellRefused(CodeDenied, errNoToken)
 		return nil
 	}
 	c.received(Event{Op: "ping"})
@@ -386,7 +400,11 @@ func (c *conn) end(err error) {
 	default:
 		errors.As(err, &why)
 	}
+	if err == errHTTP {
+		c.tellRefused(CodeProtocol, err)
+	}
 	if why != nil {
+		c.tellRefused(why.Code, err)
 		c.tell(why, 0)
 	}
 	c.penalize(c.offenceCost(err, why))
@@ -407,7 +425,13 @@ func (c *conn) end(err error) {
 	case err == io.EOF:
 		c.link.closeNotify()
 	default:
-		c.link.finish(lingerTime)
+		dropped, _ := c.link.finish(lingerTime)
+		if c.r != nil {
+			dropped += int64(c.r.Buffered())
+		}
+		if err == nil && dropped > 0 {
+			c.labWarnOfMore(dropped)
+		}
 	}
 }
 

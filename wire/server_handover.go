@@ -99,8 +99,12 @@ func (h *Handover) Admit(token string) *Error {
 		return nil
 	}
 	c.logPenalty()
+	c.tellRefused(c.rejection.Code, c.rejection)
 	return c.rejection
 }
+
+// IsLocal reports whether the client is on this machine.
+func (h *Handover) IsLocal() bool { return !h.c.source.IsValid() }
 
 // Authenticate takes the token of a request, which is "" if there is none, and returns
 // an *Error with CodeDenied if it does not suffice. It must be called for every request.
@@ -128,7 +132,7 @@ func (h *Handover) Authenticate(token string) error {
 	return nil
 }
 
-// Permit returns why the client may not do op, which is "say" or "upload", or nil.
+// Permit returns why the client may not do op, as in Identity.Permit, or nil.
 func (h *Handover) Permit(op string) error {
 	_, err := h.c.permitNew(op)
 	return err

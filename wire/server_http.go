@@ -31,6 +31,9 @@ const shortLine = 256
 // errHTTP ends a connection that speaks HTTP, after the answer.
 var errHTTP = errors.New("an HTTP request")
 
+// errHTTPOnly ends one that does not, at a server for nothing else.
+var errHTTPOnly = &Error{CodeProtocol, "this address is for HTTP only"}
+
 const httpBody = "This is labnet, which does not speak HTTP. Use 'labnet upload' or 'labnet say'.\n"
 
 // httpHeader has the status for methods that a server does not know, even by

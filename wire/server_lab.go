@@ -1,7 +1,9 @@
 package wire
 
 import (
+	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -51,40 +53,66 @@ var errUnsized = &Error{CodeProtocol, "more bytes came than the size says; for p
 
 // isUnsized reports whether a first message of type 2 cannot be one with a size of a
 // byte, as far as the bytes tell that have come with it.
-func (c *conn) isUnsized() bool {
+func (c *conn) isUnsized() (bool, error) {
 	b, err := c.r.Peek(2)
 	if err != nil {
-		return false
+		return false, nil
 	}
 	n := 2 + int(b[1])
 	if c.r.Buffered() <= n {
-		return false
+		return false, nil
 	}
-	b, _ = c.r.Peek(c.r.Buffered())
-	return !areMessages(b[n:])
+	c.link.limitEach(c.srv.limits.ProgressTimeout)
+	defer c.link.limitTotal(c.srv.limits.HeaderTimeout)
+	follow, err := c.messagesFollow(n)
+	return !follow, err
 }
 
-// areMessages reports whether b can begin a sequence of messages, of either dialect.
-func areMessages(b []byte) bool {
-	const most = 1 << 50 // bytes in any file
-	for len(b) > 0 {
-		if b[0] == typeString {
-			return isString(b) || isLabText(b[1:])
+// messagesFollow reports whether what follows n bytes that are buffered is a sequence
+// of messages. It waits for the end of the last one, because any bytes can be the
+// beginning of a Data.
+func (c *conn) messagesFollow(n int) (bool, error) {
+	for {
+		b, _ := c.r.Peek(c.r.Buffered())
+		missing := missingOf(b[n:])
+		if missing <= 0 {
+			return missing == 0, nil
 		}
-		if b[0] < typeString || b[0] > typeData8 {
-			return false
+		switch _, err := c.r.Peek(len(b) + missing); {
+		case err == io.EOF, err == bufio.ErrBufferFull, timedOut(err):
+			return false, nil
+		case err != nil:
+			return false, err
+		}
+	}
+}
+
+// missingOf returns how many bytes are missing at least until b is a sequence of
+// messages, of either dialect: 0 if it is one, and -1 if it cannot become one that
+// fits into a buffer.
+func missingOf(b []byte) int {
+	for len(b) > 0 {
+		switch {
+		case b[0] == typeString && (isString(b) || isLabText(b[1:])):
+			return 0
+		case b[0] <= typeString || b[0] > typeData8:
+			return -1
 		}
 		n := 1 + sizeWidth(b[0])
 		if len(b) < n {
-			return true
+			return n - len(b)
 		}
 		size := labInt(b[1:n], false)
-		if size > most {
-			return false
+		if size > bufferSize {
+			return -1
 		}
-		b = b[min(uint64(len(b)), uint64(n)+size):]
+		n += int(size)
+		if len(b) < n {
+			return n - len(b)
+		}
+		b = b[n:]
 	}
-	return true
+	return 0
 }
 
 // isString reports whether b can begin with a String of this protocol.
@@ -179,6 +207,8 @@ func (c *conn) serveLab() error {
 			if task == Lab6 {
 				return nil
 			}
+		case task >= Lab6 && len(c.uploads) > 0:
+			return fmt.Errorf("%w; behind a name comes a type of 2 to 9, and the size", labTypeError(first))
 		default:
 			return labTypeError(first)
 		}
@@ -307,7 +337,7 @@ func (c *conn) labData(name string) error {
 			return c.labRefuse(err)
 		}
 		if err := c.receive(u, int64(s.size)-u.got); err != nil {
-			return err
+			return c.labCut(u, kind, s.size, err)
 		}
 		switch follows, err := c.labEnd(0, s.bigEndian && len(sizes) > 1); {
 		case err != nil:
@@ -395,7 +425,7 @@ func (c *conn) isOneByteSize(n int) (bool, error) {
 		}
 		return !fits(false) && !fits(true), nil
 	}
-	zeros := n == 5 && bytes.Equal(b[2:5], []byte{0, 0, 0}) // the contents, or the rest of a size of 3
+	zeros := n >= 5 && bytes.Equal(b[2:5], []byte{0, 0, 0}) // contents, or the rest of a size
 	ends, err := c.labEnd(n, zeros)
 	if err != nil || ends {
 		return ends, err
@@ -424,13 +454,11 @@ func (c *conn) labEnd(n int, noSilence bool) (bool, error) {
 		return true, nil
 	case err != nil:
 		return false, err
-	case task == Lab5 || task == Lab6:
-		return false, nil
-	case task == LabExtra && b[n] != typeString:
+	case task == Lab5, task >= Lab6 && b[n] != typeString:
 		return false, nil
 	}
-	b, _ = c.r.Peek(c.r.Buffered())
-	return areMessages(b[n:]), nil
+	c.link.limitEach(c.srv.limits.ProgressTimeout)
+	return c.messagesFollow(n)
 }
 
 // labTypeError is ErrType with what a program probably meant by the type.
@@ -441,10 +469,30 @@ func labTypeError(kind byte) error {
 		guess = fmt.Sprintf("this is the character '%c', and a type is a byte", kind)
 	case kind == 0:
 		guess = "types begin at 1"
-	case startsText(kind):
+	case kind >= ' ' && kind <= '~':
 		guess = fmt.Sprintf("this is the character '%c': a type has to stand first", kind)
 	}
 	return fmt.Errorf("%w 0x%02x: %s", ErrType, kind, guess)
+}
+
+// labCut adds to an error, if the client ended or fell silent within contents, what
+// the size says: it may be no size.
+func (c *conn) labCut(u *upload, kind byte, size uint64, err error) error {
+	if !errors.Is(err, io.ErrUnexpectedEOF) && !timedOut(err) {
+		return err
+	}
+	return u.because(&Error{CodeMismatch, fmt.Sprintf("type %d says a size of %d bytes, and %d came", kind, size, u.got)})
+}
+
+// labWarnOfMore notes that a program sent more after its task was done, which was
+// not read: it may wait for an answer to that.
+func (c *conn) labWarnOfMore(bytes int64) {
+	switch {
+	case c.srv.Lab == Lab3 || c.srv.Lab == 0 && c.bare:
+		c.log.Warn().Int64("bytes", bytes).Msg("more came after the text and was not read: task 3 has one text for each connection")
+	case c.srv.Lab == Lab6:
+		c.log.Warn().Int64("bytes", bytes).Msg("more came after the file and was not read: task 6 has one file for each connection, and --lab extra several")
+	}
 }
 
 // labStream takes everything up to the end of the stream (Task 4).

@@ -2,6 +2,7 @@ package wire_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -125,7 +126,13 @@ func TestLabTasks(t *testing.T) {
 		{name: "6 of a name like a String's header", task: wire.Lab6, send: []string{"\x01 ", data(2, "x")}, want: "OK",
 			files: map[string]string{" ": "x"}, did: []string{"upload  "}},
 		{name: "6 keeps no name alone", task: wire.Lab6, send: []string{"\x01f"}, end: true, want: "OK"},
-		{name: "6 keeps no part", task: wire.Lab6, send: []string{"\x01f", header(2, 4) + "one"}, end: true, want: "OK"},
+		{name: "6 keeps no part", task: wire.Lab6, send: []string{"\x01f", header(2, 4) + "one"}, end: true, want: "OKERROR: type 2 says a size of 4 bytes, and 3 came"},
+		{name: "6 keeps nothing of an absurd size", task: wire.Lab6, send: []string{"\x01f", "\x07\x00\xb8\x64\x1d\x00\x00one"}, end: true,
+			want: "OKERROR: type 7 says a size of 493139968 bytes, and 3 came"},
+		{name: "6 says what is due behind a name", task: wire.Lab6, send: []string{"\x01f", "\xfe\x00"},
+			want: "OKERROR: unknown message type 0xfe: types are 1 for text and 2 to 9 for bytes; behind a name comes a type of 2 to 9, and the size"},
+		{name: "6 takes the first of two", task: wire.Lab6, send: []string{"\x01f", data(2, "x") + "\x01g"}, want: "OK",
+			files: map[string]string{"f": "x"}, did: []string{"upload f"}},
 		{name: "6 takes a corrected name", task: wire.Lab6, send: []string{"\x01f", "\x01g", data(2, "x")}, want: "OKOK",
 			files: map[string]string{"g": "x"}, did: []string{"upload g"}},
 		{name: "extra takes several", task: wire.LabExtra, send: []string{"\x01f", data(2, "x"), "\x01g", data(9, "y")}, want: "OKOK",
@@ -162,6 +169,63 @@ func TestLabTasks(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestLabUnsized sends what a client of Task 4 does to a server without a task, in
+// pieces too: no part of it is kept as contents with a size.
+func TestLabUnsized(t *testing.T) {
+	body := "\x95" + strings.Repeat("\xff\x00\x07", 2000)
+	for _, pieces := range [][]int{{1 + len(body)}, {1, len(body)}, {1, 99, len(body) - 99}, {2, 149, len(body) - 150}, {101, len(body) - 100}} {
+		serve(t, nil, func(w *world) {
+			p, rest := w.dial(), "\x02"+body
+			for _, n := range pieces {
+				p.send(rest[:n])
+				rest = rest[n:]
+				time.Sleep(90 * time.Millisecond)
+			}
+			p.CloseWrite()
+			p.hear("ERROR|code=protocol|")
+			w.store.wantFiles(t, nil)
+			p.Close()
+		})
+	}
+}
+
+// TestLabMore: a program that goes on when its task is done is told nothing, and the
+// log says why.
+func TestLabMore(t *testing.T) {
+	for _, test := range []struct {
+		task       wire.Lab
+		first, two string
+		want       string
+	}{
+		{wire.Lab3, "one", "two", "more came after the text and was not read: task 3 has one text for each connection"},
+		{0, "one", "two", "more came after the text and was not read: task 3 has one text for each connection"},
+		{wire.Lab6, "\x01f" + data(2, "x"), "\x01g", "more came after the file and was not read: task 6 has one file for each connection, and --lab extra several"},
+	} {
+		for _, joined := range []bool{false, true} {
+			if joined && test.task != wire.Lab6 {
+				continue // it is one text
+			}
+			var log lines
+			serve(t, func(w *world) {
+				w.server.Lab = test.task
+				logged(&log)(w)
+			}, func(w *world) {
+				p := w.dial()
+				if joined {
+					p.send(test.first + test.two)
+				} else {
+					p.send(test.first)
+					time.Sleep(200 * time.Millisecond)
+					p.send(test.two)
+				}
+				time.Sleep(3 * time.Second)
+				log.want(t, "was not read"+strings.SplitAfter(test.want, "was not read")[1], fmt.Sprintf("[bytes:%d message:%s]", len(test.two), test.want))
+				p.Close()
+			})
+		}
 	}
 }
 

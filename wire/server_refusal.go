@@ -40,6 +40,9 @@ func (c *conn) reason(err error) *Error {
 		line = c.log.Warn()
 	}
 	withUpload(line, err).Err(err).Str("code", string(e.Code)).Msg("refused")
+	if e.Code != CodeAbsent && e.Code != CodeDifferent {
+		c.tellRefused(e.Code, err)
+	}
 	return e
 }
 

@@ -329,10 +329,10 @@ func (c *conn) awaitDecision(u *upload) {
 }
 
 // data takes the contents of a Data: they belong to the oldest upload, or are
-// a blob.
-func (c *conn) data(size uint64) error {
+// a blob. Of one that comes in pieces, unsure says that the size may be contents.
+func (c *conn) data(size uint64, unsure bool) error {
 	if len(c.uploads) == 0 {
-		return c.blob(size)
+		return c.blob(size, unsure)
 	}
 	u := c.uploads[0]
 	if u.to == nil {
@@ -634,7 +634,7 @@ func (c *conn) putAway(u *upload, way func() error) {
 }
 
 // blob stores a Data under a name that the store makes.
-func (c *conn) blob(size uint64) error {
+func (c *conn) blob(size uint64, unsure bool) error {
 	u := &upload{Announcement: Announcement{Size: -1, Digest: digests[0]}, conn: c}
 	err := u.fits(size, c.srv.limits.MaxSize)
 	if err == nil {
@@ -648,6 +648,13 @@ func (c *conn) blob(size uint64) error {
 	defer c.drop(u)
 	if err := c.receive(u, u.Size); err != nil || u.to == nil {
 		return err
+	}
+	if unsure {
+		if ends, err := c.labEnd(0, false); err != nil {
+			return err
+		} else if !ends {
+			return errUnsized
+		}
 	}
 	c.publish(u, wordOK, Sum{Size: u.Size})
 	return nil

@@ -77,6 +77,10 @@ var ofDir = []mutant{
 		"if err == nil && !os.SameFile(fi, own) {", "if err == nil && !os.SameFile(fi, fi) {", "TestGone"},
 
 	// Checks.
+	{"what is copied is what was compared", "storage/dir/original.go",
+		"now, err := o.f.Stat()\n\tif err == nil && !isAsBefore", "now, err := o.f.Stat()\n\tif err == nil && isAsBefore", "TestGrownFileChanges"},
+	{"only a beginning is copied", "storage/dir/partial.go",
+		"if p.hasGrown() {\n\t\tif", "if false {\n\t\tif", "TestGrownFileChanges|TestSequenceOfInterruptions"},
 	{"what is left has one name", "storage/dir/resume.go",
 		"err != nil || n != 1 {", "err != nil || n == 0 {", "TestPlantedPartial|TestPublishedLeftover"},
 	{"what is left is no longer than the file", "storage/dir/resume.go",

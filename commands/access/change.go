@@ -45,7 +45,7 @@ func MakeFolderIn(hidden string) error {
 // are those that the line does not have.
 type Grant struct {
 	Name     string
-	Rights   string // "say,blob,upload" or fewer
+	Rights   string // as in "say,blob"
 	MaxBytes string // a size such as 20GiB
 	MaxFiles string // a number
 	Dir      string
@@ -242,11 +242,15 @@ func Users(file string) ([]User, error) {
 	}
 	var list []User
 	for _, u := range all.list {
-		listed := User{Name: u.name, Rights: u.rights, MaxBytes: u.maxBytes, Dir: u.dir, Until: u.until}
-		if limit, limited := u.quota(); limited {
-			listed.MaxFiles = limit.Files
-		}
-		list = append(list, listed)
+		list = append(list, u.public())
 	}
 	return list, nil
+}
+
+func (u *user) public() User {
+	p := User{Name: u.name, Rights: u.rights, MaxBytes: u.maxBytes, Dir: u.dir, Until: u.until}
+	if limit, limited := u.quota(); limited {
+		p.MaxFiles = limit.Files
+	}
+	return p
 }

@@ -158,6 +158,17 @@ func (q *quota) end(reserved, stored storage.Usage, id string, size int64) {
 	}
 }
 
+// used is what is in the folder, and on its way there.
+func (q *quota) used(ctx context.Context) (storage.Usage, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if err := q.count(ctx, recountTime); err != nil {
+		return storage.Usage{}, err
+	}
+	none := storage.Usage{}
+	return none.Sub(q.remaining("", none)), nil
+}
+
 // A limited store stores no more than its quota allows.
 type limited struct {
 	storage.Store
@@ -181,7 +192,9 @@ func (l limited) Create(ctx context.Context, f storage.File) (storage.Partial, e
 	}
 	l.quota.resume(f.ID)
 	limited := &limitedPartial{Partial: p, in: l, file: f, folders: folders, reserved: need}
-	if offer := p.Offer(); !offer.Stored { // a stored file is counted as one
+	if offer := p.Offer(); offer.Stored { // it is counted as a file
+		limited.copied = offer.Size
+	} else {
 		limited.got = offer.Size
 	}
 	return limited, nil
@@ -247,6 +260,7 @@ type limitedPartial struct {
 	folders  []string // that lead to it
 	reserved storage.Usage
 	got      int64
+	copied   int64 // bytes of a stored file that come first if others follow
 	ended    bool
 }
 
@@ -255,7 +269,10 @@ func (p *limitedPartial) ReadFrom(r io.Reader) (int64, error) {
 		r = reserving{r, p}
 	}
 	n, err := p.Partial.ReadFrom(r)
-	p.got += n
+	if n > 0 {
+		p.got += n + p.copied
+		p.copied = 0
+	}
 	return n, err
 }
 
@@ -277,7 +294,7 @@ func (r reserving) Read(b []byte) (int, error) {
 }
 
 func (p *limitedPartial) Restart() error {
-	p.got = 0
+	p.got, p.copied = 0, 0
 	return p.Partial.Restart()
 }
 

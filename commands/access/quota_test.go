@@ -200,12 +200,31 @@ func TestQuota(t *testing.T) {
 func TestQuotaOfOffers(t *testing.T) {
 	f := newFilling(t)
 	f.want(f.put("a", 40), true)
-	f.limited.Store = offering{f.limited.Store}
+	f.limited.Store = offering{f.limited.Store, 40}
 	p, err := f.begin("a", "id", 40)
 	f.want(f.room(err), true)
 	must(t, p.Suspend())
 	f.want(f.put("b", 60), true)
 	f.want(f.put("c", 1), false)
+}
+
+// TestQuotaOfGrown suspends an upload that continues a stored file: what is left has a
+// copy of that.
+func TestQuotaOfGrown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFilling(t)
+		f.want(f.put("a", 40), true)
+		memory := f.limited.Store
+		f.limited.Store = offering{memory, 40}
+		p, err := f.begin("a", "id", 50)
+		f.want(f.room(err), true)
+		f.want(f.put("b", 11), false)
+		p.ReadFrom(strings.NewReader("12345"))
+		must(t, p.Suspend())
+		f.limited.Store = memory
+		f.want(f.put("b", 16), false)
+		f.want(f.put("b", 15), true)
+	})
 }
 
 // TestUnchangedInFullQuota: a file that is there already needs no space, and what is
@@ -253,8 +272,11 @@ func (k knowing) Create(ctx context.Context, f storage.File) (storage.Partial, e
 	return p, err
 }
 
-// An offering store offers stored files to those who can resume.
-type offering struct{ storage.Store }
+// An offering store offers a stored file of a size to those who can resume.
+type offering struct {
+	storage.Store
+	size int64
+}
 
 type offered struct {
 	storage.Partial
@@ -264,7 +286,7 @@ type offered struct {
 func (o offering) Create(ctx context.Context, f storage.File) (storage.Partial, error) {
 	p, err := o.Store.Create(ctx, f)
 	if err == nil && f.ID != "" {
-		p = offered{p, f.Size}
+		p = offered{p, o.size}
 	}
 	return p, err
 }

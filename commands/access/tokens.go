@@ -28,16 +28,20 @@ const (
 	maxUserName = 64
 )
 
-// rights are what a token may give a right to. Whoever has one may ping.
-var rights = []string{"say", "blob", "upload"}
+// rights are what a token may give a right to. Whoever has one may ping. Whoever may see
+// the status is told of what all others send.
+var rights = []string{"say", "blob", "upload", "status"}
+
+// sending are those that a token gives if none are named.
+var sending = rights[:3:3]
 
 // A user is who has a token, as a line of a tokens file tells:
 //
-//	NAME SHA256HEX [say,blob,upload] [max-bytes=SIZE] [max-files=N] [dir=FOLDER] [until=TIME]
+//	NAME SHA256HEX [say,blob,upload,status] [max-bytes=SIZE] [max-files=N] [dir=FOLDER] [until=TIME]
 type user struct {
 	name     string
 	hash     [sha256.Size]byte // of the token
-	rights   []string          // by default all
+	rights   []string          // by default those to send
 	maxBytes int64             // that may be in dir; 0 for any number
 	maxFiles int64             // and folders; 0 for fileShare of maxBytes
 	dir      string            // in which all that the user sends is kept; "" is the store itself
@@ -107,7 +111,7 @@ func (e *lineError) Describe() problem.Description {
 	return problem.Description{Kind: "failed", Hint: tokensHint}
 }
 
-const tokensHint = "a line is NAME SHA256HEX [say,blob,upload] [max-bytes=SIZE] [max-files=N] [dir=FOLDER] [until=TIME]; printf %s TOKEN | sha256sum prints SHA256HEX"
+const tokensHint = "a line is NAME SHA256HEX [say,blob,upload,status] [max-bytes=SIZE] [max-files=N] [dir=FOLDER] [until=TIME]; printf %s TOKEN | sha256sum prints SHA256HEX"
 
 var (
 	errNoUsers   = problem.New("it lists no users", "failed", tokensHint)
@@ -235,7 +239,7 @@ func parseUser(words []string) (u user, err error) {
 		}
 	}
 	if u.rights == nil {
-		u.rights = rights
+		u.rights = sending
 	}
 	if (u.maxBytes > 0 || u.maxFiles > 0) && u.dir == "" {
 		return u, errNoDir
@@ -279,7 +283,7 @@ func (u *user) set(word string) error {
 		}
 		u.until = until
 	default:
-		return fmt.Errorf("%q is not [say,blob,upload] [max-bytes=SIZE] [max-files=N] [dir=FOLDER] [until=TIME], each once", word)
+		return fmt.Errorf("%q is not [say,blob,upload,status] [max-bytes=SIZE] [max-files=N] [dir=FOLDER] [until=TIME], each once", word)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@
 package access
 
 import (
+	"context"
 	"crypto/sha256"
 	"fmt"
 	"slices"
@@ -116,4 +117,31 @@ func (d *Doorkeeper) quotaOf(dir string) *quota {
 		d.quotas[dir] = q
 	}
 	return q
+}
+
+// A Use is how much a user has of what the quota allows.
+type Use struct {
+	User
+	Seen    time.Time     // when it did something last, since the start
+	Used    storage.Usage // in the folder, of users that have a limit
+	Counted bool          // whether that is known
+}
+
+// Uses lists the first users of the tokens file, no more than most. It may have to count
+// what is in their folders.
+func (d *Doorkeeper) Uses(ctx context.Context, most int) []Use {
+	list := d.users.Current().list
+	uses := make([]Use, 0, min(most, len(list)))
+	for _, u := range list[:min(most, len(list))] {
+		use := Use{User: u.public()}
+		if at := d.seenOf(u.name).Load(); at > 0 {
+			use.Seen = time.Unix(at, 0).UTC()
+		}
+		if _, limited := u.quota(); limited {
+			used, err := d.quotaOf(u.dir).used(ctx)
+			use.Used, use.Counted = used, err == nil
+		}
+		uses = append(uses, use)
+	}
+	return uses
 }

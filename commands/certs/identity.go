@@ -21,8 +21,12 @@ import (
 	"github.com/labnet/labnet/commands/secret"
 )
 
+// identityName is what a server is called in the certificate around its own key.
+const identityName = "labnet"
+
 // OpenIdentity reads the key of a server, or makes it, durably. The certificate
-// around it is made again each time: nobody looks at more than the key.
+// around it is made again each time, always the same. labnet's clients look at nothing
+// but the key.
 func OpenIdentity(file string) (*tls.Certificate, error) {
 	if fi, err := os.Stat(file); err == nil && !fi.Mode().IsRegular() {
 		return nil, errors.New("not a file") // a FIFO would be waited for
@@ -54,9 +58,12 @@ func OpenIdentity(file string) (*tls.Certificate, error) {
 		NotAfter:     time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC), // never (RFC 5280, 4.1.2.5)
 		KeyUsage:     x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		DNSNames:     []string{identityName},
 	}
-	template.Subject.CommonName = "labnet"
-	der, err := x509.CreateCertificate(rand.Reader, template, template, signer.Public(), signer)
+	template.Subject.CommonName = identityName
+	// Without random numbers the signature, and so the certificate, is the same each time:
+	// for programs that can trust a certificate, but not a key (RFC 6979).
+	der, err := x509.CreateCertificate(nil, template, template, signer.Public(), signer)
 	if err != nil {
 		return nil, err
 	}

@@ -88,6 +88,7 @@ type Session struct {
 	Options
 	client    *wire.Client
 	labClient *wire.LabClient
+	labDone   int  // conversations on its connection
 	reached   bool // a server that said something, or proved its identity
 }
 
@@ -140,10 +141,16 @@ func (s *Session) LabDo(ctx context.Context, talk func(*wire.LabClient) error) e
 		s.labClient.Scheme = s.Scheme
 	}
 	err := talk(s.labClient)
+	done := s.labDone
+	s.labDone++
 	if err != nil || s.Lab != wire.LabExtra {
 		err = errors.Join(err, s.Close())
 	}
-	return s.Classify(ctx, err)
+	err = s.Classify(ctx, err)
+	if lost, ok := errors.AsType[*LostError](err); ok && done > 0 {
+		lost.afterFile = true
+	}
+	return err
 }
 
 func (s *Session) Close() (err error) {
@@ -153,7 +160,7 @@ func (s *Session) Close() (err error) {
 	if s.labClient != nil {
 		err = s.labClient.Close()
 	}
-	s.client, s.labClient = nil, nil
+	s.client, s.labClient, s.labDone = nil, nil, 0
 	return err
 }
 
@@ -180,7 +187,7 @@ func (o Options) Classify(ctx context.Context, err error) error {
 	if errors.Is(err, wire.ErrKept) {
 		return &damagedError{err}
 	}
-	return &LostError{o.Addr, err}
+	return &LostError{Addr: o.Addr, Err: err}
 }
 
 // An UnreachableError means that a server could not be connected to.
@@ -212,8 +219,9 @@ func (e *UnreachableError) Describe() problem.Description {
 
 // A LostError means that a server went away, or stopped answering, in the middle.
 type LostError struct {
-	Addr string
-	Err  error
+	Addr      string
+	Err       error
+	afterFile bool // of the course's extra tasks, on the same connection
 }
 
 func (e *LostError) Error() string { return "lost " + e.Addr + ": " + problem.Reason(e.Err) }
@@ -221,7 +229,10 @@ func (e *LostError) Unwrap() error { return e.Err }
 
 func (e *LostError) Describe() problem.Description {
 	d := problem.Description{Code: problem.ExitServer, Kind: "lost", Hint: "check that the server is still running; its log may say why the connection ended"}
-	if problem.IsTimeout(e.Err) || errors.Is(e, wire.ErrSilent) {
+	switch {
+	case e.afterFile:
+		d.Hint = "a server of task 6 takes one file for each connection: --lab 6"
+	case problem.IsTimeout(e.Err) || errors.Is(e, wire.ErrSilent):
 		d.Hint = "check that the server is still running; --timeout sets how long to wait for it"
 	}
 	return d

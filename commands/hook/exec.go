@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mattn/go-shellwords"
@@ -79,6 +80,8 @@ type Executor struct {
 	endAll  context.CancelFunc
 	workers sync.WaitGroup
 	reaper  *reaper
+
+	done, failed, dropped atomic.Int64 // commands, see Counts
 
 	mu       sync.Mutex
 	changed  sync.Cond
@@ -172,7 +175,18 @@ func (e *Executor) Finish(ctx context.Context) {
 // notRun logs all there is to know of a receipt, so that its command can still
 // be run by other means.
 func (e *Executor) notRun(line []byte, why string) {
+	e.dropped.Add(1)
 	e.log.Error().Str("why", why).RawJSON("receipt", bytes.TrimSpace(line)).Msg("command not run")
+}
+
+// Counts are how many commands are done, have failed and were not run, and how many wait.
+type Counts struct{ Done, Failed, Dropped, Waiting int64 }
+
+// Counts returns them.
+func (e *Executor) Counts() Counts {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return Counts{e.done.Load(), e.failed.Load(), e.dropped.Load(), int64(len(e.waiting))}
 }
 
 // receiptIn reads a line that encode made of a receipt.
@@ -207,10 +221,13 @@ func (e *Executor) run(line []byte) {
 	took, err := e.execute(o, line, logger)
 	switch {
 	case err == nil:
+		e.done.Add(1)
 		logger.Info().Float64("seconds", terminal.Seconds(took)).Msg("command done")
 	case errors.Is(err, exec.ErrWaitDelay):
+		e.done.Add(1)
 		logger.Warn().Float64("seconds", terminal.Seconds(took)).Msg("command done, but a process that it left behind holds its output")
 	default:
+		e.failed.Add(1)
 		logger.Error().Err(err).Float64("seconds", terminal.Seconds(took)).Msg("command failed")
 	}
 }

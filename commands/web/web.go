@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/labnet/labnet/commands/status"
 	"github.com/labnet/labnet/wire"
 )
 
@@ -32,6 +33,10 @@ type Options struct {
 	HeaderTimeout, IdleTimeout time.Duration
 	// PartialTTL is how long an interrupted upload is kept, or not positive if none is.
 	PartialTTL time.Duration
+	// Status, if set, is told to those who may see it: with a token those whose right it is,
+	// without tokens those on this machine, or everybody with StatusForAll.
+	Status       *status.Board
+	StatusForAll bool
 	// Boot is different once the system was started again, or "" if that cannot be told.
 	Boot string
 }
@@ -40,12 +45,13 @@ type Options struct {
 // concurrent use.
 type Front struct {
 	Options
-	server  *http.Server
-	guard   *http.CrossOriginProtection
-	handed  chan net.Conn
-	closed  chan struct{}
-	serving sync.WaitGroup
-	done    doneList
+	server   *http.Server
+	guard    *http.CrossOriginProtection
+	handed   chan net.Conn
+	closed   chan struct{}
+	serving  sync.WaitGroup
+	done     doneList
+	watchers watchers
 }
 
 // New returns a Front, which the caller must Close once no connection is handed over any
@@ -170,6 +176,8 @@ func (f *Front) route(x *exchange) {
 	switch {
 	case path == "/healthz" && reads:
 		x.health()
+	case f.Status != nil && isStatus(path) && reads:
+		x.authorized(func() { f.status(x) })
 	case strings.HasPrefix(path, tusPath) && method != http.MethodPut:
 		f.tus(x)
 	case method == http.MethodPut:

@@ -161,7 +161,7 @@ complete -c labnet -n '__labnet_is check' -l name-bytes -x -d 'with --lab: N byt
 complete -c labnet -n '__labnet_is check' -s h -l help -d 'show this help'
 complete -c labnet -n '__labnet_is check' -a 'serve ping say blob upload verify check invite revoke users join servers leave completion help version'
 complete -c labnet -n '__labnet_is invite' -l at -x -d 'the server is at HOST:PORT; may be repeated (default: this machine'\''s addresses)'
-complete -c labnet -n '__labnet_is invite' -l rights -x -d 'allow only these KINDS of things'
+complete -c labnet -n '__labnet_is invite' -l rights -x -d 'allow only these KINDS of things; status allows seeing what the server does'
 complete -c labnet -n '__labnet_is invite' -l dir -x -a '(__fish_complete_directories)' -d 'store what the user sends in FOLDER of the store'
 complete -c labnet -n '__labnet_is invite' -l max-bytes -x -d 'with --dir: at most SIZE in that folder'
 complete -c labnet -n '__labnet_is invite' -l max-files -x -d 'with --dir: at most N files and folders in that folder'

@@ -55,6 +55,8 @@ type freeSpace struct {
 	bytes int64
 	files int64 // that can be made; math.MaxInt64 if they have no limit of their own
 	all   int64 // how many there can be, if they have
+
+	allBytes int64 // how many there can be for all users
 }
 
 // A file is an open file or directory of a filesystem.
@@ -76,6 +78,10 @@ type file interface {
 	// Allocate reserves blocks for size bytes without changing the length.
 	// Where that cannot be done it fails with errors.ErrUnsupported.
 	Allocate(size int64) error
+	// CloneFrom makes the file one of the same bytes as another one, with which it
+	// shares its blocks until one of them is written to. Where that cannot be done it
+	// fails with errors.ErrUnsupported and leaves the file empty.
+	CloneFrom(other file) error
 	// WriteOut has the kernel begin to write n bytes from the offset on to the
 	// disk and does not wait for them. It makes nothing durable; only Sync
 	// does. Where it cannot be done it does nothing.
@@ -185,6 +191,8 @@ type osFile struct {
 }
 
 func (f osFile) Allocate(size int64) error { return allocate(f.File, size) }
+
+func (f osFile) CloneFrom(other file) error { return clone(f.File, other.(osFile).File) }
 
 func (f osFile) WriteOut(offset, n int64) error { return writeOut(f.File, offset, n) }
 

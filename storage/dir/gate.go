@@ -18,11 +18,23 @@ const maxCalls = 128
 // its turn.
 type gate struct {
 	filesystem
-	turns chan struct{}
-	moved atomic.Int64 // calls that have written something
+	turns  chan struct{}
+	synced func(took time.Duration) // see Options.Synced; may be nil
+	moved  atomic.Int64             // calls that have written something
 }
 
 func newGate(f filesystem) *gate { return &gate{filesystem: f, turns: make(chan struct{}, maxCalls)} }
+
+// timed calls sync, and tells how long it took.
+func (g *gate) timed(sync func() error) error {
+	if g.synced == nil {
+		return sync()
+	}
+	begun := time.Now()
+	err := sync()
+	g.synced(time.Since(begun))
+	return err
+}
 
 func (g *gate) enter() { g.turns <- struct{}{} }
 func (g *gate) leave() { <-g.turns }
@@ -116,7 +128,9 @@ func (g *gate) Free(folder string) (freeSpace, error) {
 	return g.filesystem.Free(folder)
 }
 
-func (g *gate) SyncAll() error { return g.do(g.filesystem.SyncAll) }
+func (g *gate) SyncAll() error {
+	return g.do(func() error { return g.timed(g.filesystem.SyncAll) })
+}
 
 // A gatedFile is a file of a gate. Seek waits for nothing.
 type gatedFile struct {
@@ -200,6 +214,13 @@ func (f gatedFile) Allocate(size int64) error {
 	return f.file.Allocate(size)
 }
 
+func (f gatedFile) CloneFrom(other file) error {
+	f.enter()
+	defer f.leave()
+	defer f.in.moved.Add(1)
+	return f.file.CloneFrom(other.(gatedFile).file)
+}
+
 func (f gatedFile) WriteOut(offset, n int64) error {
 	f.enter()
 	defer f.leave()
@@ -222,5 +243,5 @@ func (f gatedFile) Sync() error {
 	f.enter()
 	defer f.leave()
 	defer f.in.moved.Add(1)
-	return f.file.Sync()
+	return f.in.timed(f.file.Sync)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 
@@ -19,13 +20,17 @@ const (
 	maxComparing = 2
 )
 
-// An original is a file that is there already, of the same size as one that is
-// announced. Nothing is created, and no space claimed, before it turns out that the
-// two differ.
+// An original is a file that is there already, which one that is announced may be the
+// same as, or begin with. Nothing is created before it turns out that the two differ.
 type original struct {
 	name string
 	f    file        // nil if it was not read
 	info fs.FileInfo // before it was read
+}
+
+// hasGrown reports whether p may be its original and more.
+func (p *partial) hasGrown() bool {
+	return p.original != nil && p.original.info.Size() < p.file.Size
 }
 
 func (o *original) close() {
@@ -76,12 +81,12 @@ func (p *partial) findOriginal(ctx context.Context) error {
 		}
 		proof.Digest = p.file.Proofs[0]
 	}
-	names, err := p.candidates(told)
+	names, shorter, err := p.candidates(told)
 	if err != nil {
 		return err
 	}
 	for _, name := range names {
-		o, offer, err := p.open(ctx, name, proof.Digest)
+		o, offer, err := p.open(ctx, name, p.file.Size, proof.Digest)
 		if err != nil {
 			return err
 		}
@@ -96,7 +101,15 @@ func (p *partial) findOriginal(ctx context.Context) error {
 		o.f.Close()
 		p.resetHash()
 	}
-	return nil
+	if shorter == nil || told || p.onlyLooks() {
+		return nil
+	}
+	o, offer, err := p.open(ctx, shorter.name, shorter.size, proof.Digest)
+	if o != nil {
+		offer.Stored = true
+		p.original, p.offer = o, offer
+	}
+	return err
 }
 
 // assume takes a file of the size and time of p for the same.
@@ -131,10 +144,16 @@ func (p *partial) resetHash() {
 	}
 }
 
+// A beginning is a file that another one may begin with.
+type beginning struct {
+	name string
+	size int64
+}
+
 // candidates are the names of files of the size of p: that of p, and numbered ones
 // if it could get such a one. Only one of them can be offered: one of the same time,
-// or else the latest.
-func (p *partial) candidates(all bool) (names []string, err error) {
+// or else the latest. Of shorter files, of which p may have grown, it is the longest.
+func (p *partial) candidates(all bool) (names []string, shorter *beginning, err error) {
 	for n := 1; n <= maxOriginals; n++ {
 		name := storage.NumberedName(p.file.Name, n)
 		fi, err := p.dir.fs.Lstat(name)
@@ -142,13 +161,17 @@ func (p *partial) candidates(all bool) (names []string, err error) {
 			break
 		}
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		if fi.Mode().IsRegular() && fi.Size() == p.file.Size {
+		switch size := fi.Size(); {
+		case !fi.Mode().IsRegular():
+		case size == p.file.Size:
 			names = append(names, name)
 			if !all && fi.ModTime().Equal(p.file.ModTime) {
-				return []string{name}, nil
+				return []string{name}, nil, nil
 			}
+		case size < p.file.Size && size >= small && (shorter == nil || size > shorter.size):
+			shorter = &beginning{name, size}
 		}
 		if p.onConflict != storage.Rename || all && len(names) == maxCompared {
 			break
@@ -157,13 +180,13 @@ func (p *partial) candidates(all bool) (names []string, err error) {
 	if !all && len(names) > 1 {
 		names = names[len(names)-1:]
 	}
-	return names, nil
+	return names, shorter, nil
 }
 
-// open opens a file and sums it up. It returns nil if it has not the size of p any
-// more, or may not be read.
-func (p *partial) open(ctx context.Context, name string, by storage.Digest) (*original, storage.Offer, error) {
-	if p.file.Size >= large {
+// open opens a file of a size and sums it up. It returns nil if it has another size
+// by now, or may not be read.
+func (p *partial) open(ctx context.Context, name string, size int64, by storage.Digest) (*original, storage.Offer, error) {
+	if size >= large {
 		select {
 		case p.dir.comparing <- struct{}{}:
 			defer func() { <-p.dir.comparing }()
@@ -180,12 +203,12 @@ func (p *partial) open(ctx context.Context, name string, by storage.Digest) (*or
 	if f == nil || err != nil {
 		return nil, storage.Offer{}, err
 	}
-	if info.Size() != p.file.Size {
+	if info.Size() != size {
 		f.Close()
 		return nil, storage.Offer{}, nil
 	}
 	offer, err := p.prove(ctx, f, by)
-	if err == nil && offer.Size == p.file.Size {
+	if err == nil && offer.Size == size {
 		return &original{name, f, info}, offer, nil
 	}
 	f.Close()
@@ -195,6 +218,7 @@ func (p *partial) open(ctx context.Context, name string, by storage.Digest) (*or
 
 // leaveOriginal has p begin as a file of its own: it has other contents.
 func (p *partial) leaveOriginal() error {
+	claimed := p.hasGrown()
 	p.original.close()
 	p.original, p.offer, p.size = nil, storage.Offer{}, 0
 	p.resetHash()
@@ -202,7 +226,10 @@ func (p *partial) leaveOriginal() error {
 		p.err = storage.ErrDifferent
 		return p.err
 	}
-	err := p.claim()
+	var err error
+	if !claimed {
+		err = p.claim()
+	}
 	if err == nil {
 		err = p.create()
 	}
@@ -216,6 +243,73 @@ func (p *partial) leaveOriginal() error {
 		}
 	}
 	return p.err
+}
+
+// continueOriginal has p begin as a file of its own with what is in its original, which
+// the sender has too: more is coming.
+func (p *partial) continueOriginal() error {
+	o := p.original
+	p.original = nil
+	defer o.close()
+	err := p.create()
+	if err == nil {
+		err = p.copyFrom(o)
+	}
+	if err != nil {
+		p.err = fmt.Errorf("continue %q: %w", o.name, p.explain(err))
+	}
+	return p.err
+}
+
+// copyFrom copies what was read of an original, unless it has changed since. Where
+// the filesystem can, the two share their blocks.
+func (p *partial) copyFrom(o *original) error {
+	size := o.info.Size()
+	err := p.f.CloneFrom(o.f)
+	cloned := err == nil
+	if cloned {
+		p.size = size
+		p.claimed(size)
+		_, err = p.f.Seek(size, io.SeekStart)
+	} else if errors.Is(err, errors.ErrUnsupported) {
+		err = nil
+	}
+	if err == nil {
+		err = p.reserve()
+	}
+	if err == nil && !cloned {
+		err = p.copyBytes(io.NewSectionReader(o.f, 0, size))
+	}
+	if err != nil {
+		return err
+	}
+	now, err := o.f.Stat()
+	if err == nil && !isAsBefore(o.info, now) {
+		err = errOtherNow
+	}
+	return err
+}
+
+func (p *partial) copyBytes(r io.Reader) error {
+	buffer := takeBuffer()
+	defer giveBuffer(buffer)
+	for {
+		if p.dir.isClosed() {
+			return errClosed
+		}
+		n, rerr := fill(r, buffer)
+		if n > 0 {
+			if _, err := p.appendToFile(buffer[:n]); err != nil {
+				return err
+			}
+		}
+		if rerr == io.EOF {
+			return nil
+		}
+		if rerr != nil {
+			return rerr
+		}
+	}
 }
 
 var errOtherNow = fmt.Errorf("%w: the file at the server has changed since it was compared", storage.ErrMismatch)

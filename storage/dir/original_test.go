@@ -67,6 +67,67 @@ func replaceBy(path string, by func() error) error {
 	return errors.Join(os.Rename(path, path+".old"), by())
 }
 
+// TestGrownFileChanges does something to a file between the offer of it as the beginning
+// of another one and the rest of that: what was not compared is never copied, and the
+// file is stored as it was sent or refused for now.
+func TestGrownFileChanges(t *testing.T) {
+	data := longer + longer
+	for what, change := range map[string]func(path string) error{
+		"nothing":    func(string) error { return nil },
+		"removed":    os.Remove,
+		"written to": func(path string) error { return os.WriteFile(path, []byte(strings.ToUpper(longer)), 0) },
+		"longer":     func(path string) error { return os.WriteFile(path, []byte(longer+"!"), 0) },
+		"shorter":    func(path string) error { return os.Truncate(path, small) },
+		"replaced": func(path string) error {
+			return replaceBy(path, func() error { return os.WriteFile(path, nil, 0o666) })
+		},
+		"replaced by folder": func(path string) error {
+			return replaceBy(path, func() error { return os.Mkdir(path, 0o777) })
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			folder := t.TempDir()
+			d := mustOpen(t, folder, Options{OnConflict: storage.Replace})
+			mustUpload(t, d, "f", longer)
+			file := storage.File{Name: "f", ID: "id", Size: int64(len(data)), Digest: crc, Proofs: proofs}
+			p := mustCreate(t, d, file)
+			proof := sha256.Sum256([]byte(longer))
+			if o := p.Offer(); o.Size != int64(len(longer)) || !o.Stored || o.Agreed || string(o.Proof) != string(proof[:]) {
+				t.Fatalf("offer %+v", o)
+			}
+			if err := change(filepath.Join(folder, "f")); err != nil {
+				t.Skip(err)
+			}
+			_, err := p.ReadFrom(strings.NewReader(data[len(longer):]))
+			if err == nil {
+				_, err = p.Commit(context.Background(), storage.Sum{Size: file.Size, Digest: sumOf(data)})
+			}
+			p.Abort()
+			got := tree(t, folder)["f"]
+			switch {
+			case err == nil && got != data:
+				t.Errorf("stored %d other bytes", len(got))
+			case what == "nothing" && err != nil, what == "written to" && !errors.Is(err, storage.ErrMismatch):
+				t.Error(err)
+			}
+			if left, rest := hiddenIn(t, folder); left != nil || len(rest) > 0 {
+				t.Errorf("left: %v %q", left, rest)
+			}
+		})
+	}
+}
+
+// TestGrownWithoutRest: the beginning of a file does not do for all of it.
+func TestGrownWithoutRest(t *testing.T) {
+	folder := t.TempDir()
+	d := mustOpen(t, folder, Options{})
+	mustUpload(t, d, "f", longer)
+	p := mustCreate(t, d, storage.File{Name: "f", Size: int64(len(longer)) + 1, Digest: crc, Proofs: proofs})
+	if r, err := p.Commit(context.Background(), storage.Sum{Size: int64(len(longer)), Digest: sumOf(longer)}); !errors.Is(err, storage.ErrMismatch) {
+		t.Errorf("receipt %+v, %v", r, err)
+	}
+}
+
 // TestWhichIsOffered: of several files of the same size that of the same time is
 // offered, or the latest; one whose contents the sender tells is found anywhere.
 func TestWhichIsOffered(t *testing.T) {

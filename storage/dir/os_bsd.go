@@ -22,7 +22,7 @@ func (f *osFilesystem) Free(folder string) (freeSpace, error) {
 	if fs.Blocks == 0 {
 		return freeSpace{}, errors.ErrUnsupported
 	}
-	free := freeSpace{bytes: int64(fs.Bavail) * int64(fs.Bsize), files: math.MaxInt64}
+	free := freeSpace{bytes: int64(fs.Bavail) * int64(fs.Bsize), allBytes: int64(fs.Blocks) * int64(fs.Bsize), files: math.MaxInt64}
 	if fs.Files > 0 { // btrfs and others make as many as there is space for
 		free.files, free.all = int64(fs.Ffree), int64(fs.Files)
 	}

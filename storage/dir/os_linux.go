@@ -155,7 +155,7 @@ func (f *osFilesystem) Free(folder string) (freeSpace, error) {
 	if fs.Blocks == 0 { // some filesystems in user space do not count
 		return freeSpace{}, errors.ErrUnsupported
 	}
-	free := freeSpace{bytes: int64(fs.Bavail) * int64(fs.Frsize), files: math.MaxInt64}
+	free := freeSpace{bytes: int64(fs.Bavail) * int64(fs.Frsize), allBytes: int64(fs.Blocks) * int64(fs.Frsize), files: math.MaxInt64}
 	if fs.Files > 0 { // btrfs and others make as many as there is space for
 		free.files, free.all = int64(fs.Ffree), int64(fs.Files)
 	}
@@ -178,6 +178,19 @@ func allocate(f *os.File, size int64) error {
 			return errors.ErrUnsupported
 		}
 		return os.NewSyscallError("fallocate", err)
+	}
+}
+
+// clone is FICLONE (ioctl_ficlone(2)), which writes out first what is in memory of the
+// other file. What it needs besides differs between filesystems.
+func clone(f, of *os.File) error {
+	switch err := unix.IoctlFileClone(int(f.Fd()), int(of.Fd())); err {
+	case nil:
+		return nil
+	case unix.EIO, unix.ENOSPC, unix.EDQUOT, unix.EROFS:
+		return os.NewSyscallError("ioctl", err)
+	default:
+		return errors.ErrUnsupported
 	}
 }
 

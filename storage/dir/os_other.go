@@ -43,4 +43,6 @@ func syncAll(*os.File) error { return errors.ErrUnsupported }
 
 func allocate(*os.File, int64) error { return errors.ErrUnsupported }
 
+func clone(_, _ *os.File) error { return errors.ErrUnsupported }
+
 func writeOut(_ *os.File, _, _ int64) error { return nil }

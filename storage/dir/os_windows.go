@@ -79,9 +79,9 @@ func (f *osFilesystem) Free(string) (freeSpace, error) {
 	if err != nil {
 		return freeSpace{}, err
 	}
-	var free uint64
-	err = windows.GetDiskFreeSpaceEx(name, &free, nil, nil)
-	return freeSpace{bytes: int64(min(free, math.MaxInt64)), files: math.MaxInt64}, os.NewSyscallError("GetDiskFreeSpaceEx", err)
+	var free, all uint64
+	err = windows.GetDiskFreeSpaceEx(name, &free, &all, nil)
+	return freeSpace{bytes: int64(min(free, math.MaxInt64)), allBytes: int64(min(all, math.MaxInt64)), files: math.MaxInt64}, os.NewSyscallError("GetDiskFreeSpaceEx", err)
 }
 
 // Inspect tells nothing: who mounts a volume in a folder of the store is told so

@@ -120,6 +120,11 @@ func (p *partial) append(b []byte) (int, error) {
 	if p.err != nil {
 		return 0, p.err
 	}
+	if p.hasGrown() {
+		if err := p.continueOriginal(); err != nil {
+			return 0, err
+		}
+	}
 	if p.file.Size >= 0 && int64(len(b)) > p.file.Size-p.size {
 		p.err = storage.ErrTooLong
 		return 0, p.err
@@ -136,6 +141,14 @@ func (p *partial) append(b []byte) (int, error) {
 	if p.comparison != nil {
 		return p.appendCompared(b)
 	}
+	n, err := p.appendToFile(b)
+	if err != nil {
+		p.err = fmt.Errorf("write %q: %w", p.file.Name, p.explain(err))
+	}
+	return n, p.err
+}
+
+func (p *partial) appendToFile(b []byte) (int, error) {
 	n, err := p.write(b)
 	p.size += int64(n)
 	p.unsynced += int64(n)
@@ -146,10 +159,7 @@ func (p *partial) append(b []byte) (int, error) {
 	if err == nil && p.size-p.begun >= writeOutStep {
 		err = p.writeOut()
 	}
-	if err != nil {
-		p.err = fmt.Errorf("write %q: %w", p.file.Name, p.explain(err))
-	}
-	return n, p.err
+	return n, err
 }
 
 // writeOut has the kernel begin to write what was appended since the last time.

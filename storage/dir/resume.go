@@ -59,11 +59,11 @@ func (p *partial) begin(ctx context.Context) error {
 	}
 	p.fresh = p.f == nil
 	if p.taken && p.f == nil {
-		if err := p.findOriginal(ctx); err != nil || p.original != nil {
+		if err := p.findOriginal(ctx); err != nil || p.original != nil && !p.hasGrown() {
 			return err
 		}
 	}
-	if err := p.claim(); err != nil {
+	if err := p.claim(); err != nil || p.hasGrown() {
 		return err
 	}
 	if p.f == nil {

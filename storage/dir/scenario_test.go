@@ -69,7 +69,8 @@ type scenario struct {
 	suspend  int    // after so many bytes; 0 for never
 	noID     bool
 	noProof  bool
-	told     bool              // the digest in advance
+	told     bool // the digest in advance
+	clones   bool
 	after    map[string]string // except for folders
 	harmless []string          // calls whose failure may change nothing
 }
@@ -133,6 +134,21 @@ var scenarios = []scenario{
 	{what: "restarted and large", name: "f", data: longer, left: "CONT",
 		after:    map[string]string{"f": longer},
 		harmless: append([]string{"close P"}, unreadable...)},
+	{what: "grown", before: map[string]string{"a/f": longer[:small]}, name: "a/f", data: longer,
+		after:    map[string]string{"a/f": longer[:small], "a/f (2)": longer},
+		harmless: []string{"close a/f"}},
+	{what: "grown and cloned", clones: true, before: map[string]string{"f": longer[:small]}, name: "f", data: longer,
+		after:    map[string]string{"f": longer[:small], "f (2)": longer},
+		harmless: []string{"close f"}},
+	{what: "grown and replaced", way: replacing, before: map[string]string{"f": longer[:small]}, name: "f", data: longer,
+		after:    map[string]string{"f": longer},
+		harmless: []string{"close f"}},
+	{what: "not grown", before: map[string]string{"f": "CONT" + longer[4:small]}, name: "f", data: longer,
+		after:    map[string]string{"f": "CONT" + longer[4:small], "f (2)": longer},
+		harmless: []string{"close f"}},
+	{what: "grown and suspended", before: map[string]string{"f": longer[:small]}, name: "f", data: longer + "and more", suspend: len(longer),
+		after:    map[string]string{"f": longer[:small], "f (2)": longer + "and more"},
+		harmless: append([]string{"close f"}, unreadable...)},
 	{what: "suspended", name: "f", data: "contents", suspend: 4,
 		after:    map[string]string{"f": "contents"},
 		harmless: unreadable},
@@ -167,6 +183,7 @@ func (s scenario) open(t *testing.T, folder string) (*Store, *watch) {
 		leave(t, d, "id", s.left)
 	}
 	w.taken()
+	w.clones = s.clones
 	return d, w
 }
 

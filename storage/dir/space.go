@@ -42,6 +42,21 @@ type space struct {
 	promised int64     // claimed, but not yet taken in the filesystem's eyes
 }
 
+// Room returns what is free on the disk of the store's own folder, with what is kept free.
+// It fails with errors.ErrUnsupported where nobody can tell. If Try says that the
+// filesystem stands still, it does not return.
+func (d *Store) Room() (storage.Room, error) {
+	free, err := d.fs.Free(".")
+	if err != nil {
+		return storage.Room{}, err
+	}
+	room := storage.Room{Bytes: free.bytes, AllBytes: free.allBytes, Files: free.files, AllFiles: free.all, Kept: max(0, d.keepFree)}
+	if free.all == 0 {
+		room.Files = 0
+	}
+	return room, nil
+}
+
 // claim takes n bytes or fails with ErrNoSpace. If they are only promised, that
 // must be taken back once they are taken in fact, or not needed.
 func (s *space) claim(n int64, promised bool) error {

@@ -62,6 +62,8 @@ func (f mediumFile) Allocate(size int64) error {
 	return nil
 }
 
+func (f mediumFile) CloneFrom(file) error { return errors.ErrUnsupported }
+
 func (f mediumFile) Write(b []byte) (int, error) {
 	if !f.m.allocates {
 		f.m.free -= int64(len(b))

@@ -68,6 +68,8 @@ type Options struct {
 	// Note is told, once of each kind, what the filesystem does not do although
 	// files are kept without it, and why; nil tells nobody.
 	Note func(what string, err error)
+	// Synced is told how long each fsync and syncfs has taken; nil tells nobody.
+	Synced func(took time.Duration)
 	// Foreign names files in the hidden folder that are the caller's own, which
 	// Open leaves alone. See Hidden.
 	Foreign []string
@@ -177,6 +179,7 @@ func newStore(dir string, root *osFilesystem, filesystem filesystem, o Options) 
 		partials:        make(map[string]*partial),
 		left:            make(map[string]leftover),
 	}
+	d.fs.synced = o.Synced
 	d.space = space{keep: d.keepFree, free: func() (freeSpace, error) { return d.fs.Free(".") }}
 	defer func() {
 		if err != nil {

@@ -18,15 +18,21 @@ import (
 	"github.com/labnet/labnet/storage/storagetest"
 )
 
+// runAll runs the suite that all stores pass and that of those with offers.
+func runAll(t *testing.T, open storagetest.Open) {
+	storagetest.Run(t, open)
+	t.Run("offers", func(t *testing.T) { storagetest.RunOffers(t, open) })
+}
+
 func TestDirContract(t *testing.T) {
-	storagetest.Run(t, func(t *testing.T, c storage.Conflict) (storage.Store, func() fs.FS) {
+	runAll(t, func(t *testing.T, c storage.Conflict) (storage.Store, func() fs.FS) {
 		folder := filepath.Join(t.TempDir(), "made", "by", "the store")
 		return openStore(t, folder, c), func() fs.FS { return os.DirFS(folder) }
 	})
 }
 
 func TestNamelessContract(t *testing.T) {
-	storagetest.Run(t, func(t *testing.T, c storage.Conflict) (storage.Store, func() fs.FS) {
+	runAll(t, func(t *testing.T, c storage.Conflict) (storage.Store, func() fs.FS) {
 		folder := t.TempDir()
 		d := openStore(t, folder, c)
 		if !d.Unname() {

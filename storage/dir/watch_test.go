@@ -6,6 +6,7 @@ import (
 	"errors"
 	"hash"
 	"hash/crc64"
+	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -25,6 +26,7 @@ type watch struct {
 	before  func(call string) error
 	try     func(written func()) error // nil for the real one
 	noMove  bool                       // there are only hard links
+	clones  bool                       // files can share blocks
 	letters map[string]string          // other names for partials than P, by path
 
 	mu     sync.Mutex
@@ -300,6 +302,25 @@ func (f *watchedFile) Allocate(size int64) error {
 		return err
 	}
 	return f.file.Allocate(size)
+}
+
+// CloneFrom copies, where it says that blocks can be shared.
+func (f *watchedFile) CloneFrom(other file) error {
+	o := other.(*watchedFile)
+	if err := f.watch.call("clone", o.name, f.name); err != nil {
+		return err
+	}
+	if !f.watch.clones {
+		return errors.ErrUnsupported
+	}
+	_, err := io.Copy(f.file, io.NewSectionReader(o.file, 0, 1<<40))
+	return errors.Join(err, f.rewind())
+}
+
+// rewind goes to the beginning, where the clone of a file is written next.
+func (f *watchedFile) rewind() error {
+	_, err := f.file.Seek(0, io.SeekStart)
+	return err
 }
 
 func (f *watchedFile) WriteOut(_, _ int64) error { return f.watch.call("writeout", f.name) }

@@ -22,6 +22,14 @@ type client struct {
 	bucket    string
 	transport http.RoundTripper
 	health    health
+	synced    func(took time.Duration) // see Options.Synced; may be nil
+}
+
+// timed tells how long a request that began at a time has taken.
+func (c *client) timed(begun time.Time) {
+	if c.synced != nil {
+		c.synced(time.Since(begun))
+	}
 }
 
 func newClient(l Location, transport http.RoundTripper, retries int) (*client, error) {
@@ -69,6 +77,7 @@ type object struct {
 	modified time.Time
 	sum      string // CRC64NVME of all its bytes, or ""
 	token    string // of who stored it, or ""
+	mtime    string // what formatTime made of its time, or ""
 }
 
 // The metadata of an object. The names of the first two are rclone's, which can
@@ -83,6 +92,7 @@ func objectOf(info minio.ObjectInfo) object {
 	o := object{
 		key: info.Key, size: info.Size, etag: info.ETag, modified: info.LastModified,
 		token: info.UserMetadata[metaToken],
+		mtime: info.UserMetadata[http.CanonicalHeaderKey(metaTime)],
 	}
 	if info.ChecksumMode == "" || info.ChecksumMode == minio.ChecksumFullObjectMode.String() {
 		o.sum = info.ChecksumCRC64NVME
@@ -134,6 +144,7 @@ func (c *client) put(ctx context.Context, key string, r io.ReaderAt, sum checksu
 	only.apply(&o)
 	body := newBody(r, sum.size)
 	defer body.revoke()
+	defer c.timed(time.Now())
 	info, err := c.core.PutObject(ctx, c.bucket, key, body, sum.size, "", "", o)
 	return info.ETag, c.seen(err)
 }
@@ -213,6 +224,7 @@ func (c *client) complete(ctx context.Context, key, upload string, parts []minio
 		minio.ChecksumFullObjectMode.Key(): minio.ChecksumFullObjectMode.String(),
 	}}
 	only.apply(&o)
+	defer c.timed(time.Now())
 	info, err := c.core.CompleteMultipartUpload(ctx, c.bucket, key, upload, parts, o)
 	return info.ETag, c.seen(err)
 }

@@ -62,6 +62,31 @@ func (s *Store) makeFolder(ctx context.Context, name string, meta map[string]str
 	return err
 }
 
+// CheckFolder implements [storage.FolderChecker]. Whatever is in a folder makes it one.
+func (s *Store) CheckFolder(ctx context.Context, name string) error {
+	if err := cmp.Or(s.checkName(name), ctx.Err()); err != nil {
+		return err
+	}
+	err := s.checkFolders(ctx, append(storage.Ancestors(name), name))
+	var other *storage.NameError
+	switch {
+	case errors.As(err, &other):
+		return fmt.Errorf("%w: %s", storage.ErrDifferent, other.Reason)
+	case err != nil:
+		return fmt.Errorf("check folder %q: %w", name, err)
+	}
+	err = s.client.list(ctx, s.root+name+"/", 1, func(object) error { return errFound })
+	switch {
+	case errors.Is(err, errFound):
+		return nil
+	case err == nil:
+		return storage.ErrAbsent
+	}
+	return fmt.Errorf("check folder %q: %w", name, err)
+}
+
+var errFound = errors.New("there is something in the folder")
+
 // checkFile fails with a *NameError if there cannot be a file of that name
 // because of what is there. What comes meanwhile it cannot know.
 func (s *Store) checkFile(ctx context.Context, name string) error {

@@ -26,16 +26,17 @@ type partial struct {
 	token      string // tells it from all others, anywhere
 	stateKey   string
 
-	mu    sync.Mutex // against Store.Close
-	hash  hash.Hash  // nil if nobody asked, or if sums are enough
-	proof hash.Hash  // nil while there is one part at most, or if hash is by proofName
-	sum   checksum   // of all full parts
-	part  *part      // behind them; nil if there is nothing
-	size  int64      // of both
-	multi *multipart // nil while there is one part at most
-	offer storage.Offer
-	err   error // why there is less than there should be
-	ended bool
+	mu       sync.Mutex // against Store.Close
+	hash     hash.Hash  // nil if nobody asked, or if sums are enough
+	proof    hash.Hash  // nil while there is one part at most, or if hash is by proofName
+	sum      checksum   // of all full parts
+	part     *part      // behind them; nil if there is nothing
+	size     int64      // of both
+	multi    *multipart // nil while there is one part at most
+	offer    storage.Offer
+	original *original // instead of both, for as long as p may be the same
+	err      error     // why there is less than there should be
+	ended    bool
 
 	etag       string // of the state; "" if there is none
 	turn       int    // of the state
@@ -62,6 +63,8 @@ func (p *partial) digest() []byte {
 	switch {
 	case p.file.Digest.New == nil:
 		return nil
+	case p.original != nil:
+		return p.original.digest
 	case p.hash != nil:
 		return p.hash.Sum(nil)
 	}
@@ -96,8 +99,8 @@ func (p *partial) partLimit() int64 {
 
 // begin continues with what an earlier upload of the same ID left, or begins again.
 func (p *partial) begin(ctx context.Context) error {
-	if err := p.store.checkFile(ctx, p.file.Name); err != nil {
-		return err
+	if p.onlyLooks() {
+		return p.onlyLook(ctx)
 	}
 	if p.onConflict == storage.Refuse && p.file.Size >= 0 {
 		old, exists, err := p.store.client.stat(ctx, p.store.root+p.file.Name)
@@ -109,9 +112,22 @@ func (p *partial) begin(ctx context.Context) error {
 		}
 	}
 	if p.file.ID != "" {
+		if err := p.store.checkFile(ctx, p.file.Name); err != nil {
+			return err
+		}
 		if err := p.resume(ctx); err != nil {
 			return err
 		}
+		if p.size == 0 && p.multi == nil {
+			if err := p.findOriginal(ctx); err != nil {
+				return err
+			}
+		}
+	} else if err := p.look(ctx); err != nil {
+		return err
+	}
+	if p.original != nil {
+		return nil
 	}
 	if p.multi == nil && p.file.Size > p.partLimit() {
 		return p.start(ctx)
@@ -143,6 +159,9 @@ func (p *partial) Restart() error {
 	}
 	ctx, cancel := context.WithTimeout(p.store.background, endTime)
 	defer cancel()
+	if p.original != nil {
+		return p.leaveOriginal(ctx)
+	}
 	p.err = p.drop(ctx)
 	p.clear()
 	if p.err == nil && p.file.Size > p.partLimit() {
@@ -165,7 +184,7 @@ func (p *partial) Suspend() error {
 	if p.ended {
 		return nil
 	}
-	return p.end(p.resumable() && p.size > 0 && p.size <= p.store.o.MaxPartialBytes)
+	return p.end(p.resumable() && p.original == nil && p.size > 0 && p.size <= p.store.o.MaxPartialBytes)
 }
 
 // Abort implements [storage.Partial]. Its error means that something is left in

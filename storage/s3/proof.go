@@ -19,7 +19,7 @@ import (
 // next, and its cost does not matter beside that of sending to an object store.
 const proofName = "sha256"
 
-// maxReads is how many objects are read for their digest at the same time.
+// maxReads is how many objects of several parts are read for their digest at the same time.
 const maxReads = 2
 
 func isProof(d storage.Digest) bool { return d.Name == proofName }
@@ -142,36 +142,46 @@ func (p *partial) sameDigest(ctx context.Context, o object) (bool, error) {
 // computeDigest reads an object, and notes its digest. It returns none if the object
 // has changed.
 func (s *Store) computeDigest(ctx context.Context, o object) ([]byte, error) {
+	h := sha256.New()
+	if same, err := s.read(ctx, o, h); !same || err != nil {
+		return nil, err
+	}
+	sum := h.Sum(nil)
+	s.writeDigest(ctx, o.key, o.etag, sum)
+	return sum, nil
+}
+
+// read writes an object to w, and reports whether it is still the same.
+func (s *Store) read(ctx context.Context, o object, w io.Writer) (same bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(s.background, cancel)() // Close does not wait for it
-	select {
-	case s.reads <- struct{}{}:
-		defer func() { <-s.reads }()
-	case <-ctx.Done():
-		return nil, s.stopped(ctx.Err())
+	if o.size > s.o.PartSize {
+		select {
+		case s.reads <- struct{}{}:
+			defer func() { <-s.reads }()
+		case <-ctx.Done():
+			return false, s.stopped(ctx.Err())
+		}
 	}
 	r, now, err := s.client.get(ctx, o.key)
 	if errors.Is(err, errAbsent) {
-		return nil, nil
+		return false, nil
 	}
 	if err != nil {
-		return nil, s.stopped(err)
+		return false, s.stopped(err)
 	}
 	defer r.Close()
-	buffer := takeBuffer(-1)
+	if now.etag != o.etag {
+		return false, nil
+	}
+	buffer := takeBuffer(o.size)
 	defer giveBuffer(buffer)
-	h := sha256.New()
-	n, err := io.CopyBuffer(h, r, *buffer)
+	n, err := io.CopyBuffer(w, r, *buffer)
 	if err != nil {
-		return nil, s.stopped(explain(err))
+		return false, s.stopped(explain(err))
 	}
-	if now.etag != o.etag || n != o.size {
-		return nil, nil
-	}
-	sum := h.Sum(nil)
-	s.writeDigest(ctx, o.key, now.etag, sum)
-	return sum, nil
+	return n == o.size, nil
 }
 
 // stopped is err, unless that comes from Close: then the upload stays, for its

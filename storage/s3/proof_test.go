@@ -125,23 +125,31 @@ func TestCloseWhileReading(t *testing.T) {
 			return resp, err
 		})})
 		data := contentsOf(3 * piece)
-		server.Put("some/prefix/a", data)
 		f := storage.File{Name: "a", ID: "id", Size: int64(len(data)), Digest: digest, Proofs: proofs}
 		p := sent(t, store, f, data)
-		done := make(chan error)
+		server.Put("some/prefix/a", data)
+		commits, creates := make(chan error), make(chan error)
 		go func() {
 			_, err := p.Commit(context.Background(), sum(digest, data))
-			done <- err
+			commits <- err
+		}()
+		go func() {
+			other := f
+			other.ID = ""
+			_, err := store.Create(context.Background(), other)
+			creates <- err
 		}()
 		synctest.Wait()
 		if err := store.Close(); err != nil {
 			t.Error(err)
 		}
-		if err := <-done; !errors.Is(err, storage.ErrDegraded) {
-			t.Errorf("Commit: %v, want %v", err, storage.ErrDegraded)
+		for what, done := range map[string]chan error{"Commit": commits, "Create": creates} {
+			if err := <-done; !errors.Is(err, storage.ErrDegraded) {
+				t.Errorf("%s: %v, want %v", what, err, storage.ErrDegraded)
+			}
 		}
 		again := open(t, server, s3.Options{PartSize: piece})
-		if r := commit(t, create(t, again, f, data), digest, data); !r.Unchanged {
+		if r := commit(t, sent(t, again, f, data), digest, data); !r.Unchanged {
 			t.Errorf("receipt %+v", r)
 		}
 		expect(t, server, map[string]string{"a": data})

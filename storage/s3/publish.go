@@ -68,6 +68,7 @@ func (p *partial) Commit(ctx context.Context, want storage.Sum) (storage.Receipt
 		Size:      p.size,
 		Digest:    digest,
 		Unchanged: unchanged,
+		Assumed:   p.offer.Assumed,
 	}, nil
 }
 
@@ -75,6 +76,9 @@ func storePath(l Location, name string) string { return l.String() + name }
 
 // publish gives the file its name, or finds that one has the same contents.
 func (p *partial) publish(ctx context.Context) (name string, unchanged bool, err error) {
+	if p.original != nil {
+		return p.original.name, true, p.keepOriginal(ctx)
+	}
 	if p.multi != nil {
 		return p.publishParts(ctx)
 	}

@@ -84,8 +84,14 @@ func add(files fstest.MapFS, name string, data []byte, meta http.Header) {
 	files[name] = f
 }
 
+// runAll runs the suite that all stores pass and that of those with offers.
+func runAll(t *testing.T, open storagetest.Open) {
+	storagetest.Run(t, open)
+	t.Run("offers", func(t *testing.T) { storagetest.RunOffers(t, open) })
+}
+
 func TestContract(t *testing.T) {
-	storagetest.Run(t, func(t *testing.T, c storage.Conflict) (storage.Store, func() fs.FS) {
+	runAll(t, func(t *testing.T, c storage.Conflict) (storage.Store, func() fs.FS) {
 		server := s3test.NewServer()
 		return open(t, server, s3.Options{OnConflict: c}), func() fs.FS { return visible(server) }
 	})
@@ -124,7 +130,7 @@ func TestUnlistableNames(t *testing.T) {
 // parts, the same contents that are sent several times at once (100,000 bytes in
 // the suite) are kept once, too, but under any of their names.
 func TestContractInParts(t *testing.T) {
-	storagetest.Run(t, func(t *testing.T, c storage.Conflict) (storage.Store, func() fs.FS) {
+	runAll(t, func(t *testing.T, c storage.Conflict) (storage.Store, func() fs.FS) {
 		server := s3test.NewServer()
 		server.MinPart = 0
 		store := open(t, server, s3.Options{OnConflict: c, PartSize: 100_000, Memory: 1 << 20})
@@ -135,7 +141,7 @@ func TestContractInParts(t *testing.T) {
 // TestContractOfGateway is on a real object store.
 func TestContractOfGateway(t *testing.T) {
 	gateway := s3test.NewGateway(t)
-	storagetest.Run(t, func(t *testing.T, c storage.Conflict) (storage.Store, func() fs.FS) {
+	runAll(t, func(t *testing.T, c storage.Conflict) (storage.Store, func() fs.FS) {
 		bucket, _ := gateway.Bucket(t)
 		l, err := s3.ParseLocation("s3://"+bucket+"/a/prefix", os.Getenv)
 		if err != nil {

@@ -74,6 +74,9 @@ type Options struct {
 	// Transport carries the requests; nil stands for one that trusts the
 	// certificates that the system does, and those in AWS_CA_BUNDLE.
 	Transport http.RoundTripper
+	// Synced is told how long each request has taken that makes something durable; nil
+	// tells nobody.
+	Synced func(took time.Duration)
 	// Tries is how often a request is sent that fails for a reason that may
 	// pass; zero stands for ten times, within some seconds.
 	Tries int
@@ -115,6 +118,7 @@ func Open(ctx context.Context, l Location, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open store %s: %w", l, err)
 	}
+	client.synced = o.Synced
 	s := &Store{
 		location: l,
 		client:   client,
@@ -153,6 +157,9 @@ func (s *Store) Create(ctx context.Context, f storage.File) (storage.Partial, er
 	}
 	if err != nil {
 		return nil, err
+	}
+	if f.Existing || f.Check {
+		f.ID = "" // what is left of an upload is not looked for
 	}
 	p := newPartial(s, f)
 	p.file.Name = name
