@@ -132,6 +132,14 @@ func (h *Handover) Authenticate(token string) error {
 	return nil
 }
 
+// User returns the name of the user whose token the client has shown, or "".
+func (h *Handover) User() string {
+	if h.c.identity == nil {
+		return ""
+	}
+	return h.c.identity.Name()
+}
+
 // Permit returns why the client may not do op, as in Identity.Permit, or nil.
 func (h *Handover) Permit(op string) error {
 	_, err := h.c.permitNew(op)

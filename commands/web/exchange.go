@@ -15,6 +15,8 @@ type exchange struct {
 	http.ResponseWriter
 	r *http.Request
 	h *wire.Handover
+
+	received []receipt // the files of a form
 }
 
 // authorized calls what a client asks for if its token allows anything.
@@ -93,7 +95,11 @@ func (x *exchange) fail(why *wire.Error, hint string) {
 	}
 	if status == http.StatusUnauthorized {
 		x.Header().Add("WWW-Authenticate", `Bearer realm="labnet"`)
-		x.Header().Add("WWW-Authenticate", `Basic realm="labnet", charset="UTF-8"`)
+		if x.byScript() {
+			hint = "" // the page asks for it itself
+		} else {
+			x.Header().Add("WWW-Authenticate", `Basic realm="labnet", charset="UTF-8"`)
+		}
 	}
 	if why.Code.EndsConnection() && why.Code != wire.CodeProtocol { // net/http finds the next request
 		x.Header().Set("Connection", "close")
@@ -101,16 +107,24 @@ func (x *exchange) fail(why *wire.Error, hint string) {
 	x.problem(status, string(why.Code), why.Text, hint)
 }
 
-// problem answers with an error as RFC 9457 writes it.
+// A trouble is an error as RFC 9457 writes it.
+type trouble struct {
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Detail string `json:"detail"`
+	Code   string `json:"code"`
+	Hint   string `json:"hint,omitempty"`
+}
+
+// problem answers with an error.
 func (x *exchange) problem(status int, code, detail, hint string) {
+	told := &trouble{http.StatusText(status), status, detail, code, hint}
+	if x.forPerson() {
+		x.show(status, told)
+		return
+	}
 	x.Header().Set("Content-Type", "application/problem+json")
-	x.json(status, struct {
-		Title  string `json:"title"`
-		Status int    `json:"status"`
-		Detail string `json:"detail"`
-		Code   string `json:"code"`
-		Hint   string `json:"hint,omitempty"`
-	}{http.StatusText(status), status, detail, code, hint})
+	x.json(status, told)
 }
 
 func (x *exchange) notAllowed(methods ...string) {

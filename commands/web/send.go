@@ -190,13 +190,15 @@ func (x *exchange) text() {
 // form receives each file of a form, and answers with their receipts. What follows one
 // that is refused is not received.
 func (x *exchange) form(parts *multipart.Reader) {
-	var all []receipt
 	for {
 		x.h.LimitBody()
 		part, err := parts.NextRawPart()
 		switch {
-		case err == io.EOF && len(all) > 0:
-			x.json(http.StatusCreated, all)
+		case err == io.EOF && len(x.received) > 0 && x.forPerson():
+			x.show(http.StatusCreated, nil)
+			return
+		case err == io.EOF && len(x.received) > 0:
+			x.json(http.StatusCreated, x.received)
 			return
 		case err == io.EOF:
 			x.refuse(&wire.Error{Code: wire.CodeProtocol, Text: "the form has no file"})
@@ -214,7 +216,7 @@ func (x *exchange) form(parts *multipart.Reader) {
 			x.refuse(err)
 			return
 		}
-		all = append(all, got)
+		x.received = append(x.received, got)
 	}
 }
 

@@ -223,28 +223,27 @@ func (f *Front) tusResume(x *exchange, up *tusUpload) *wire.Receiving {
 
 // tusHead tells how much of an upload there is.
 func (f *Front) tusHead(x *exchange, up *tusUpload) {
-	offset := up.Size
-	if !f.done.has(up.url) {
+	saved, done := f.done.get(up.url)
+	if !done {
 		file := f.tusResume(x, up)
 		if file == nil {
 			return
 		}
-		offset = file.Offset()
 		if file.Agreed() {
 			f.tusCommit(x, up, file, http.StatusOK)
 			return
 		}
+		offset := file.Offset()
 		file.Suspend()
-		if f.done.has(up.url) { // by another connection, which ended meanwhile
-			offset = up.Size
+		if saved, done = f.done.get(up.url); !done { // by another connection, which ended meanwhile
+			x.Header().Set("Upload-Offset", strconv.FormatInt(offset, 10))
+			x.Header().Set("Upload-Length", strconv.FormatInt(up.Size, 10))
+			f.expires(x)
+			x.WriteHeader(http.StatusOK)
+			return
 		}
 	}
-	x.Header().Set("Upload-Offset", strconv.FormatInt(offset, 10))
-	x.Header().Set("Upload-Length", strconv.FormatInt(up.Size, 10))
-	if offset < up.Size {
-		f.expires(x)
-	}
-	x.WriteHeader(http.StatusOK)
+	x.complete(saved, http.StatusOK)
 }
 
 // tusPatch receives bytes of an upload.
@@ -345,9 +344,14 @@ func (f *Front) tusCommit(x *exchange, up *tusUpload, file *wire.Receiving, stat
 		x.refuse(err)
 		return
 	}
-	f.done.add(up.url)
-	x.Header().Set("Upload-Offset", strconv.FormatInt(up.Size, 10))
-	x.Header().Set("Upload-Length", strconv.FormatInt(up.Size, 10))
+	f.done.add(up.url, saved)
+	x.complete(saved, status)
+}
+
+// complete answers what became of an upload.
+func (x *exchange) complete(saved wire.Saved, status int) {
+	x.Header().Set("Upload-Offset", strconv.FormatInt(saved.Size, 10))
+	x.Header().Set("Upload-Length", strconv.FormatInt(saved.Size, 10))
 	x.locate(saved.Name)
 	x.Header().Set("Repr-Digest", reprDigest(saved.Digest))
 	x.WriteHeader(status)

@@ -77,7 +77,10 @@ func TestTus(t *testing.T) {
 		t.Errorf("it is at %s", got)
 	}
 	w.wantFiles("folder/a", "helloworld")
-	w.wantOffset(path, 10)
+	if missed := w.want("HEAD", path, "", http.StatusOK, tus); missed.Header.Get("Upload-Offset") != "10" ||
+		missed.Header.Get("Repr-Digest") != a.Header.Get("Repr-Digest") || missed.Header.Get("Content-Location") != "/folder/a" {
+		t.Errorf("a client that missed the answer learns %v", missed.Header)
+	}
 	w.patch(path, 10, "", http.StatusConflict)
 	w.want("DELETE", path, "", http.StatusGone, tus)
 	w.wantFiles("folder/a", "helloworld")

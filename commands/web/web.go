@@ -178,6 +178,10 @@ func (f *Front) route(x *exchange) {
 		x.health()
 	case f.Status != nil && isStatus(path) && reads:
 		x.authorized(func() { f.status(x) })
+	case path == "/" && reads:
+		x.page()
+	case path == "/whoami" && reads:
+		x.whoami()
 	case strings.HasPrefix(path, tusPath) && method != http.MethodPut:
 		f.tus(x)
 	case method == http.MethodPut:
