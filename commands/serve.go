@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +22,7 @@ import (
 	"github.com/labnet/labnet/commands/access"
 	"github.com/labnet/labnet/commands/address"
 	"github.com/labnet/labnet/commands/balancer"
+	"github.com/labnet/labnet/commands/check"
 	"github.com/labnet/labnet/commands/escape"
 	"github.com/labnet/labnet/commands/hook"
 	"github.com/labnet/labnet/commands/interrupt"
@@ -54,6 +56,7 @@ type serveOptions struct {
 	reply     string
 	lab       wire.Lab
 	scheme    wire.LabScheme
+	explain   bool
 	tls       tlsOptions
 	access    accessOptions
 	level     zerolog.Level
@@ -80,6 +83,7 @@ func serveCommand(con *terminal.Console) *cli.Command {
 		&cli.StringFlag{Name: "reply", Value: wire.DefaultReply, Usage: "answer messages with `TEXT`, where {} stands for the message"},
 		&cli.StringFlag{Name: "lab", Usage: "speak only `TASK` of the course: 1 to 6 or extra"},
 		sizeBytesFlag(), bigEndianFlag(), nameBytesFlag(),
+		&cli.BoolFlag{Name: "explain", Usage: "with --lab: print what each client sent, how it is read, and what is to be repaired"},
 		&cli.DurationFlag{Name: "drain", Value: defaultDrain, Usage: "when told to stop, give uploads `TIME` to finish; clients resume the others later"},
 		&cli.StringFlag{Name: "addr-file", Usage: "write the address to `FILE` once the server accepts connections"},
 		&cli.StringFlag{Name: "log-level", Value: "info", Usage: "log messages of at least `LEVEL`: debug, info, warn or error"},
@@ -224,6 +228,9 @@ func serveOptionsOf(c *cli.Context) (o serveOptions, err error) {
 	if o.scheme, _, err = schemeOf(c); err != nil {
 		return o, err
 	}
+	if o.explain = c.Bool("explain"); o.explain && o.lab == 0 {
+		return o, problem.Usage("--explain goes with --lab")
+	}
 	if o.tls, err = tlsOptionsOf(c); err != nil {
 		return o, err
 	}
@@ -315,6 +322,9 @@ func serveUntilDone(ctx context.Context, signals *serverSignals, con *terminal.C
 	commands := hook.Start(o.exec, log)
 	receipts := hook.Tell(con, srv, commands)
 	o.watch(board, srv, store, users, commands)
+	if o.explain {
+		explain(con, srv, listeners)
+	}
 	manager := systemd.NewNotifier(systemd.TakeEnv("NOTIFY_SOCKET"))
 	tell := func(state string) {
 		if err := manager.Notify(state); err != nil {
@@ -388,6 +398,30 @@ func serveUntilDone(ctx context.Context, signals *serverSignals, con *terminal.C
 		return nil
 	}
 	return err
+}
+
+// explain has what clients do on listeners printed.
+func explain(con *terminal.Console, srv *wire.Server, listeners []net.Listener) {
+	x := &check.Explainer{Task: srv.Lab, Report: func(e check.Explanation) {
+		e.Time, e.Seconds = terminal.Timestamp(), terminal.Seconds(time.Duration(e.Seconds*float64(time.Second)))
+		if con.JSON {
+			con.Write(terminal.Encode(e))
+			return
+		}
+		var text bytes.Buffer
+		e.Write(&text)
+		con.Write(text.Bytes())
+	}}
+	for i, l := range listeners {
+		listeners[i] = x.Listener(l)
+	}
+	received := srv.Received
+	srv.Received = func(e wire.Event) {
+		x.Received(e)
+		if received != nil {
+			received(e)
+		}
+	}
 }
 
 // newLog makes the log: for people on a terminal, JSON for programs. What

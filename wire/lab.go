@@ -37,6 +37,19 @@ func (l Lab) String() string {
 	return fmt.Sprint(int(l))
 }
 
+// LabTypeGuess says what a program probably meant by a type that is none.
+func LabTypeGuess(kind byte) string {
+	switch {
+	case kind >= '0' && kind <= '9':
+		return fmt.Sprintf("this is the character '%c', and a type is a byte", kind)
+	case kind == 0:
+		return "types begin at 1"
+	case kind >= ' ' && kind <= '~':
+		return fmt.Sprintf("this is the character '%c': a type has to stand first", kind)
+	}
+	return "types are 1 for text and 2 to 9 for bytes"
+}
+
 // replies reports whether a server of the task answers: those of tasks 1, 2, 4 and 5
 // do not.
 func (l Lab) replies() bool { return l == 0 || l == Lab3 || l >= Lab6 }

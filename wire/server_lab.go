@@ -463,16 +463,7 @@ func (c *conn) labEnd(n int, noSilence bool) (bool, error) {
 
 // labTypeError is ErrType with what a program probably meant by the type.
 func labTypeError(kind byte) error {
-	guess := "types are 1 for text and 2 to 9 for bytes"
-	switch {
-	case kind >= '0' && kind <= '9':
-		guess = fmt.Sprintf("this is the character '%c', and a type is a byte", kind)
-	case kind == 0:
-		guess = "types begin at 1"
-	case kind >= ' ' && kind <= '~':
-		guess = fmt.Sprintf("this is the character '%c': a type has to stand first", kind)
-	}
-	return fmt.Errorf("%w 0x%02x: %s", ErrType, kind, guess)
+	return fmt.Errorf("%w 0x%02x: %s", ErrType, kind, LabTypeGuess(kind))
 }
 
 // labCut adds to an error, if the client ended or fell silent within contents, what

@@ -142,7 +142,7 @@ func counted(n int) string {
 }
 
 // group writes a number with a comma before every three digits.
-func group(n int) string {
+func group[N int | uint64](n N) string {
 	s := fmt.Sprint(n)
 	for i := len(s) - 3; i > 0; i -= 3 {
 		s = s[:i] + "," + s[i:]

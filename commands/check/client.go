@@ -121,6 +121,7 @@ type visit struct {
 	proc   *process // nil if somebody starts the client
 	stdin  *os.File
 	peer   *peer // the client's connection
+	said   []int // how much had come before each answer
 }
 
 // try runs one case. The error means that no further one has to be tried.
@@ -145,8 +146,34 @@ func (r *clientRunner) try(c *clientCase) (Result, error) {
 		v.note(Fail, err.Error(), misfit(nil, n))
 	}
 	v.judge()
+	if text := v.decoded(); text != "" && !strings.Contains(v.saw, text) {
+		v.saw = strings.TrimPrefix(v.saw+"; it sent "+text, "; ")
+	}
 	return Result{ID: c.id, Task: r.Task.String(), Verdict: v.verdict, Title: c.title, Expected: c.want,
 		Sent: strings.Join(v.sent, "; "), Saw: v.saw, Why: v.why, Seconds: time.Since(begun).Seconds()}, nil
+}
+
+// decoded is what the client sent so far, in words.
+func (v *visit) decoded() string {
+	if v.peer == nil {
+		return ""
+	}
+	heard, _ := v.peer.state()
+	var turns []stretch
+	from := 0
+	for _, to := range append(v.said, len(heard)) {
+		turns = append(turns, stretchOf([]byte(heard[from:to])))
+		from = to
+	}
+	return printable(decode(v.Task, turns).String())
+}
+
+// seen is decoded, or that there is nothing.
+func (v *visit) seen() string {
+	if text := v.decoded(); text != "" {
+		return text
+	}
+	return "nothing"
 }
 
 // begin makes the files and starts the command, or tells what is to be done.
@@ -306,55 +333,32 @@ func (v *visit) end() {
 	}
 }
 
-// fit returns how many bytes in front of n bytes of contents say their number, and in
-// which scheme. Other bytes may follow.
-func fit(got []byte, n int) (header int, s wire.LabScheme, ok bool) {
-	try := func(kind byte, width int, scheme wire.LabScheme) bool {
-		if len(got) < 1+width+n || got[0] != kind {
-			return false
-		}
-		size := uint64(0)
-		for i := range width {
-			b := got[1+i]
-			if !scheme.BigEndian {
-				b = got[width-i]
-			}
-			size = size<<8 | uint64(b)
-		}
-		header, s = 1+width, scheme
-		return size == uint64(n)
-	}
-	for _, big := range []bool{false, true} {
-		for width := 1; width <= 8; width++ {
-			if try(byte(1+width), width, wire.LabScheme{BigEndian: big}) {
-				return header, s, true
-			}
-		}
-		for _, width := range []int{8, 4, 2} {
-			if try(2, width, wire.LabScheme{SizeBytes: width, BigEndian: big}) {
-				return header, s, true
-			}
+// fit returns how n bytes of contents say their number in front. Other bytes may follow.
+func fit(got []byte, n int) (r reading, ok bool) {
+	for _, r := range readingsOf(got) {
+		if r.spoken && r.size == uint64(n) && len(got) >= r.header+n {
+			return r, true
 		}
 	}
-	return 0, s, false
+	return r, false
 }
 
 // contents expects n bytes behind their size from the byte from of what came on, the
 // bytes of body if it is not nil. It returns where they end.
 func (v *visit) contents(from, n int, body []byte) (end int) {
 	complete := func(heard string, end ending) bool {
-		_, _, ok := fit([]byte(heard)[min(from, len(heard)):], n)
+		_, ok := fit([]byte(heard)[min(from, len(heard)):], n)
 		return ok || end != open
 	}
 	v.peer.await(5*v.Timeout, complete)
 	heard, _ := v.peer.state()
 	got := []byte(heard)[min(from, len(heard)):]
-	header, s, ok := fit(got, n)
+	r, ok := fit(got, n)
 	if !ok {
-		v.note(Fail, describe(got), misfit(got, n))
+		v.note(Fail, v.seen(), misfit(got, n))
 		return from
 	}
-	end = header + n
+	end = r.header + n
 	if v.Task != wire.LabExtra {
 		v.peer.await(3*pieces, isOver)
 		if more, _ := v.peer.state(); len(more)-from > end {
@@ -362,25 +366,17 @@ func (v *visit) contents(from, n int, body []byte) (end int) {
 		}
 	}
 	if body != nil {
-		if l := compare(got[header:end], body); !l.same {
+		if l := compare(got[r.header:end], body); !l.same {
 			v.note(Fail, l.saw, `the bytes of the file as they are: open(path, "rb")`)
 		}
 	}
 	switch {
-	case s.BigEndian:
+	case r.scheme.BigEndian:
 		v.note(Warn, "the size is big-endian", "size.to_bytes(n, sys.byteorder), as the assignment writes it")
-	case s.SizeBytes != 0 && s.SizeBytes != 4:
-		v.note(Warn, s.String(), "the types 2 to 9 say how many bytes the size has")
+	case r.scheme.SizeBytes != 0 && r.scheme.SizeBytes != 4:
+		v.note(Warn, r.scheme.String(), "the types 2 to 9 say how many bytes the size has")
 	}
 	return from + end
-}
-
-// describe says how bytes begin.
-func describe(b []byte) string {
-	if len(b) == 0 {
-		return "nothing"
-	}
-	return fmt.Sprintf("%s, which begin with % x", counted(len(b)), b[:min(len(b), 10)])
 }
 
 // misfit says what may be wrong with bytes that are not n behind their size.
@@ -393,7 +389,7 @@ func misfit(got []byte, n int) string {
 	case len(got) == n+1 && n > 0, len(got) == n && n > 0:
 		return "no size was sent: it stands between the type and the contents"
 	case got[0] >= '0' && got[0] <= '9':
-		return "the type is a byte and not a character: bytes([2])"
+		return typeIsByte
 	}
 	return "a type of 2 to 9, the size in 1 to 8 bytes, and so many bytes of contents: sendall(), as send() may send fewer"
 }
@@ -410,10 +406,10 @@ func (v *visit) name(file, from int) int {
 	at := strings.Index(got, want)
 	switch {
 	case at < 0:
-		v.note(Fail, describe([]byte(got)), "the type 1 and the name of the file")
+		v.note(Fail, v.seen(), "the type 1 and the name of the file")
 		return 0
 	case got[0] != 1:
-		v.note(Fail, describe([]byte(got)), "a name is the byte 1, then the name: bytes([1])")
+		v.note(Fail, v.seen(), "a name is the byte 1, then the name: bytes([1])")
 		return 0
 	case strings.ContainsAny(got[1:at], `/\`):
 		v.note(Warn, fmt.Sprintf("the name %q", got[1:at+len(want)]), "os.path.basename(path): the server need not know the folder")
@@ -425,6 +421,8 @@ func (v *visit) name(file, from int) int {
 
 // say sends an answer.
 func (v *visit) say(text string) {
+	heard, _ := v.peer.state()
+	v.said = append(v.said, len(heard))
 	v.peer.conn.Write([]byte(text))
 	v.sent = append(v.sent, fmt.Sprintf("%.40q", text))
 }
@@ -449,11 +447,11 @@ func (v *visit) sameText(got []byte, want string) {
 	switch {
 	case string(got) == want:
 	case string(bytes.TrimRight(got, "\r\n")) == want:
-		v.note(Warn, "a newline behind the text", "input() gives a line without its end; strip() what readline() gives")
+		v.note(Warn, v.seen(), stripLine)
 	case len(got) > 1 && string(got[1:]) == want:
 		v.note(Fail, fmt.Sprintf("% x in front of the text", got[:1]), "task 3 has no type; from task 4 on it is the byte 1: bytes([1])")
 	default:
-		v.note(Fail, describe(got), "text.encode('utf-8'), all of it")
+		v.note(Fail, v.seen(), "text.encode('utf-8'), all of it")
 	}
 }
 

@@ -51,7 +51,7 @@ func clientCases() []clientCase {
 		{id: "c3.long", tasks: task3, size: -1, text: manyBytes(8192), death: Warn, title: "a text of 4096 letters and 8192 bytes", want: "at most 4096 bytes, or none", refusable: true,
 			converse: func(v *visit) {
 				if got := v.heardText(4097); len(got) > 4096 {
-					v.note(Warn, "more than 4096 bytes", "text.encode()[:4096], as a letter may have 2 to 4 bytes")
+					v.note(Warn, v.seen(), overLong)
 				}
 				v.say("Message: " + v.c.text[:2000])
 			}},
@@ -171,11 +171,11 @@ func typed(v *visit, kind string, n int) {
 	switch {
 	case len(heard) == n+1 && heard[:1] == kind && (v.c.text == "" || heard[1:] == v.c.text):
 	case strings.HasPrefix(heard, string('0'+kind[0])):
-		v.note(Fail, describe([]byte(heard)), "the type is a byte and not a character: bytes([1]), bytes([2])")
+		v.note(Fail, v.seen(), typeIsByte)
 	case len(heard) > 0 && heard[:1] == kind && v.c.text != "" && strings.TrimSpace(heard[1:]) == v.c.text:
-		v.note(Warn, "a newline behind the text", "input() gives a line without its end; strip() what readline() gives")
+		v.note(Warn, v.seen(), stripLine)
 	default:
-		v.note(Fail, describe([]byte(heard)), "the type as one byte, then the contents")
+		v.note(Fail, v.seen(), "the type as one byte, then the contents")
 	}
 }
 

@@ -22,7 +22,6 @@ var marks = map[Verdict]struct{ mark, colour string }{
 type Text struct {
 	W      io.Writer
 	Colour bool
-	Width  int // columns; 0 means 80
 
 	notRun []Result // told at the end
 }
@@ -59,7 +58,7 @@ func (r *Text) Result(res Result) {
 		return
 	}
 	for _, line := range details(res) {
-		r.wrap(line[0], line[1])
+		wrap(r.W, line[0], line[1])
 	}
 }
 
@@ -73,27 +72,22 @@ func details(res Result) (lines [][2]string) {
 	return lines
 }
 
-// wrap writes a word and a text behind it, in lines of the width.
-func (r *Text) wrap(word, text string) {
-	const indent = 16
-	width := r.Width
-	if width <= 0 {
-		width = 80
-	}
-	width = max(width-indent, 20)
+// wrap writes a word and a text behind it, in lines of 80 columns.
+func wrap(w io.Writer, word, text string) {
+	const width = 80 - 16
 	line := ""
 	flush := func() {
-		fmt.Fprintf(r.W, "      %-9s %s\n", word, line)
+		fmt.Fprintf(w, "      %-9s %s\n", word, line)
 		word, line = "", ""
 	}
-	for _, w := range strings.Fields(text) {
-		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(w) > width {
+	for _, next := range strings.Fields(text) {
+		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(next) > width {
 			flush()
 		}
 		if line != "" {
 			line += " "
 		}
-		line += w
+		line += next
 	}
 	flush()
 }
@@ -108,8 +102,8 @@ func (r *Text) End(c Counts, took time.Duration) {
 			}
 			return res.Why == why
 		})
-		r.wrap("not run", strings.Join(ids, " "))
-		r.wrap("why", why)
+		wrap(r.W, "not run", strings.Join(ids, " "))
+		wrap(r.W, "why", why)
 	}
 	fmt.Fprintf(r.W, "%s (%.0f s)\n", c, took.Seconds())
 }

@@ -42,6 +42,7 @@ complete -c labnet -n '__labnet_is serve' -l lab -x -a '1 2 3 4 5 6 extra' -d 's
 complete -c labnet -n '__labnet_is serve' -l size-bytes -x -a 'types 1 2 4 8' -d 'with --lab: sizes have N bytes behind type 2: 1, 2, 4 or 8; or as types 2 to 9 say: types'
 complete -c labnet -n '__labnet_is serve' -l big-endian -d 'with --lab: numbers have their most significant byte first'
 complete -c labnet -n '__labnet_is serve' -l name-bytes -x -d 'with --lab: N bytes in front of a name say its length: 0, 1, 2 or 4'
+complete -c labnet -n '__labnet_is serve' -l explain -d 'with --lab: print what each client sent, how it is read, and what is to be repaired'
 complete -c labnet -n '__labnet_is serve' -l drain -x -d 'when told to stop, give uploads TIME to finish; clients resume the others later'
 complete -c labnet -n '__labnet_is serve' -l addr-file -r -F -d 'write the address to FILE once the server accepts connections'
 complete -c labnet -n '__labnet_is serve' -l log-level -x -a 'debug info warn error' -d 'log messages of at least LEVEL: debug, info, warn or error'
