@@ -49,7 +49,7 @@ func (o accessOptions) users(w *reload.Watcher, store storage.Store, keep dir.Op
 	if o.tokens == "" {
 		return nil, nil
 	}
-	return access.NewDoorkeeper(w, o.tokens, store, asWireStore, keep.PartialTTL, log)
+	return access.NewDoorkeeper(w, o.tokens, store, asWireStore, log)
 }
 
 // Hints for a server that would accept what anyone sends who can reach it.

@@ -73,10 +73,13 @@ type File struct {
 	// Folder is where the file belongs, and Name is in it. Empty stands for the
 	// store itself. The receipt's name begins with it.
 	Folder string
-	// ID names the upload: a later Create with the same ID goes on where this
-	// one has stopped. It may be any string and is told to nobody. Empty means
+	// ID names the upload: a later Create with the same ID and Owner goes on where
+	// this one has stopped. It may be any string and is told to nobody. Empty means
 	// that the upload cannot be resumed.
 	ID string
+	// Owner is whose upload it is; empty for nobody's. What the interrupted uploads of
+	// each have left is bounded so that no owner loses anything to another one who has left more.
+	Owner string
 	// Size is the length in bytes; negative if only Commit will tell.
 	Size int64
 	// Holes is how many of them are said to be zeros in long runs that need no
@@ -179,6 +182,10 @@ type Meter interface {
 	// without files in progress. A folder that is not there holds nothing. Its time
 	// grows with their number.
 	Usage(ctx context.Context, folder string) (Usage, error)
+	// Left returns what interrupted uploads of the owner of a file have left, apart
+	// from what that file would resume and from uploads that go on. What others have done
+	// who share the store may be left out for an hour or a 24th of the time that it is kept.
+	Left(f File) Usage
 }
 
 // A FolderChecker is a Store that can tell whether a folder is there.
@@ -351,27 +358,6 @@ type NameError struct {
 }
 
 func (e *NameError) Error() string { return fmt.Sprintf("name %q: %s", e.Name, e.Reason) }
-
-// The defaults of both stores.
-const (
-	// DefaultPartialTTL gives a person a day to come back.
-	DefaultPartialTTL = 24 * time.Hour
-	// DefaultMaxPartials is enough for a folder of files sent by many at once.
-	DefaultMaxPartials = 1000
-	// DefaultMaxPartialBytes is a tebibyte, for files up to that size.
-	DefaultMaxPartialBytes = 1 << 40
-)
-
-// A Leftover is what an interrupted upload has left at the server, so that a later
-// one can resume it. Whose it is cannot be told.
-type Leftover struct {
-	// Name is the file's name in the hidden folder.
-	Name string
-	// Size is how many bytes have arrived.
-	Size int64
-	// Age is how long ago the upload was interrupted.
-	Age time.Duration
-}
 
 // A Room is what is free for a store on its disk, which others use, too.
 type Room struct {

@@ -227,7 +227,7 @@ func doorkeeper(t *testing.T, file string) *Doorkeeper {
 	store, err := dir.Open(t.TempDir(), dir.Options{})
 	must(t, err)
 	t.Cleanup(func() { store.Close() })
-	d, err := NewDoorkeeper(&reload.Watcher{}, file, store, func(storage.Store) wire.Store { return nil }, time.Hour, zerolog.Nop())
+	d, err := NewDoorkeeper(&reload.Watcher{}, file, store, func(storage.Store) wire.Store { return nil }, zerolog.Nop())
 	must(t, err)
 	return d
 }

@@ -37,7 +37,7 @@ func TestChangesAreNoticed(t *testing.T) {
 		defer store.Close()
 		var log terminaltest.Buffer
 		files := &reload.Watcher{}
-		d, err := NewDoorkeeper(files, file, store, nil, time.Hour, zerolog.New(&log))
+		d, err := NewDoorkeeper(files, file, store, nil, zerolog.New(&log))
 		must(t, err)
 		go files.Run(t.Context())
 		for i, step := range []struct {

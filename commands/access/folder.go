@@ -21,10 +21,7 @@ type confined struct {
 }
 
 func (c confined) Create(ctx context.Context, f storage.File) (storage.Partial, error) {
-	if f.ID != "" {
-		f.ID = c.user + "\x00" + f.ID // neither has a NUL byte
-	}
-	f.Folder = c.dir
+	f.Owner, f.Folder = c.user, c.dir
 	p, err := c.Store.Create(ctx, f)
 	if err != nil {
 		return nil, c.inside(err)

@@ -28,45 +28,37 @@ const (
 	countShare = 20
 )
 
-// A quota keeps count of what is in a folder, of what is on its way there, and of
-// what interrupted uploads have left, as far as it knows: what they left before the
-// server was started is not counted.
+// A quota keeps count of what is in a folder and of what is on its way there. What
+// interrupted uploads have left is charged to the user who sent it.
 type quota struct {
-	meter      storage.Meter
-	dir        string
-	partialTTL time.Duration
+	meter storage.Meter
+	dir   string
 
 	mu       sync.Mutex
 	stored   storage.Usage // when it was counted, and since
 	counted  time.Time
 	took     time.Duration
 	reserved storage.Usage   // for uploads in progress
-	left     map[string]left // by ID
 	folders  map[string]bool // that are in the folder for certain
-}
-
-type left struct {
-	size  int64
-	since time.Time
 }
 
 // maxFolders bounds how many folders a quota remembers. One that it forgets counts
 // again until all is counted.
 const maxFolders = 1 << 14
 
-// reserve takes what is needed, if no more than limit is there then. It is for the
-// upload of an ID, which may have left something already.
-func (q *quota) reserve(ctx context.Context, need storage.Usage, id string, limit storage.Usage) error {
+// reserve takes what is needed, if no more than limit is there then, with what the user
+// has left of other uploads.
+func (q *quota) reserve(ctx context.Context, need, left, limit storage.Usage) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	err := q.count(ctx, recountTime)
-	if err == nil && !fits(need, q.remaining(id, limit)) {
+	if err == nil && !fits(need, q.remaining(left, limit)) {
 		err = q.count(ctx, refusalTime)
 	}
 	if err != nil {
 		return err
 	}
-	switch free := q.remaining(id, limit); {
+	switch free := q.remaining(left, limit); {
 	case need.Bytes > free.Bytes:
 		return &wire.Error{Code: wire.CodeQuota, Text: "no space left for this user: " +
 			size.Shortage(need.Bytes, humanize.IBytes(uint64(max(0, free.Bytes)))+" of "+humanize.IBytes(uint64(limit.Bytes)))}
@@ -80,24 +72,20 @@ func (q *quota) reserve(ctx context.Context, need storage.Usage, id string, limi
 
 func fits(need, free storage.Usage) bool { return need.Bytes <= free.Bytes && need.Files <= free.Files }
 
-// resume notes that what an upload has left is part of what is reserved for it now.
-func (q *quota) resume(id string) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	delete(q.left, id)
+func (q *quota) remaining(left, limit storage.Usage) storage.Usage {
+	return limit.Sub(left).Sub(q.stored).Sub(q.reserved)
 }
 
-// remaining is what is free, with what the upload of an ID has left.
-func (q *quota) remaining(id string, limit storage.Usage) storage.Usage {
-	free := limit.Sub(q.stored).Sub(q.reserved)
-	for other, l := range q.left {
-		if time.Since(l.since) > q.partialTTL {
-			delete(q.left, other)
-		} else if other != id {
-			free = free.Sub(storage.Usage{Bytes: l.size, Files: 1})
-		}
+// used is what is in the folder and on its way there, with what a user has left.
+func (q *quota) used(ctx context.Context, user string) (storage.Usage, error) {
+	left := q.meter.Left(storage.File{Owner: user})
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if err := q.count(ctx, recountTime); err != nil {
+		return storage.Usage{}, err
 	}
-	return free
+	none := storage.Usage{}
+	return none.Sub(q.remaining(left, none)), nil
 }
 
 // unknown counts those folders that may have to be made.
@@ -143,37 +131,25 @@ func (q *quota) count(ctx context.Context, age time.Duration) error {
 	return nil
 }
 
-// end gives back what was reserved for an upload, of which so much is in the folder
-// now, or so many bytes were left under its ID.
-func (q *quota) end(reserved, stored storage.Usage, id string, size int64) {
+// end gives back what was reserved for an upload, of which so much is in the folder now.
+func (q *quota) end(reserved, stored storage.Usage) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.reserved = q.reserved.Sub(reserved)
 	q.stored = q.stored.Add(stored)
-	if id != "" && size > 0 {
-		if q.left == nil {
-			q.left = map[string]left{}
-		}
-		q.left[id] = left{size, time.Now()}
-	}
-}
-
-// used is what is in the folder, and on its way there.
-func (q *quota) used(ctx context.Context) (storage.Usage, error) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if err := q.count(ctx, recountTime); err != nil {
-		return storage.Usage{}, err
-	}
-	none := storage.Usage{}
-	return none.Sub(q.remaining("", none)), nil
 }
 
 // A limited store stores no more than its quota allows.
 type limited struct {
 	storage.Store
+	user  string
 	quota *quota
 	limit storage.Usage
+}
+
+// left is what the user's interrupted uploads have left, apart from that of an ID.
+func (l limited) left(id string) storage.Usage {
+	return l.quota.meter.Left(storage.File{Owner: l.user, ID: id})
 }
 
 func (l limited) Create(ctx context.Context, f storage.File) (storage.Partial, error) {
@@ -182,22 +158,15 @@ func (l limited) Create(ctx context.Context, f storage.File) (storage.Partial, e
 	}
 	folders := storage.Ancestors(f.Name)
 	need := storage.Usage{Bytes: max(0, f.Size), Files: 1 + l.quota.unknown(folders)} // of a stream, what has come
-	if err := l.quota.reserve(ctx, need, f.ID, l.limit); err != nil {
+	if err := l.quota.reserve(ctx, need, l.left(f.ID), l.limit); err != nil {
 		return l.createUnchanged(ctx, f, err)
 	}
 	p, err := l.Store.Create(ctx, f)
 	if err != nil {
-		l.quota.end(need, storage.Usage{}, "", 0)
+		l.quota.end(need, storage.Usage{})
 		return nil, err
 	}
-	l.quota.resume(f.ID)
-	limited := &limitedPartial{Partial: p, in: l, file: f, folders: folders, reserved: need}
-	if offer := p.Offer(); offer.Stored { // it is counted as a file
-		limited.copied = offer.Size
-	} else {
-		limited.got = offer.Size
-	}
-	return limited, nil
+	return &limitedPartial{Partial: p, in: l, file: f, folders: folders, reserved: need}, nil
 }
 
 // createUnchanged accepts a file for which the quota has no space, if it may be there
@@ -240,7 +209,7 @@ func (l limited) CheckFolder(ctx context.Context, name string) error {
 func (l limited) MakeFolder(ctx context.Context, name string, modes []fs.FileMode) error {
 	folders := append(storage.Ancestors(name), name)
 	need := storage.Usage{Files: l.quota.unknown(folders)}
-	if err := l.quota.reserve(ctx, need, "", l.limit); err != nil {
+	if err := l.quota.reserve(ctx, need, l.left(""), l.limit); err != nil {
 		return err
 	}
 	err := l.Store.MakeFolder(ctx, name, modes)
@@ -248,7 +217,7 @@ func (l limited) MakeFolder(ctx context.Context, name string, modes []fs.FileMod
 	if err == nil {
 		stored.Files = l.quota.made(folders)
 	}
-	l.quota.end(need, stored, "", 0)
+	l.quota.end(need, stored)
 	return err
 }
 
@@ -259,8 +228,6 @@ type limitedPartial struct {
 	file     storage.File
 	folders  []string // that lead to it
 	reserved storage.Usage
-	got      int64
-	copied   int64 // bytes of a stored file that come first if others follow
 	ended    bool
 }
 
@@ -268,12 +235,7 @@ func (p *limitedPartial) ReadFrom(r io.Reader) (int64, error) {
 	if p.file.Size < 0 {
 		r = reserving{r, p}
 	}
-	n, err := p.Partial.ReadFrom(r)
-	if n > 0 {
-		p.got += n + p.copied
-		p.copied = 0
-	}
-	return n, err
+	return p.Partial.ReadFrom(r)
 }
 
 // A reserving reader reads a stream for as long as there is room for it.
@@ -285,17 +247,12 @@ type reserving struct {
 func (r reserving) Read(b []byte) (int, error) {
 	n, err := r.Reader.Read(b)
 	if n > 0 {
-		if err := r.p.in.quota.reserve(context.Background(), storage.Usage{Bytes: int64(n)}, "", r.p.in.limit); err != nil {
+		if err := r.p.in.quota.reserve(context.Background(), storage.Usage{Bytes: int64(n)}, r.p.in.left(r.p.file.ID), r.p.in.limit); err != nil {
 			return 0, err
 		}
 		r.p.reserved.Bytes += int64(n)
 	}
 	return n, err
-}
-
-func (p *limitedPartial) Restart() error {
-	p.got, p.copied = 0, 0
-	return p.Partial.Restart()
 }
 
 func (p *limitedPartial) Commit(ctx context.Context, want storage.Sum) (storage.Receipt, error) {
@@ -304,29 +261,23 @@ func (p *limitedPartial) Commit(ctx context.Context, want storage.Sum) (storage.
 	if err == nil && !receipt.Unchanged {
 		stored = storage.Usage{Bytes: receipt.Size, Files: 1 + p.in.quota.made(p.folders)}
 	}
-	p.end(stored, 0)
+	p.end(stored)
 	return receipt, err
 }
 
 func (p *limitedPartial) Suspend() error {
-	err := p.Partial.Suspend()
-	kept := p.got
-	if err != nil || p.file.Size < 0 {
-		kept = 0
-	}
-	p.end(storage.Usage{}, kept)
-	return err
+	defer p.end(storage.Usage{})
+	return p.Partial.Suspend()
 }
 
 func (p *limitedPartial) Abort() error {
-	err := p.Partial.Abort()
-	p.end(storage.Usage{}, 0)
-	return err
+	defer p.end(storage.Usage{})
+	return p.Partial.Abort()
 }
 
-func (p *limitedPartial) end(stored storage.Usage, kept int64) {
+func (p *limitedPartial) end(stored storage.Usage) {
 	if !p.ended {
 		p.ended = true
-		p.in.quota.end(p.reserved, stored, p.file.ID, kept)
+		p.in.quota.end(p.reserved, stored)
 	}
 }

@@ -24,8 +24,8 @@ type filling struct {
 
 func newFilling(t testing.TB) *filling {
 	m := storagetest.NewMemory()
-	q := &quota{meter: m, dir: "alice", partialTTL: time.Hour}
-	return &filling{t, m, limited{confined{m, "alice", "alice"}, q, storage.Usage{Bytes: 100, Files: 10}}}
+	q := &quota{meter: m, dir: "alice"}
+	return &filling{t, m, limited{confined{m, "alice", "alice"}, "alice", q, storage.Usage{Bytes: 100, Files: 10}}}
 }
 
 func (f *filling) begin(name, id string, size int64) (storage.Partial, error) {
@@ -127,11 +127,19 @@ func TestQuota(t *testing.T) {
 			p.Abort()
 			f.want(f.put("c", 50), true)
 		},
-		"interrupted and expired": func(f *filling) {
+		"interrupted before a restart": func(f *filling) {
 			p, _ := f.begin("a", "id", 60)
 			p.ReadFrom(strings.NewReader(strings.Repeat("x", 50)))
 			must(f.t.(*testing.T), p.Suspend())
-			time.Sleep(time.Hour + time.Second)
+			f.limited.quota = &quota{meter: f.Memory, dir: "alice"}
+			f.want(f.put("b", 51), false)
+			f.want(f.put("b", 50), true)
+		},
+		"interrupted by another user of the folder": func(f *filling) {
+			p, err := confined{f.Memory, "bob", "alice"}.Create(context.Background(), storage.File{Name: "a", ID: "id", Size: 60, Digest: storagetest.Digest, Proofs: storagetest.Proofs})
+			must(f.t.(*testing.T), err)
+			p.ReadFrom(strings.NewReader(strings.Repeat("x", 50)))
+			must(f.t.(*testing.T), p.Suspend())
 			f.want(f.put("b", 100), true)
 		},
 		"begun anew": func(f *filling) {
@@ -200,31 +208,12 @@ func TestQuota(t *testing.T) {
 func TestQuotaOfOffers(t *testing.T) {
 	f := newFilling(t)
 	f.want(f.put("a", 40), true)
-	f.limited.Store = offering{f.limited.Store, 40}
+	f.limited.Store = offering{f.limited.Store}
 	p, err := f.begin("a", "id", 40)
 	f.want(f.room(err), true)
 	must(t, p.Suspend())
 	f.want(f.put("b", 60), true)
 	f.want(f.put("c", 1), false)
-}
-
-// TestQuotaOfGrown suspends an upload that continues a stored file: what is left has a
-// copy of that.
-func TestQuotaOfGrown(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFilling(t)
-		f.want(f.put("a", 40), true)
-		memory := f.limited.Store
-		f.limited.Store = offering{memory, 40}
-		p, err := f.begin("a", "id", 50)
-		f.want(f.room(err), true)
-		f.want(f.put("b", 11), false)
-		p.ReadFrom(strings.NewReader("12345"))
-		must(t, p.Suspend())
-		f.limited.Store = memory
-		f.want(f.put("b", 16), false)
-		f.want(f.put("b", 15), true)
-	})
 }
 
 // TestUnchangedInFullQuota: a file that is there already needs no space, and what is
@@ -272,11 +261,8 @@ func (k knowing) Create(ctx context.Context, f storage.File) (storage.Partial, e
 	return p, err
 }
 
-// An offering store offers a stored file of a size to those who can resume.
-type offering struct {
-	storage.Store
-	size int64
-}
+// An offering store offers stored files to those who can resume.
+type offering struct{ storage.Store }
 
 type offered struct {
 	storage.Partial
@@ -286,7 +272,7 @@ type offered struct {
 func (o offering) Create(ctx context.Context, f storage.File) (storage.Partial, error) {
 	p, err := o.Store.Create(ctx, f)
 	if err == nil && f.ID != "" {
-		p = offered{p, o.size}
+		p = offered{p, f.Size}
 	}
 	return p, err
 }

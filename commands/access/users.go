@@ -20,10 +20,9 @@ import (
 
 // A Doorkeeper knows the users of a server, and where each of them may keep what.
 type Doorkeeper struct {
-	users      *reload.Watched[*users]
-	store      storage.Store
-	serve      func(storage.Store) wire.Store // how a wire.Server uses one
-	partialTTL time.Duration                  // how long the store keeps interrupted uploads
+	users *reload.Watched[*users]
+	store storage.Store
+	serve func(storage.Store) wire.Store // how a wire.Server uses one
 
 	mu     sync.Mutex
 	quotas map[string]*quota        // by folder
@@ -31,8 +30,8 @@ type Doorkeeper struct {
 }
 
 // NewDoorkeeper reads a tokens file, and has w read it again when it changes.
-func NewDoorkeeper(w *reload.Watcher, file string, store storage.Store, serve func(storage.Store) wire.Store, partialTTL time.Duration, log zerolog.Logger) (*Doorkeeper, error) {
-	d := &Doorkeeper{store: store, serve: serve, partialTTL: partialTTL, quotas: map[string]*quota{}, seen: map[string]*atomic.Int64{}}
+func NewDoorkeeper(w *reload.Watcher, file string, store storage.Store, serve func(storage.Store) wire.Store, log zerolog.Logger) (*Doorkeeper, error) {
+	d := &Doorkeeper{store: store, serve: serve, quotas: map[string]*quota{}, seen: map[string]*atomic.Int64{}}
 	read := func() (*users, error) {
 		all, err := readUsers(file)
 		if err != nil {
@@ -102,7 +101,7 @@ func (id *identity) Permit(op string) (wire.Store, error) {
 	id.note()
 	var kept storage.Store = confined{id.store, u.name, u.dir}
 	if limit, ok := u.quota(); ok {
-		kept = limited{kept, id.quotaOf(u.dir), limit}
+		kept = limited{kept, u.name, id.quotaOf(u.dir), limit}
 	}
 	return id.serve(kept), nil
 }
@@ -113,7 +112,7 @@ func (d *Doorkeeper) quotaOf(dir string) *quota {
 	defer d.mu.Unlock()
 	q := d.quotas[dir]
 	if q == nil {
-		q = &quota{meter: d.store.(storage.Meter), dir: dir, partialTTL: d.partialTTL}
+		q = &quota{meter: d.store.(storage.Meter), dir: dir}
 		d.quotas[dir] = q
 	}
 	return q
@@ -138,7 +137,7 @@ func (d *Doorkeeper) Uses(ctx context.Context, most int) []Use {
 			use.Seen = time.Unix(at, 0).UTC()
 		}
 		if _, limited := u.quota(); limited {
-			used, err := d.quotaOf(u.dir).used(ctx)
+			used, err := d.quotaOf(u.dir).used(ctx, u.name)
 			use.Used, use.Counted = used, err == nil
 		}
 		uses = append(uses, use)

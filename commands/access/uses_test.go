@@ -24,7 +24,7 @@ func TestUses(t *testing.T) {
 	defer store.Close()
 	var inner storage.Store
 	keep := func(s storage.Store) wire.Store { inner = s; return nil }
-	d, err := NewDoorkeeper(&reload.Watcher{}, tokens, store, keep, time.Hour, zerolog.Nop())
+	d, err := NewDoorkeeper(&reload.Watcher{}, tokens, store, keep, zerolog.Nop())
 	must(t, err)
 	alice, _ := d.Authenticate(aliceToken)
 	_, err = alice.Permit("upload")

@@ -161,7 +161,7 @@ func TestUnchangedWithoutSpaceIsSynced(t *testing.T) {
 // not written to.
 func TestPlantedWhileCreated(t *testing.T) {
 	d, w := watchDir(t, t.TempDir(), storage.Rename)
-	planted := filepath.Join(d.path, filepath.FromSlash(partialPath("id")))
+	planted := filepath.Join(d.path, filepath.FromSlash(partialPath(storage.File{ID: "id"})))
 	w.before = func(call string) error {
 		if call == "create P" {
 			return os.WriteFile(planted, []byte("planted"), 0o666)

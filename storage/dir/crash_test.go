@@ -82,7 +82,7 @@ func (s scenario) dies(t *testing.T, n int, last error, m machine) []string {
 	acknowledged := err == nil
 	calls := w.taken()
 	d.Close() // unlocks the store, as death does
-	cutPower(t, m, folder, calls[:min(n, len(calls))], map[string]string{"P": partialPath("id")}, s.before)
+	cutPower(t, m, folder, calls[:min(n, len(calls))], map[string]string{"P": partialPath(storage.File{ID: "id"})}, s.before)
 	left, _ := hiddenIn(t, folder)
 	published := left != nil && isPublished(t, folder, left)
 

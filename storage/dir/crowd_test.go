@@ -36,7 +36,7 @@ func (c crowd) watch(t *testing.T, folder string) (*Store, *watch) {
 func (c crowd) partials() map[string]string {
 	partials := make(map[string]string)
 	for i := range c {
-		partials[fmt.Sprint("P", i)] = partialPath(fmt.Sprint("id ", i))
+		partials[fmt.Sprint("P", i)] = partialPath(storage.File{ID: fmt.Sprint("id ", i)})
 	}
 	return partials
 }

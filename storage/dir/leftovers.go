@@ -23,13 +23,37 @@ type leftover struct {
 func (d *Store) Leftovers() []storage.Leftover {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	return d.leftovers()
+}
+
+// leftovers needs mu.
+func (d *Store) leftovers() []storage.Leftover {
 	now := time.Now()
 	var list []storage.Leftover
 	for _, name := range d.idle() {
 		l := d.left[name]
-		list = append(list, storage.Leftover{Name: path.Base(name), Size: l.size, Age: now.Sub(l.since)})
+		list = append(list, l.public(name, now.Sub(l.since)))
 	}
 	return list
+}
+
+// Left implements [storage.Meter].
+func (d *Store) Left(f storage.File) storage.Usage {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return storage.Left(func(yield func(storage.Leftover) bool) {
+		for name, l := range d.left {
+			if d.partials[name] == nil && !yield(l.public(name, 0)) {
+				return
+			}
+		}
+	}, f)
+}
+
+// public is what others are told of a leftover of that name and age.
+func (l leftover) public(name string, age time.Duration) storage.Leftover {
+	base := path.Base(name)
+	return storage.Leftover{Name: base, Owner: storage.OwnerOf(base), Size: l.size, Age: age}
 }
 
 // idle lists by name the leftovers that nobody is writing, oldest first. It
@@ -113,18 +137,10 @@ func (d *Store) forget(p *partial, kept bool, now time.Time) {
 	}
 }
 
-// trim removes the oldest leftovers until the rest is within the bounds. It
-// needs mu.
+// trim removes leftovers until the rest is within the bounds. It needs mu.
 func (d *Store) trim() {
-	idle := d.idle()
-	var bytes int64
-	for _, name := range idle {
-		bytes += d.left[name].size
-	}
-	for len(idle) > 0 && (len(idle) > d.maxPartials || bytes > d.maxPartialBytes) {
-		bytes -= d.left[idle[0]].size
-		d.discard(idle[0])
-		idle = idle[1:]
+	for _, l := range storage.Excess(d.leftovers(), d.maxPartials, d.maxPartialBytes) {
+		d.discard(path.Join(hidden, l.Name))
 	}
 }
 

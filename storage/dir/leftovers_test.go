@@ -74,13 +74,48 @@ func resumedSize(t *testing.T, d *Store, id string) int64 {
 }
 
 func pathOf(folder, id string) string {
-	return filepath.Join(folder, filepath.FromSlash(partialPath(id)))
+	return filepath.Join(folder, filepath.FromSlash(partialPath(storage.File{ID: id})))
 }
 
 func age(t *testing.T, name string, age time.Duration) {
 	t.Helper()
 	if err := os.Chtimes(name, time.Time{}, time.Now().Add(-age)); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestOthersLeftovers: who leaves very many small uploads loses them, and no other owner
+// does, also when the store is opened again.
+func TestOthersLeftovers(t *testing.T) {
+	folder, o := t.TempDir(), Options{MaxPartials: 10, MaxPartialBytes: 1000}
+	d := mustOpen(t, folder, o)
+	leaveAs := func(owner, id string, size int) {
+		t.Helper()
+		file := resumableFile(id, size+1)
+		file.Owner = owner
+		if err := begun(t, d, file, strings.Repeat("x", size)).Suspend(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	leaveAs("alice", "hers", 500)
+	for i := range 30 {
+		leaveAs("mallory", fmt.Sprint(i), 1+i)
+	}
+	for range 2 {
+		if got, want := d.Left(storage.File{Owner: "alice"}), (storage.Usage{Bytes: 500, Files: 1}); got != want {
+			t.Errorf("alice has left %+v, want %+v", got, want)
+		}
+		if got := d.Left(storage.File{Owner: "mallory"}); got.Files != 9 {
+			t.Errorf("mallory has left %+v", got)
+		}
+		if err := d.Close(); err != nil {
+			t.Fatal(err)
+		}
+		d = mustOpen(t, folder, o)
+	}
+	leaveAs("mallory", "large", 600) // more than alice
+	if got := d.Left(storage.File{Owner: "alice"}); got.Files != 1 {
+		t.Errorf("alice has left %+v", got)
 	}
 }
 
@@ -119,7 +154,7 @@ func TestExpiry(t *testing.T) {
 	}
 	p := mustCreate(t, d, resumableFile("soon", 6))
 	d.removeExpired(time.Now().Add(2 * time.Minute))
-	if left := d.Leftovers(); len(left) != 1 || left[0].Name != filepath.Base(partialPath("future")) {
+	if left := d.Leftovers(); len(left) != 1 || left[0].Name != filepath.Base(partialPath(storage.File{ID: "future"})) {
 		t.Errorf("left after two minutes: %+v", left)
 	}
 	d.removeExpired(time.Now().Add(2 * time.Hour))

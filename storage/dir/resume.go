@@ -22,18 +22,18 @@ import (
 // resumableSuffix ends the names of partials that Open leaves.
 const resumableSuffix = ".resumable"
 
-// partialPath is the name of a file in progress. It holds nothing of what the
-// peer has sent but a hash.
-func partialPath(id string) string {
-	if id == "" {
+// partialPath is the name of a file in progress.
+func partialPath(f storage.File) string {
+	if f.ID == "" {
 		return path.Join(hidden, rand.Text()+".partial")
 	}
-	return path.Join(hidden, fmt.Sprintf("%x%s", sha256.Sum256([]byte(id)), resumableSuffix))
+	return path.Join(hidden, f.UploadName()+resumableSuffix)
 }
 
 // isResumable reports whether partialPath made up the name base for an ID.
 func isResumable(base string) bool {
-	sum, ok := strings.CutSuffix(base, resumableSuffix)
+	name, ok := strings.CutSuffix(base, resumableSuffix)
+	sum := strings.TrimPrefix(name, storage.OwnerOf(name)+"-")
 	b, err := hex.DecodeString(sum)
 	return ok && err == nil && len(b) == sha256.Size
 }

@@ -34,7 +34,7 @@ func TestResumeInANewProcess(t *testing.T) {
 		}
 		names = append(names, l.Name)
 	}
-	want := map[string]bool{filepath.Base(partialPath("suspended")): true, filepath.Base(partialPath("in progress")): true}
+	want := map[string]bool{filepath.Base(partialPath(storage.File{ID: "suspended"})): true, filepath.Base(partialPath(storage.File{ID: "in progress"})): true}
 	if len(names) != 2 || !want[names[0]] || !want[names[1]] || names[0] == names[1] {
 		t.Errorf("leftovers %q, want %v", names, want)
 	}

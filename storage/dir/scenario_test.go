@@ -288,7 +288,7 @@ func hiddenIn(t *testing.T, folder string) (left fs.FileInfo, rest []string) {
 	}
 	for _, e := range entries {
 		switch name := path.Join(hidden, e.Name()); name {
-		case partialPath("id"):
+		case partialPath(storage.File{ID: "id"}):
 			if left, err = e.Info(); err != nil {
 				t.Fatal(err)
 			}

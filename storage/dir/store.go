@@ -269,7 +269,7 @@ func (d *Store) Create(ctx context.Context, f storage.File) (storage.Partial, er
 		dir:        d,
 		file:       f,
 		onConflict: onConflict,
-		path:       partialPath(f.ID),
+		path:       partialPath(f),
 	}
 	if f.Digest.New != nil {
 		p.hash = f.Digest.New()

@@ -18,7 +18,7 @@ func TestVanishedPartial(t *testing.T) {
 			w.noMove = noMove
 			p := begun(t, d, resumableFile("id", 3), "new")
 			p.(*partial).file.Name = name
-			if err := os.Remove(filepath.Join(folder, partialPath("id"))); err != nil {
+			if err := os.Remove(filepath.Join(folder, partialPath(storage.File{ID: "id"}))); err != nil {
 				t.Skip("this system does not remove what is open: ", err)
 			}
 			if r, err := p.Commit(t.Context(), storage.Sum{Size: 3}); err == nil {

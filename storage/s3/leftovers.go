@@ -33,9 +33,15 @@ func (s *Store) Leftovers() []storage.Leftover {
 	now := time.Now()
 	var list []storage.Leftover
 	for _, l := range s.idle() {
-		list = append(list, storage.Leftover{Name: path.Base(l.object.key), Size: l.size, Age: max(0, now.Sub(l.modified))})
+		base := path.Base(l.object.key)
+		list = append(list, storage.Leftover{Name: base, Owner: storage.OwnerOf(base), Size: l.size, Age: max(0, now.Sub(l.modified))})
 	}
 	return list
+}
+
+// Left implements [storage.Meter].
+func (s *Store) Left(f storage.File) storage.Usage {
+	return storage.Left(slices.Values(s.Leftovers()), f)
 }
 
 // idle lists what was left, oldest first. It needs mu.
@@ -132,19 +138,15 @@ func (s *Store) inspect(ctx context.Context, o object) (leftover, error) {
 	return l, nil
 }
 
-// trimLeft removes the oldest of what was left until the rest is within the
-// bounds.
+// trimLeft removes what was left until the rest is within the bounds.
 func (s *Store) trimLeft(ctx context.Context) {
-	s.mu.Lock()
-	idle := s.idle()
-	s.mu.Unlock()
-	var bytes int64
-	for _, l := range idle {
-		bytes += l.size
-	}
-	for ; len(idle) > 0 && (len(idle) > max(0, s.o.MaxPartials) || bytes > max(0, s.o.MaxPartialBytes)); idle = idle[1:] {
-		bytes -= idle[0].size
-		s.discard(ctx, idle[0])
+	for _, l := range storage.Excess(s.Leftovers(), s.o.MaxPartials, s.o.MaxPartialBytes) {
+		s.mu.Lock()
+		left, known := s.left[s.root+hidden+"uploads/"+l.Name]
+		s.mu.Unlock()
+		if known {
+			s.discard(ctx, left)
+		}
 	}
 }
 

@@ -35,6 +35,36 @@ func left(server *s3test.Server) (n int) {
 	return n
 }
 
+// TestOthersLeftovers: who leaves very many small uploads loses them, and no other owner
+// does, at any server.
+func TestOthersLeftovers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server, o := smallParts(), s3.Options{PartSize: piece, MaxPartials: 5}
+		store := open(t, server, o)
+		leave := func(owner, id string) {
+			t.Helper()
+			p := create(t, store, storage.File{Name: owner + id, Owner: owner, ID: id, Size: 100, Digest: digests["crc64nvme"], Proofs: proofs}, "")
+			send(t, p, contentsOf(10))
+			if err := p.Suspend(); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+		}
+		leave("alice", "hers")
+		for i := range 12 {
+			leave("mallory", fmt.Sprint(i))
+		}
+		for _, s := range []*s3.Store{store, open(t, server, o)} {
+			if got := s.Left(storage.File{Owner: "alice"}); got.Files != 1 {
+				t.Errorf("alice has left %+v", got)
+			}
+			if got := s.Left(storage.File{Owner: "mallory"}); got.Files != 4 {
+				t.Errorf("mallory has left %+v", got)
+			}
+		}
+	})
+}
+
 // TestExpiry: what was left goes when its time is over, at any server, and not
 // while somebody continues with it.
 func TestExpiry(t *testing.T) {

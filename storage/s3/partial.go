@@ -46,7 +46,8 @@ type partial struct {
 
 func newPartial(s *Store, f storage.File) *partial {
 	p := &partial{store: s, file: f, onConflict: f.Conflict(s.o.OnConflict), token: rand.Text()}
-	p.stateKey = s.stateKey(cmp.Or(f.ID, p.token))
+	f.ID = cmp.Or(f.ID, p.token)
+	p.stateKey = s.stateKey(f)
 	p.resetHash()
 	return p
 }

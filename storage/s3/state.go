@@ -49,9 +49,9 @@ type state struct {
 	TailSum string `json:"tail-sum,omitempty"`
 }
 
-// stateKey is the key of the state of an upload. It tells nothing of its ID.
-func (s *Store) stateKey(id string) string {
-	return fmt.Sprintf("%s%suploads/%x", s.root, hidden, sha256.Sum256([]byte(id)))
+// stateKey is the key of the state of an upload.
+func (s *Store) stateKey(f storage.File) string {
+	return s.root + hidden + "uploads/" + f.UploadName()
 }
 
 // readState reads a state. What r yields is the tail; the caller must close it.

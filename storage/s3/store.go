@@ -225,6 +225,7 @@ func (s *Store) forget(p *partial) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.partials, p.stateKey)
+	delete(s.left, p.stateKey) // or it is noted anew
 }
 
 // isOpen reports whether p is in progress here.

@@ -61,6 +61,7 @@ func Run(t *testing.T, open Open) {
 		"begin anew":                 beginsAnew,
 		"resume is cancelled":        resumeIsCancelled,
 		"any ID":                     anyID,
+		"owners":                     owners,
 		"interrupted anywhere":       interruptedAnywhere,
 		"make folders":               makesFolders,
 		"folders and files at once":  foldersAndFilesAtOnce,

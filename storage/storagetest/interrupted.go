@@ -232,6 +232,44 @@ func anyID(f *fixture) {
 	}
 }
 
+// owners give the same ID to different uploads, and each has its own left.
+func owners(f *fixture) {
+	file := func(owner, id string) storage.File {
+		u := upload(id, 10)
+		u.Owner = owner
+		return u
+	}
+	names := []string{"", "alice", "bob", "alice\x00id"}
+	for i, owner := range names {
+		for _, id := range []string{"id", "id\x00id"} {
+			p := f.start(file(owner, id), "")
+			f.send(p, fmt.Sprint(i, id))
+			f.expectError("Suspend", p.Suspend(), nil)
+		}
+	}
+	left := func(owner, id string, want storage.Usage) {
+		f.Helper()
+		if got := f.Store.(storage.Meter).Left(file(owner, id)); got != want {
+			f.Errorf("%q has left %+v besides %q, want %+v", owner, got, id, want)
+		}
+	}
+	for i, owner := range names[1:] {
+		left(owner, "", storage.Usage{Bytes: 9, Files: 2})
+		left(owner, "id", storage.Usage{Bytes: 6, Files: 1})
+		left(owner, "other", storage.Usage{Bytes: 9, Files: 2})
+		p := f.start(file(owner, "id"), fmt.Sprint(i+1, "id"))
+		left(owner, "", storage.Usage{Bytes: 6, Files: 1})
+		f.expectError("Abort", p.Abort(), nil)
+	}
+	left("carol", "id", storage.Usage{})
+	f.expectError("Abort", f.start(file("", "id"), "0id").Abort(), nil)
+	left("alice", "", storage.Usage{Bytes: 6, Files: 1})
+	for i, owner := range names {
+		f.expectError("Abort", f.start(file(owner, "id\x00id"), fmt.Sprint(i, "id\x00id")).Abort(), nil)
+		left(owner, "", storage.Usage{})
+	}
+}
+
 // interruptedAnywhere sends files in random pieces, interrupted and begun again
 // at random.
 func interruptedAnywhere(f *fixture) {

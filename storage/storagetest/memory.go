@@ -35,8 +35,8 @@ type Memory struct {
 
 	mu      sync.Mutex
 	files   fstest.MapFS
-	writing map[string]bool   // by ID
-	left    map[string][]byte // by ID
+	writing map[string]bool   // by UploadName
+	left    map[string][]byte // likewise
 	failed  error
 	closed  bool
 }
@@ -111,10 +111,10 @@ func (m *Memory) Create(ctx context.Context, f storage.File) (storage.Partial, e
 		return nil, storage.ErrExists
 	}
 	if f.ID != "" {
-		if m.writing[f.ID] {
+		if m.writing[f.UploadName()] {
 			return nil, storage.ErrInUse
 		}
-		m.writing[f.ID] = true
+		m.writing[f.UploadName()] = true
 	}
 	p.begin()
 	return p, nil
@@ -133,6 +133,19 @@ func (m *Memory) Usage(ctx context.Context, folder string) (used storage.Usage, 
 		}
 	}
 	return used, ctx.Err()
+}
+
+// Left implements [storage.Meter].
+func (m *Memory) Left(f storage.File) storage.Usage {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return storage.Left(func(yield func(storage.Leftover) bool) {
+		for name, data := range m.left {
+			if !yield(storage.Leftover{Name: name, Owner: storage.OwnerOf(name), Size: int64(len(data))}) {
+				return
+			}
+		}
+	}, f)
 }
 
 // MakeFolder implements [storage.Store].

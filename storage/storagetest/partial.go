@@ -28,8 +28,8 @@ type partial struct {
 // the store's mu.
 func (p *partial) begin() {
 	p.clear()
-	left := p.store.left[p.file.ID]
-	delete(p.store.left, p.file.ID)
+	left := p.store.left[p.file.UploadName()]
+	delete(p.store.left, p.file.UploadName())
 	if p.resumable() && len(left) > 0 && int64(len(left)) <= p.file.Size {
 		p.data.Write(left)
 		p.hash.Write(left)
@@ -187,9 +187,9 @@ func (p *partial) end(keep bool) error {
 	m := p.store
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	delete(m.writing, p.file.ID)
+	delete(m.writing, p.file.UploadName())
 	if keep {
-		m.left[p.file.ID] = p.data.Bytes()
+		m.left[p.file.UploadName()] = p.data.Bytes()
 	}
 	return nil
 }

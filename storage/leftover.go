@@ -1,0 +1,106 @@
+package storage
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"iter"
+	"strings"
+	"time"
+)
+
+// The defaults of both stores.
+const (
+	// DefaultPartialTTL gives a person a day to come back.
+	DefaultPartialTTL = 24 * time.Hour
+	// DefaultMaxPartials is enough for a folder of files sent by many at once.
+	DefaultMaxPartials = 1000
+	// DefaultMaxPartialBytes is a tebibyte, for files up to that size.
+	DefaultMaxPartialBytes = 1 << 40
+)
+
+// A Leftover is what an interrupted upload has left at the server, so that a later
+// one can resume it. Who sent it cannot be told, but whether it was the same as of others.
+type Leftover struct {
+	// Name is the file's name in the hidden folder.
+	Name string
+	// Owner is the same for all of one owner; empty for those without.
+	Owner string
+	// Size is how many bytes have arrived.
+	Size int64
+	// Age is how long ago the upload was interrupted.
+	Age time.Duration
+}
+
+// UploadName is the name under which stores keep what there is of f, which has an ID. It
+// holds nothing of what the peer has sent but a hash.
+func (f File) UploadName() string {
+	if f.Owner == "" {
+		return fmt.Sprintf("%x", sha256.Sum256([]byte(f.ID)))
+	}
+	return ownerName(f.Owner) + "-" + fmt.Sprintf("%x", sha256.Sum256([]byte(f.Owner+"\x00"+f.ID)))
+}
+
+// ownerName stands for an owner; 64 bits are enough, since who forges an owner of
+// the same only shares bounds with that one.
+func ownerName(owner string) string {
+	sum := sha256.Sum256([]byte(owner))
+	return fmt.Sprintf("%x", sum[:8])
+}
+
+// OwnerOf returns the Leftover.Owner of a name that UploadName has made.
+func OwnerOf(name string) string {
+	owner, _, ok := strings.Cut(name, "-")
+	if !ok {
+		return ""
+	}
+	return owner
+}
+
+// Left returns how much of a list is of the owner of f, apart from what f would resume.
+// Names in the list may be longer than UploadName by a suffix.
+func Left(list iter.Seq[Leftover], f File) (left Usage) {
+	if f.Owner == "" {
+		return Usage{}
+	}
+	owner, own := ownerName(f.Owner), f.UploadName()
+	for l := range list {
+		if l.Owner == owner && (f.ID == "" || !strings.HasPrefix(l.Name, own)) {
+			left = left.Add(Usage{Bytes: l.Size, Files: 1})
+		}
+	}
+	return left
+}
+
+// Excess returns which of a list of leftovers, from the oldest on, have to go so that
+// at most so many and so many bytes of them are left: always the oldest of the owner
+// who has most of what is too much, so that nobody loses anything to others before.
+func Excess(list []Leftover, most int, mostBytes int64) (excess []Leftover) {
+	byOwner := map[string][]Leftover{}
+	held := map[string]Usage{}
+	var all Usage
+	for _, l := range list {
+		one := Usage{Bytes: l.Size, Files: 1}
+		byOwner[l.Owner] = append(byOwner[l.Owner], l)
+		held[l.Owner], all = held[l.Owner].Add(one), all.Add(one)
+	}
+	for all.Files > int64(max(0, most)) || all.Bytes > max(0, mostBytes) {
+		tooMany := all.Files > int64(max(0, most))
+		var owner string
+		var greatest int64 = -1
+		for o, u := range held {
+			n := u.Bytes
+			if tooMany {
+				n = u.Files
+			}
+			if n > greatest || n == greatest && o < owner {
+				owner, greatest = o, n
+			}
+		}
+		oldest := byOwner[owner][0]
+		one := Usage{Bytes: oldest.Size, Files: 1}
+		byOwner[owner] = byOwner[owner][1:]
+		held[owner], all = held[owner].Sub(one), all.Sub(one)
+		excess = append(excess, oldest)
+	}
+	return excess
+}
