@@ -157,7 +157,7 @@ func clientOptions(c *cli.Context, o *checkOptions) (err error) {
 		}
 		o.Type = string(lines)
 	}
-	o.Addr, err = address.Listen(c.String("listen"))
+	o.Addr, err = address.Listen(c.String("listen"), "--listen")
 	return err
 }
 
@@ -170,7 +170,7 @@ func checkProgram(ctx context.Context, con *terminal.Console, o checkOptions) er
 	if o.client {
 		l, err := listenChecked(o.Addr, func(net.Addr) error { return nil })
 		if err != nil {
-			return &listenError{o.Addr, err}
+			return &listenError{"--listen", o.Addr, err}
 		}
 		o.Listener, o.Addr, try = l, l.Addr().String(), check.Client
 		o.Tell = func(text string) { con.Tell("%s", text) }

@@ -228,8 +228,8 @@ var mistakes = []struct {
 	{"the server's own machine", []mistake{
 		{args: []string{"serve", "-l", "LABNET_ADDR"}, server: silent},
 		typed("serve -l 192.0.2.1:9000 --insecure"),
-		{args: []string{"serve", "-l", "no.such.host:9000"}, err: &listenError{"no.such.host:9000", noHost}},
-		{args: []string{"serve", "-l", "127.0.0.1:80"}, err: &listenError{"127.0.0.1:80", &net.OpError{Op: "listen", Err: os.NewSyscallError("bind", syscall.EACCES)}}},
+		{args: []string{"serve", "-l", "no.such.host:9000"}, err: &listenError{"--listen", "no.such.host:9000", noHost}},
+		{args: []string{"serve", "-l", "127.0.0.1:80"}, err: &listenError{"--listen", "127.0.0.1:80", &net.OpError{Op: "listen", Err: os.NewSyscallError("bind", syscall.EACCES)}}},
 		{args: []string{"serve", "--store", "file"}, prepare: files("file")},
 		{args: []string{"serve", "--store", "file/below"}, prepare: files("file")},
 		{args: []string{"serve", "--store", "locked/store"}, prepare: locked, asRoot: &storeError{"locked/store", denied("mkdir")}},

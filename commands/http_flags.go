@@ -7,10 +7,12 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/labnet/labnet/commands/address"
 	"github.com/labnet/labnet/commands/problem"
 	"github.com/labnet/labnet/commands/status"
 	"github.com/labnet/labnet/commands/web"
@@ -19,8 +21,9 @@ import (
 
 // httpOptions are the flags of serve that are about HTTP.
 type httpOptions struct {
-	off   bool
-	hosts []string
+	off    bool
+	hosts  []string
+	status string // "": with everything else
 }
 
 // ofHTTP is the title of the flags about it in the help.
@@ -30,6 +33,7 @@ func httpFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.BoolFlag{Name: "no-http", Category: ofHTTP, Usage: "refuse HTTP requests, such as those of curl and browsers"},
 		&cli.StringFlag{Name: "http-host", Category: ofHTTP, Usage: "answer browsers that call this server by one of `NAMES`, separated by commas"},
+		&cli.StringFlag{Name: "status", Category: ofHTTP, Usage: "have /status, /metrics and /healthz at `HOST:PORT`, and nothing else there, in place of the address of --listen"},
 	}
 }
 
@@ -44,7 +48,10 @@ func httpOptionsOf(c *cli.Context) (o httpOptions, err error) {
 			o.hosts = append(o.hosts, name)
 		}
 	}
-	return o, nil
+	if where := c.String("status"); where != "" {
+		o.status, err = address.Listen(where, "--status")
+	}
+	return o, err
 }
 
 // front returns what serves HTTP, or nil if nothing does. Tokens says whether the server
@@ -53,14 +60,21 @@ func (o *serveOptions) front(tokens bool, board *status.Board) *web.Front {
 	if o.http.off || o.lab != 0 {
 		return nil
 	}
-	hosts := o.http.hosts
-	if host, _, err := net.SplitHostPort(o.listen); err == nil && host != "" {
+	options := o.frontOptions(o.listen, tokens)
+	options.PartialTTL, options.Boot = o.keep.PartialTTL, boot()
+	if o.http.status == "" {
+		options.Status = board
+	}
+	return web.New(options)
+}
+
+// frontOptions are those of what serves HTTP at an address.
+func (o *serveOptions) frontOptions(addr string, tokens bool) web.Options {
+	hosts := slices.Clone(o.http.hosts)
+	if host, _, err := net.SplitHostPort(addr); err == nil && host != "" {
 		hosts = append(hosts, host)
 	}
-	return web.New(web.Options{
-		Hosts: hosts, AnyName: tokens, HeaderTimeout: o.limits.HeaderTimeout, IdleTimeout: o.limits.IdleTimeout,
-		PartialTTL: o.keep.PartialTTL, Boot: boot(), Status: board,
-	})
+	return web.Options{Hosts: hosts, AnyName: tokens, HeaderTimeout: o.limits.HeaderTimeout, IdleTimeout: o.limits.IdleTimeout}
 }
 
 // boot names the time since the system was started. Where that cannot be known, it

@@ -79,7 +79,11 @@ func limitsOf(c *cli.Context) (l wire.Limits, err error) {
 		return l, problem.Usage("--max-message must be at most %d", wire.MaxString)
 	}
 	l.MaxMessage = int(message)
-	return l, shareFiles(&l, openFiles(), c.IsSet("max-conns"))
+	files := openFiles()
+	if c.String("status") != "" {
+		files -= 2 * statusConns // and those that are told that there is no room
+	}
+	return l, shareFiles(&l, files, c.IsSet("max-conns"))
 }
 
 // Descriptors that a server needs. A connection has one for itself and one for

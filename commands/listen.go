@@ -23,7 +23,7 @@ func listen(addr string, check func(net.Addr) error) ([]net.Listener, error) {
 	if err == nil && !passed {
 		l, err := listenChecked(addr, check)
 		if err != nil {
-			return nil, &listenError{addr, err}
+			return nil, &listenError{"--listen", addr, err}
 		}
 		listeners = append(listeners, l)
 	}
@@ -32,7 +32,7 @@ func listen(addr string, check func(net.Addr) error) ([]net.Listener, error) {
 			addr = l.Addr().String()
 		}
 		if e := check(l.Addr()); e != nil && err == nil {
-			err = &listenError{addr, e}
+			err = &listenError{"--listen", addr, e}
 		}
 	}
 	if err != nil {
@@ -61,6 +61,7 @@ func listenChecked(addr string, check func(net.Addr) error) (net.Listener, error
 
 // A listenError means that a server cannot listen at an address.
 type listenError struct {
+	flag string // that named the address
 	addr string
 	err  error
 }
@@ -76,28 +77,43 @@ func (e *listenError) Describe() problem.Description {
 	var unknown *net.DNSError
 	switch {
 	case errors.As(e.err, &unknown):
-		d.Hint = "choose an address of this machine with --listen, such as 127.0.0.1:9000, or :9000 for all of them"
+		d.Hint = "choose an address of this machine with " + e.flag + ", such as 127.0.0.1:9000, or :9000 for all of them"
 	case errors.Is(e.err, syscall.EADDRINUSE):
-		d.Kind, d.Hint = "address-in-use", "another server may be running: choose another port with --listen"
+		d.Kind, d.Hint = "address-in-use", "another server may be running: choose another port with "+e.flag
 	case errors.Is(e.err, syscall.EADDRNOTAVAIL):
-		d.Hint = "this machine does not have that address: choose another with --listen"
+		d.Hint = "this machine does not have that address: choose another with " + e.flag
 	case errors.Is(e.err, fs.ErrPermission):
-		d.Hint = "ports below 1024 may need root: choose another with --listen"
+		d.Hint = "ports below 1024 may need root: choose another with " + e.flag
 	}
 	return d
 }
 
-// serveAll is srv.Serve for several listeners. If one fails, none goes on.
-func serveAll(srv *wire.Server, listeners []net.Listener) error {
-	ended := make(chan error)
+// A serving is a server on one of its sockets.
+type serving struct {
+	*wire.Server
+	on net.Listener
+}
+
+func servingOn(srv *wire.Server, listeners []net.Listener) (list []serving) {
 	for _, l := range listeners {
-		go func() { ended <- srv.Serve(l) }()
+		list = append(list, serving{srv, l})
+	}
+	return list
+}
+
+// serveAll serves all. If one fails, none goes on.
+func serveAll(list []serving) error {
+	ended := make(chan error)
+	for _, s := range list {
+		go func() { ended <- s.Serve(s.on) }()
 	}
 	err := <-ended
 	if !errors.Is(err, wire.ErrServerClosed) {
-		srv.Close()
+		for _, s := range list {
+			s.Close()
+		}
 	}
-	for range listeners[1:] {
+	for range list[1:] {
 		<-ended
 	}
 	return err

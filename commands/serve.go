@@ -85,7 +85,7 @@ func serveCommand(con *terminal.Console) *cli.Command {
 		sizeBytesFlag(), bigEndianFlag(), nameBytesFlag(),
 		&cli.BoolFlag{Name: "explain", Usage: "with --lab: print what each client sent, how it is read, and what is to be repaired"},
 		&cli.DurationFlag{Name: "drain", Value: defaultDrain, Usage: "when told to stop, give uploads `TIME` to finish; clients resume the others later"},
-		&cli.StringFlag{Name: "addr-file", Usage: "write the address to `FILE` once the server accepts connections"},
+		&cli.StringFlag{Name: "addr-file", Usage: "write the address to `FILE` once the server accepts connections, and below it that of --status"},
 		&cli.StringFlag{Name: "log-level", Value: "info", Usage: "log messages of at least `LEVEL`: debug, info, warn or error"},
 		&cli.BoolFlag{Name: "json", Usage: "print a receipt for each thing received, as JSON, one object per line"},
 	}
@@ -164,7 +164,7 @@ func serveOptionsOf(c *cli.Context) (o serveOptions, err error) {
 		drain:    c.Duration("drain"),
 		open:     c.Bool("no-sandbox"),
 	}
-	if o.listen, err = address.Listen(c.String("listen")); err != nil {
+	if o.listen, err = address.Listen(c.String("listen"), "--listen"); err != nil {
 		return o, err
 	}
 	if from := c.String("proxy-from"); from != "" {
@@ -184,6 +184,9 @@ func serveOptionsOf(c *cli.Context) (o serveOptions, err error) {
 	}
 	if o.http, err = httpOptionsOf(c); err != nil {
 		return o, err
+	}
+	if o.http.status == o.listen && !strings.HasSuffix(o.listen, ":0") {
+		return o, problem.UsageHint(errors.New("--status must be another address than --listen"), "without --status, the status is on the address of --listen")
 	}
 	if o.exec, err = execOptionsOf(c); err != nil {
 		return o, err
@@ -292,14 +295,20 @@ func serveUntilDone(ctx context.Context, signals *serverSignals, con *terminal.C
 			listeners[i] = balancer.Listener(l, o.balancers, log)
 		}
 	}
-	certificate, err := o.tls.certificate(files, hidden, log)
+	watching, err := o.listenStatus()
 	if err != nil {
 		closeAll(listeners)
 		return err
 	}
+	all := slices.Concat(listeners, watching)
+	certificate, err := o.tls.certificate(files, hidden, log)
+	if err != nil {
+		closeAll(all)
+		return err
+	}
 	users, err := o.access.users(files, store, o.keep, log)
 	if err != nil {
-		closeAll(listeners)
+		closeAll(all)
 		return err
 	}
 	srv := &wire.Server{
@@ -318,6 +327,12 @@ func serveUntilDone(ctx context.Context, signals *serverSignals, con *terminal.C
 	if front := o.front(users != nil, board); front != nil {
 		defer front.Close()
 		srv.HTTP = front.Serve
+	}
+	servers := servingOn(srv, listeners)
+	if len(watching) > 0 {
+		front := o.statusFront(users != nil, board)
+		defer front.Close()
+		servers = append(servers, servingOn(o.statusServer(srv, front, board), watching)...)
 	}
 	commands := hook.Start(o.exec, log)
 	receipts := hook.Tell(con, srv, commands)
@@ -339,8 +354,10 @@ func serveUntilDone(ctx context.Context, signals *serverSignals, con *terminal.C
 		commands.Stop()
 		drain, cancel := context.WithTimeout(context.Background(), drainTime(ctx, o.drain))
 		defer cancel()
-		if srv.Shutdown(drain) != nil {
-			srv.Close()
+		for _, s := range servers { // the status last
+			if s.Shutdown(drain) != nil {
+				s.Close()
+			}
 		}
 		commands.Finish(drain)
 	})
@@ -356,7 +373,13 @@ func serveUntilDone(ctx context.Context, signals *serverSignals, con *terminal.C
 			log.Warn().Stringer("address", l.Addr()).Bool("tls", o.tls.on).Msg("insecure: whoever reaches this address can send files")
 		}
 	}
-	err = writeAddrFile(o.addrFile, listeners)
+	for _, l := range watching {
+		log.Info().Stringer("status", l.Addr()).Msg("the status is at an address of its own")
+		if o.isExposed(l.Addr()) {
+			log.Warn().Stringer("status", l.Addr()).Bool("tls", o.tls.on).Msg("insecure: whoever reaches this address sees the status")
+		}
+	}
+	err = writeAddrFile(o.addrFile, all)
 	if err == nil && users != nil && hidden != "" {
 		err = access.MakeFolderIn(hidden)
 	}
@@ -365,7 +388,7 @@ func serveUntilDone(ctx context.Context, signals *serverSignals, con *terminal.C
 	}
 	if err != nil {
 		stop()
-		closeAll(listeners)
+		closeAll(all)
 		commands.Stop()
 		return err
 	}
@@ -381,7 +404,7 @@ func serveUntilDone(ctx context.Context, signals *serverSignals, con *terminal.C
 	background.Go(func() { threads.Trim(ctx) })
 	background.Go(func() { signals.follow(files, log) })
 	tell("READY=1")
-	err = serveAll(srv, listeners)
+	err = serveAll(servers)
 	if stop() {
 		drain, cancel := context.WithTimeout(ctx, o.drain)
 		defer cancel()

@@ -30,7 +30,7 @@ var badValues = map[string]string{
 	"LABNET_KEEP_FREE": "much", "LABNET_STORE_MEMORY": "much", "LABNET_REPLY": "", "LABNET_LAB": "9", "LABNET_SIZE_BYTES": "3", "LABNET_ADDR_FILE": "",
 	"LABNET_LOG_LEVEL": "loud", "LABNET_MAX_MESSAGE": "much", "LABNET_MAX_SIZE": "much", "LABNET_MIN_RATE": "much",
 	"LABNET_IDENTITY": "", "LABNET_CERT": "", "LABNET_KEY": "", "LABNET_TOKENS": "",
-	"LABNET_FILE_MODE": "rwx", "LABNET_HTTP_HOST": "https://nas", "LABNET_GROUP": "no such group",
+	"LABNET_FILE_MODE": "rwx", "LABNET_HTTP_HOST": "https://nas", "LABNET_STATUS": "nas:http99", "LABNET_GROUP": "no such group",
 	"LABNET_EXEC": "echo 'x", "LABNET_EXEC_ON": "mail",
 }
 

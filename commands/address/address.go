@@ -34,15 +34,15 @@ func Server(text, what string) (addr, host string, err error) {
 	return net.JoinHostPort(host, port), host, nil
 }
 
-// Listen returns the address to listen at that a user gives for --listen. A
+// Listen returns the address to listen at that a user gives for a flag. A
 // port alone is one of the loopback address; ":9000" and "*:9000" are of all.
-func Listen(text string) (string, error) {
-	host, port, err := Split(text, "--listen")
+func Listen(text, flag string) (string, error) {
+	host, port, err := Split(text, flag)
 	if err != nil {
 		return "", err
 	}
 	if _, err := net.LookupPort("tcp", port); err != nil {
-		return "", noPort(text, "--listen", port)
+		return "", noPort(text, flag, port)
 	}
 	switch {
 	case host == "*":
@@ -58,7 +58,7 @@ func noPort(text, what, port string) error {
 }
 
 func addressHint(what string) string {
-	if what == "--listen" {
+	if what == "--listen" || what == "--status" {
 		return "for example 9000, 127.0.0.1:9000, [::1]:9000, or :9000 for all addresses of this machine"
 	}
 	return "for example nas, nas:9000, 192.0.2.7:9000 or [2001:db8::7]:9000"

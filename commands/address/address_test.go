@@ -70,7 +70,7 @@ func TestAddresses(t *testing.T) {
 		if server != test.server || (err == nil) != (server != "") || err == nil && host == "" {
 			t.Errorf("server %q: got %q, %q, %v, want %q", test.given, server, host, err, test.server)
 		}
-		listen, err := Listen(test.given)
+		listen, err := Listen(test.given, "--listen")
 		if listen != test.listen || (err == nil) != (listen != "") {
 			t.Errorf("listen %q: got %q, %v, want %q", test.given, listen, err, test.listen)
 		}

@@ -35,7 +35,9 @@ type Options struct {
 	PartialTTL time.Duration
 	// Status, if set, is told to those who may see it: with a token those whose right it is,
 	// without tokens those on this machine, or everybody with StatusForAll.
+	// StatusOnly has nothing else be taken or told.
 	Status       *status.Board
+	StatusOnly   bool
 	StatusForAll bool
 	// Boot is different once the system was started again, or "" if that cannot be told.
 	Boot string
@@ -178,6 +180,10 @@ func (f *Front) route(x *exchange) {
 		x.health()
 	case f.Status != nil && isStatus(path) && reads:
 		x.authorized(func() { f.status(x) })
+	case f.StatusOnly && path == "/" && reads:
+		http.Redirect(x, x.r, "/status", http.StatusSeeOther)
+	case f.StatusOnly:
+		x.problem(http.StatusNotFound, "not-found", "there is /status, /status.json, /metrics and /healthz", "")
 	case path == "/" && reads:
 		x.page()
 	case path == "/whoami" && reads:
