@@ -40,6 +40,10 @@ memory size='4G':
 picture: build
     docs/session.py ./labnet docs/session.svg
 
+# take docs/status.png anew from a real run, with chromium
+status-picture: build
+    docs/status.py ./labnet docs/status.png
+
 # make archives and Debian packages for all platforms, with checksums, in dist/
 release:
     packaging/release.sh
