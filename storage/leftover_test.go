@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestExcess: what has to go is always the oldest of the owner who has most.
-func TestExcess(t *testing.T) {
+// TestExcessOfLeftovers: what has to go is always the oldest of the owner who has most.
+func TestExcessOfLeftovers(t *testing.T) {
 	for _, test := range []struct {
 		name  string
 		list  string // an owner's letter and a size, oldest first
