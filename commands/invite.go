@@ -88,7 +88,7 @@ func inviteCommand(con *terminal.Console) *cli.Command {
 		Usage:     "let a user send to this server, and print the invitation for 'labnet join'",
 		ArgsUsage: "NAME",
 		Description: "The invitation is one line, and a secret: give it to the user over a channel that others cannot read. " +
-			"The command below it, for those who have curl and not labnet, is as secret. It works as long as the user has it, until 'labnet revoke NAME'. A running server admits the user within a second.",
+			"The command and the link below it, for those who have curl or a browser and not labnet, are as secret. All work as long as the user has it, until 'labnet revoke NAME'. A running server admits the user within a second.",
 		Flags: append([]cli.Flag{
 			&cli.StringSliceFlag{Name: "at", Usage: "the server is at `HOST:PORT`; may be repeated (default: this machine's addresses)"},
 			&cli.StringFlag{Name: "rights", DefaultText: "say,blob,upload", Usage: "allow only these `KINDS` of things; status allows seeing what the server does"},
@@ -178,17 +178,27 @@ func inviteUser(c *cli.Context, con *terminal.Console, p place, grant access.Gra
 }
 
 // printInvitation prints the line for labnet join, and how to send without labnet to the
-// first address, as far as that can be done there.
+// first address, as far as that can be done there. People can take the link with a camera.
 func printInvitation(c *cli.Context, con *terminal.Console, inv *invite.Invitation, line string) error {
-	lines, also := []string{line}, ""
-	if rights := c.String("rights"); rights == "" || slices.Contains(strings.Split(rights, ","), "upload") {
-		if curl := curlCommand(inv.Addrs[0], inv.Token, inv.Key); curl != "" {
-			lines, also = append(lines, curl), "; the command sends a file with curl"
+	may := func(right string) bool {
+		rights := c.String("rights")
+		return rights == "" || slices.Contains(strings.Split(rights, ","), right)
+	}
+	lines, also, link := []string{line}, "", ""
+	if curl := curlCommand(inv.Addrs[0], inv.Token, inv.Key); curl != "" && may("upload") {
+		lines, also = append(lines, curl), "; the command sends a file with curl"
+	}
+	if page := webAddress(inv.Addrs[0]); page != "" && (may("upload") || may("say")) {
+		link = page + "#" + inv.Token
+		lines, also = append(lines, link), also+"; the link opens a page in a browser"
+		if inv.Key != nil {
+			also += ", which warns that it does not know the server"
 		}
 	}
 	if _, err := fmt.Fprintln(con, strings.Join(lines, "\n")); err != nil {
 		return err
 	}
+	con.Picture(link)
 	con.Note("this is the invitation of %s to %s, and a secret: 'labnet join' asks for the first line%s", inv.User, strings.Join(inv.Addrs, ", "), also)
 	return nil
 }

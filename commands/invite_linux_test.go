@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"testing"
 
+	qrcode "github.com/skip2/go-qrcode"
 	"golang.org/x/sys/unix"
 
 	"github.com/labnet/labnet/commands/invite"
@@ -268,6 +269,30 @@ func TestJoinOnTerminal(t *testing.T) {
 	}
 	if p.unread > 0 {
 		t.Errorf("%d bytes of what was pasted are for the shell", p.unread)
+	}
+}
+
+// TestInviteOnTerminal: a person with a camera gets the link as a QR code, if it fits.
+func TestInviteOnTerminal(t *testing.T) {
+	for term, drawn := range map[string]bool{"xterm": true, "dumb": false} {
+		cmd := labnetCommand(t, "invite", "alice", "--at", "lab.example.org")
+		shown := sitDownAs(t, cmd, term).ends(t, cmd)
+		link := regexp.MustCompile(`https://lab\.example\.org:9000/#\S{43}`).FindString(shown)
+		if link == "" {
+			t.Fatalf("no link in %q", shown)
+		}
+		code := must(qrcode.New(link, qrcode.Low)).Bitmap()
+		var got [][]bool
+		for _, row := range regexp.MustCompile(`\x1b\[38;5;16;48;5;231m([ ▀▄█]*)\x1b\[0m`).FindAllStringSubmatch(shown, -1) {
+			var upper, lower []bool
+			for _, c := range row[1] {
+				upper, lower = append(upper, c == '▀' || c == '█'), append(lower, c == '▄' || c == '█')
+			}
+			got = append(got, upper, lower)
+		}
+		if drawn && (len(got) != len(code)+1 || !slices.EqualFunc(got[:len(code)], code, slices.Equal)) || !drawn && got != nil {
+			t.Errorf("%s: the code is not that of %s:\n%s", term, link, shown)
+		}
 	}
 }
 

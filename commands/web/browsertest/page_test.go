@@ -189,6 +189,27 @@ func TestToken(t *testing.T) {
 	}
 }
 
+// TestInvitation: the link that labnet invite prints opens the page of the server, and what
+// is sent is its user's.
+func TestInvitation(t *testing.T) {
+	t.Parallel()
+	s, invited := serveInvited(t)
+	link := regexp.MustCompile(`(?m)^https://\S+$`).FindString(invited)
+	p := s.blank()
+	p.MustNavigate(link).MustWaitLoad()
+	p.says("h1", "Send files to "+s.link.addr+" as alice")
+	p.drop(write(t, t.TempDir(), "report", []byte("hello")))
+	p.says("#result", "1 of 1 files are safe")
+	s.wantFile("report", []byte("hello"))
+	if got := s.events.String(); !strings.Contains(got, `"user":"alice"`) {
+		t.Errorf("received: %s", got)
+	}
+	_, secret, _ := strings.Cut(link, "#")
+	if strings.Contains(s.log.String()+s.events.String(), secret) || strings.Contains(p.MustInfo().URL, secret) {
+		t.Errorf("the secret is in the log or in the address %s", p.MustInfo().URL)
+	}
+}
+
 // TestSay: a message and its reply, and an error in words.
 func TestSay(t *testing.T) {
 	t.Parallel()
