@@ -40,6 +40,10 @@ memory size='4G':
 picture: build
     docs/session.py ./labnet docs/session.svg
 
+# take docs/page.png anew from a real run, with chromium
+page-picture:
+    go -C commands/web/browsertest test -run TestPicture -picture ../../../docs/page.png
+
 # take docs/status.png anew from a real run, with chromium
 status-picture: build
     docs/status.py ./labnet docs/status.png

@@ -17,10 +17,10 @@ type link struct {
 	sent output
 }
 
-// lay lays a link to an address.
-func lay(t *testing.T, to string) *link {
+// lay lays a link from an address to another.
+func lay(t *testing.T, from, to string) *link {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := net.Listen("tcp", from)
 	must(t, err)
 	t.Cleanup(func() { listener.Close() })
 	l := &link{addr: listener.Addr().String()}

@@ -45,7 +45,7 @@ func runAll(m *testing.M) int {
 
 	// Every name means this machine, as a hostile name server could have it.
 	start := launcher.New().Bin(chromium).UserDataDir(filepath.Join(dir, "profile")).NoSandbox(os.Getuid() == 0).
-		Set("host-resolver-rules", "MAP evil.example 127.0.0.1, MAP rebound.example 127.0.0.1")
+		Set("host-resolver-rules", "MAP *.example 127.0.0.1, MAP lab.example.org 127.0.0.1")
 	browser = rod.New().ControlURL(start.MustLaunch()).MustConnect().MustIgnoreCertErrors(true)
 	defer start.Cleanup()
 	defer browser.MustClose()
@@ -108,10 +108,16 @@ func serve(t *testing.T, args ...string) *server {
 func serveInvited(t *testing.T) (s *server, invitation string) {
 	t.Helper()
 	s = newServer(t, "--tls", "--tokens", filepath.Join("received", ".labnet", "access", "tokens"))
-	out, err := s.labnet("invite", "alice", "--at", s.link.addr).Output()
-	must(t, err)
+	return s, s.invite("alice")
+}
+
+// invite invites a user and starts the server, and returns what is printed.
+func (s *server) invite(name string) string {
+	s.t.Helper()
+	out, err := s.labnet("invite", name, "--at", s.link.addr).Output()
+	must(s.t, err)
 	s.start()
-	return s, string(out)
+	return string(out)
 }
 
 func newServer(t *testing.T, args ...string) *server {
@@ -120,7 +126,7 @@ func newServer(t *testing.T, args ...string) *server {
 		t.Skip("needs chromium")
 	}
 	s := &server{t: t, dir: t.TempDir(), addr: freeAddr(t), args: args}
-	s.link = lay(t, s.addr)
+	s.link = lay(t, "127.0.0.1:0", s.addr)
 	t.Cleanup(func() {
 		s.kill()
 		if t.Failed() {
