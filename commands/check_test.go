@@ -53,6 +53,12 @@ func checkResults(t *testing.T, args []string) (results []check.Result, code int
 	} else if err != nil {
 		t.Fatal(err)
 	}
+	return decodeResults(t, out), code, errs.String()
+}
+
+// decodeResults reads what --json printed.
+func decodeResults(t *testing.T, out []byte) (results []check.Result) {
+	t.Helper()
 	for line := range bytes.Lines(out) {
 		var r struct {
 			Op string
@@ -65,7 +71,7 @@ func checkResults(t *testing.T, args []string) (results []check.Result, code int
 			results = append(results, r.Result)
 		}
 	}
-	return results, code, errs.String()
+	return results
 }
 
 // notPassed are the results that are no pass.

@@ -14,6 +14,10 @@ import (
 	"github.com/labnet/labnet/wire"
 )
 
+// maxHeardOfFile is how much of what a client sends is looked at, more than any case has
+// it send.
+const maxHeardOfFile = 2 << 20
+
 // maxByHand is how long a client that somebody starts may take to connect.
 const maxByHand = 10 * time.Minute
 
@@ -281,7 +285,7 @@ func (v *visit) accept() error {
 		}
 	}
 	v.reached = true
-	v.peer = newPeerOf(conn, 8<<20, v.c.slow)
+	v.peer = newPeerOf(conn, maxHeardOfFile, v.c.slow)
 	return nil
 }
 

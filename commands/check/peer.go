@@ -46,7 +46,8 @@ func (p *peer) read() {
 	for {
 		n, err := p.conn.Read(buf)
 		p.mu.Lock()
-		if len(p.heard) < p.most {
+		full := len(p.heard) >= p.most // a flood wakes nobody
+		if !full {
 			p.heard = append(p.heard, buf[:n]...)
 		}
 		switch {
@@ -55,8 +56,10 @@ func (p *peer) read() {
 		case err != nil && !errors.Is(err, net.ErrClosed):
 			p.end = reset
 		}
-		close(p.changed)
-		p.changed = make(chan struct{})
+		if !full || err != nil {
+			close(p.changed)
+			p.changed = make(chan struct{})
+		}
 		p.mu.Unlock()
 		if err != nil {
 			return

@@ -33,7 +33,7 @@ func findScheme() step {
 		for i, s := range sizeSchemes {
 			s.NameBytes = names
 			t.Scheme = s
-			works, l := t.probe(i, s)
+			works, under, l := t.probe(i, s)
 			if i == 0 {
 				first = l
 			}
@@ -43,7 +43,10 @@ func findScheme() step {
 			if !works {
 				continue
 			}
-			t.sent = append(t.sent, s.String())
+			if t.Task >= wire.Lab6 && s.NameBytes == 0 && under != "" && !strings.HasSuffix(under, t.name(10+i)) {
+				t.findLength(s)
+			}
+			t.sent = append(t.sent, t.Scheme.String())
 			switch {
 			case s.BigEndian:
 				t.find(Warn, "sizes are read big-endian", "int.from_bytes(size, sys.byteorder), as the assignment's clients write it; the cases that follow send big-endian")
@@ -68,9 +71,34 @@ func findScheme() step {
 	}
 }
 
-// probe sends 300 bytes as s says, and reports whether they were taken; otherwise
-// what was seen.
-func (t *trial) probe(i int, s wire.LabScheme) (bool, likeness) {
+// findLength finds out whether names have their length in front after all: a server
+// that reads one takes the beginning of a name for it, and says OK all the same.
+func (t *trial) findLength(s wire.LabScheme) {
+	for i, names := range nameSchemes[1:] {
+		s.NameBytes = names.NameBytes
+		if names.BigEndian != s.BigEndian {
+			continue
+		}
+		_, under, _ := t.probe(40+i, s)
+		if t.over {
+			return
+		}
+		if under == t.name(50+i) {
+			t.Scheme = s
+			t.findNamesLong(s)
+			return
+		}
+	}
+}
+
+// findNamesLong notes that names have their length in front.
+func (t *trial) findNamesLong(s wire.LabScheme) {
+	t.find(Warn, "names are read with their length in front, in "+counted(s.NameBytes), "a name is the type 1 and the name; the cases that follow send the length")
+}
+
+// probe sends 300 bytes as s says. It reports whether they were taken, and under which
+// name if that shows; otherwise what was seen.
+func (t *trial) probe(i int, s wire.LabScheme) (works bool, under string, l likeness) {
 	n := 300
 	if s.SizeBytes == 1 {
 		n = 200
@@ -80,45 +108,47 @@ func (t *trial) probe(i int, s wire.LabScheme) (bool, likeness) {
 	if t.proc != nil && t.proc.hasEnded() || !t.alive {
 		if err := t.ready(); err != nil {
 			t.find(Fail, "the server does not run any more", tryExcept)
-			return false, likeness{}
+			return false, "", likeness{}
 		}
 	}
 	conn, err := t.dial()
 	if err != nil {
 		t.alive = false
-		return false, likeness{saw: "connection refused"}
+		return false, "", likeness{saw: "connection refused"}
 	}
 	p := newPeer(conn)
 	defer p.close()
 	if t.Task >= wire.Lab6 {
 		conn.Write(s.AppendText(nil, t.name(file)))
 		if !p.await(t.Timeout, func(heard string, end ending) bool { return strings.Contains(heard, "OK") || end != open }) {
-			return false, likeness{saw: "no OK"}
+			return false, "", likeness{saw: "no OK"}
 		}
 	}
 	conn.Write(append(s.AppendSize(nil, uint64(n)), body...))
 	if t.Dir == "" {
 		p.await(probeTimeout, isOver)
 		_, end := p.state()
-		return end == ended, likeness{saw: "the connections did not end when all bytes had come"}
+		return end == ended, "", likeness{saw: "the connections did not end when all bytes had come"}
 	}
 	time.Sleep(20 * time.Millisecond)
 	p.conn.CloseWrite()
 	p.await(probeTimeout, isOver)
-	best := likeness{}
-	found := t.awaitFile(before, probeTimeout/2, func(name string, got []byte) bool {
-		l := compare(got, body)
-		if best = l; !l.same {
-			best.saw = filepath.Base(name) + ": " + l.saw
+	works = t.awaitFile(before, probeTimeout/2, func(name string, got []byte) bool {
+		if l = compare(got, body); !l.same {
+			l.saw = filepath.Base(name) + ": " + l.saw
 		}
+		under = filepath.Base(name)
 		return l.same
 	})
-	return found, best
+	return works, under, l
 }
+
+// nameSchemes are tried in this order. The first is the assignment's.
+var nameSchemes = []wire.LabScheme{{}, {NameBytes: 2}, {NameBytes: 1}, {NameBytes: 4}, {NameBytes: 2, BigEndian: true}, {NameBytes: 4, BigEndian: true}}
 
 // findNames finds out whether names have their length in front.
 func (t *trial) findNames() bool {
-	schemes := []wire.LabScheme{{}, {NameBytes: 2}, {NameBytes: 1}, {NameBytes: 4}, {NameBytes: 2, BigEndian: true}, {NameBytes: 4, BigEndian: true}}
+	schemes := nameSchemes
 	if t.FixedScheme {
 		schemes = []wire.LabScheme{t.Scheme}
 	}
@@ -150,7 +180,7 @@ func (t *trial) findNames() bool {
 			p.close()
 			t.Scheme.NameBytes = s.NameBytes
 			if s.NameBytes != 0 {
-				t.find(Warn, fmt.Sprintf("names are read with their length in front, in %d bytes", s.NameBytes), "a name is the type 1 and the name; the cases that follow send the length")
+				t.findNamesLong(s)
 			}
 			return true
 		}

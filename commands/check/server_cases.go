@@ -1,6 +1,7 @@
 package check
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -247,7 +248,16 @@ func headerInPieces(n int) step {
 func nameInPieces() step {
 	return func(t *trial) {
 		b, _ := name(1)(t)
-		A.inPieces(raw(string(b[:1])), raw(string(b[1:])))(t)
+		A.send(raw(string(b[:1])))(t)
+		time.Sleep(pieces)
+		if p := t.peers[A]; p != nil {
+			if heard, _ := p.state(); heard != "" {
+				t.find(Fail, fmt.Sprintf("it answered %.60q before the name had come", heard), apart)
+				return
+			}
+		}
+		A.send(raw(string(b[1:])))(t)
+		t.sent = append(t.sent, "100 ms apart")
 	}
 }
 

@@ -89,7 +89,7 @@ MUTANTS = [
     ("6", "6.scheme", ('b"OK"', 'b"ok"')),
     ("6", "6.scheme", ('    connection.sendall(b"OK")\n', "")),
     ("6", "6.scheme", ("sys.byteorder", '"big"')),
-    ("6", "6.small", ("connection.recv(4096).decode()", "connection.recv(int.from_bytes(connection.recv(2), sys.byteorder)).decode()")),
+    ("6", "6.scheme", ("connection.recv(4096).decode()", "connection.recv(int.from_bytes(connection.recv(2), sys.byteorder)).decode()")),
     ("6", "6.ok", ('b"OK"', 'b"OK\\n"'), QUICK),
     ("6", "6.ok", ("    if connection.recv(1) != b", "    first = connection.recv(4096)\n    if first[:1] != b"), ("connection.recv(4096).decode()", "first[1:].decode()")),
     ("6", "6.small", ("os.path.join(directory, name)", 'os.path.join(directory, "received_" + name)')),
