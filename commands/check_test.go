@@ -205,6 +205,27 @@ func TestCheckMutants(t *testing.T) {
 	}
 }
 
+// TestCheckJSON: each case is an object with all its fields, and a summary follows.
+func TestCheckJSON(t *testing.T) {
+	jq, err := exec.LookPath("jq")
+	if err != nil {
+		t.Skip("jq is not installed")
+	}
+	addr, _ := startServe(t, "--lab", "3", "--store", t.TempDir())
+	report := run(t, labnetCommand(t, "check", "--json", "--lab", "3", "--only", "3.", addr))
+	for _, holds := range []string{
+		`map(select(.op == "check") | keys) | length > 8 and (unique == [["expected", "id", "op", "saw", "seconds", "sent", "task", "time", "title", "verdict", "why"]])`,
+		`map(select(.op == "check")) | all(.verdict == "pass" and .task == "3" and .seconds > 0 and (.id | test("^[13]\\.[a-z0-9]+$")) and (.title, .expected, .sent | length > 0))`,
+		`.[-1] | .op == "summary" and .command == "check" and .exit == 0 and .failed == 0 and .passed == .done and .not_run == 0`,
+	} {
+		cmd := testCommand(t, jq, "--slurp", "--exit-status", holds)
+		cmd.Stdin = strings.NewReader(report)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%s: %v, %s\n%s", holds, err, out, report)
+		}
+	}
+}
+
 // TestCheckWritesNothing: without --dir and a command, check neither writes nor removes
 // anything, also of what is called like its own files.
 func TestCheckWritesNothing(t *testing.T) {

@@ -142,7 +142,7 @@ func (r *TAP) Result(res Result) {
 // bails out.
 func (r *TAP) End(err error) {
 	if err != nil {
-		fmt.Fprintf(r.W, "Bail out! %s\n", tapText(err.Error()))
+		fmt.Fprintf(r.W, "Bail out! %s\n", printable(err.Error()))
 		return
 	}
 	fmt.Fprintf(r.W, "1..%d\n", r.n)
