@@ -82,8 +82,7 @@ function ask(method, url, headers, body, item) {
   })
 }
 
-// The token is kept for as long as the tab is open, so that the page can be loaded again.
-let token = sessionStorage.getItem('token') || ''
+let token = sessionStorage.getItem('token') || '' // kept for as long as the tab is open, so that it can be reloaded
 
 // tokenIn reads a token or an invitation (docs/invitation.md).
 function tokenIn(text) {
@@ -131,6 +130,7 @@ $('access').onsubmit = async e => {
     await use(tokenIn($('secret').value))
     $('access').hidden = true
     $('access').dispatchEvent(new Event('close'))
+    $('files').elements[0].focus()
   } catch (why) {
     needAccess(why)
   }
@@ -167,7 +167,9 @@ function enqueue(item) {
 }
 
 async function lane() {
-  for (let item; item = queue.shift();) await item.send()
+  for (let item; item = queue.shift();) { // one of the same file, of another tab too, waits; not without HTTPS
+    await (navigator.locks ? navigator.locks.request(item.key, () => item.send()) : item.send())
+  }
   if (--lanes) return
   $('result').textContent = `${total.safe} of ${total.files} files are safe at the server` + (total.failed ? `; ${total.failed} failed.` : '.')
   remind()
@@ -188,6 +190,7 @@ class Item {
     this.row ||= $('row').content.firstElementChild.cloneNode(true)
     this.part('.name').textContent = this.name
     this.part('.size').textContent = sizeOf(this.file.size)
+    this.part('progress').ariaLabel = this.name
     $('list').prepend(this.row)
     $('list').querySelectorAll('.done').forEach((row, i) => { if (i >= 100) row.remove() })
   }

@@ -53,12 +53,30 @@ func TestDrop(t *testing.T) {
 		t.Errorf("%d files were unchanged", got)
 	}
 
+	p.choose(paths[0], paths[0]) // twice at the same time
+	p.says("#result", "4 of 4 files")
+
 	must(t, os.WriteFile(paths[0], big[:100], 0o644))
 	p.choose(paths[0])
 	p.says("li", "stored as a (2).bin")
 	p.MustElement(`input[webkitdirectory]`).MustSetFiles(paths[2])
-	p.says("#result", "125 of 125 files")
+	p.says("#result", "127 of 127 files")
 	s.wantFile("a (2).bin", big[:100])
+}
+
+// TestInsecureContext: without HTTPS browsers have less to offer, and the page needs no more.
+func TestInsecureContext(t *testing.T) {
+	t.Parallel()
+	s := serve(t, "--http-host", "lab.example.org")
+	contents := random(3<<20 + 1)
+	p := s.blank()
+	p.MustNavigate(strings.Replace(s.url(), "127.0.0.1", "lab.example.org", 1)).MustWaitLoad()
+	if p.MustEval(`() => isSecureContext`).Bool() {
+		t.Error("the context is secure")
+	}
+	p.choose(write(t, t.TempDir(), "a.bin", contents))
+	p.says("li .state", "verified")
+	s.wantFile("a.bin", contents)
 }
 
 // TestUnchangedIsNotSent: of a file that the server has, no contents are sent.
@@ -162,6 +180,9 @@ func TestToken(t *testing.T) {
 	p.says("#result", "1 of 1 files are safe")
 	p.says("h1", "Send files to "+s.link.addr+" as alice")
 	s.wantFile("report", []byte("hello"))
+	if got := p.MustEval(`() => document.activeElement.name`).Str(); got != "file" {
+		t.Errorf("the focus is on %q", got)
+	}
 
 	p = s.open("/#wrong-" + token)
 	p.says("#denied", "this server requires a valid token")
