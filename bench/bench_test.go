@@ -91,6 +91,36 @@ func TestServerFails(t *testing.T) {
 	}
 }
 
+// TestSecondRun: the first run sends what there was before, and is not measured.
+func TestSecondRun(t *testing.T) {
+	done := filepath.Join(t.TempDir(), "done")
+	line := `stat -c %s "$SRC" >>` + done + `; cp "$SRC" "$DEST"`
+	c := contestant{server: "exec sleep 1000", does: map[kind]task{file: {client: line}, fileGrown: {client: line}}}
+	b := &bench{dir: t.TempDir(), limit: time.Minute}
+	if err := b.setUp(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	w := workload{kind: fileGrown, count: 1, size: 1000, tail: 24}
+	source, err := makeSource(b.dir, w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = b.run(t.Context(), w, c, source)
+	if got, _ := os.ReadFile(done); err == nil || string(got) != "" {
+		t.Errorf("a server that does not listen: %v, %s", err, got)
+	}
+	c.server = `exec python3 -c 'import os, socket, time; s = socket.create_server(("127.0.0.1", int(os.environ["PORT"]))); time.sleep(1000)'`
+	if c.needs = []string{"python3"}; c.missing() != "" {
+		t.Skip("no python3")
+	}
+	if _, err := b.run(t.Context(), w, c, source); err != nil {
+		t.Error(err)
+	}
+	if got, _ := os.ReadFile(done); string(got) != "1000\n1024\n" {
+		t.Errorf("sent files of %q bytes", got)
+	}
+}
+
 // TestRounds: everybody takes part once a round, each round beginning with
 // another one. Who fails does not come back, nor who is slow, unless it is the
 // one that the others are compared with.
@@ -184,6 +214,10 @@ func TestContestants(t *testing.T) {
 		{kind: file, size: mib, count: 1, encrypted: true},
 		{kind: hello, count: 3},
 		{kind: lines, count: 100},
+		{kind: fileAgain, size: mib, count: 1},
+		{kind: folderAgain, size: 5 * kib, count: 3, more: []piece{{2, mib}}, counted: true},
+		{kind: folderQuick, size: 5 * kib, count: 3, rtt: time.Millisecond},
+		{kind: fileGrown, size: mib, count: 1, tail: kib},
 	} {
 		source, err := makeSource(b.dir, w)
 		if err != nil {

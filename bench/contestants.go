@@ -9,7 +9,8 @@ import "os/exec"
 //	LIST        a file with the names of the files in the folder, one per line
 //	COUNT       how many files or messages
 //	DEST        the empty folder that receives
-//	PORT        the server's on 127.0.0.1, or that of the proxy before it
+//	HOST        where the server listens: 127.0.0.1, or the far end of a link
+//	PORT        the server's there, or that of the proxy before it
 //	CONF        a folder of the contestant's own, empty at first
 //	LOG         what the server says
 //	LABNET LAB PYTHON    the program, the folder of the lab's programs, python3
@@ -27,6 +28,7 @@ type contestant struct {
 	encrypted   bool // takes part where that is asked for
 	plain       bool // takes part elsewhere
 	local       bool // no network, so never far away
+	linked      bool // takes part over a link, where only HOST leads
 	unconfirmed bool // the client ends before the server has everything
 }
 
@@ -59,7 +61,7 @@ func (c contestant) missing() string {
 // takesPart reports whether a contestant does a workload.
 func (c contestant) takesPart(w workload) bool {
 	_, can := c.does[w.kind]
-	return can && (w.rtt == 0 || !c.local) && (w.encrypted && c.encrypted || !w.encrypted && c.plain)
+	return can && (w.rtt == 0 || !c.local) && (w.rate == 0 || c.linked) && (w.encrypted && c.encrypted || !w.encrypted && c.plain)
 }
 
 // forEach is a loop over the files of a folder.

@@ -5,20 +5,32 @@ import (
 	"strings"
 )
 
+const (
+	serve  = `exec "$LABNET" serve -l "$HOST:$PORT" --store "$DEST"`
+	upload = `exec "$LABNET" upload -a "$HOST:$PORT" "$SRC"`
+)
+
 // labnet returns this project's own contestants: labnet, and labnet with TLS if
 // the program knows it.
 func labnet(program string) []contestant {
 	list := []contestant{{
 		name:   "labnet",
 		note:   "everything verified, and durable when it says done; built as for shell loops",
-		server: `exec "$LABNET" serve -l "127.0.0.1:$PORT" --store "$DEST"`,
+		server: serve,
 		plain:  true,
+		linked: true,
 		does: map[kind]task{
-			file:   {client: `exec "$LABNET" upload -a "127.0.0.1:$PORT" "$SRC"`},
-			folder: {client: `exec "$LABNET" upload -a "127.0.0.1:$PORT" "$SRC"`},
-			each:   {client: forEach(`"$LABNET" upload -a "127.0.0.1:$PORT" "$f"`)},
-			hello:  {client: times(`"$LABNET" say -a "127.0.0.1:$PORT" hello`)},
-			lines:  {client: `exec "$LABNET" say -a "127.0.0.1:$PORT" - <"$SRC"`},
+			file:   {client: upload},
+			folder: {client: upload},
+
+			fileAgain:   {client: upload},
+			folderAgain: {client: upload},
+			folderQuick: {client: upload + ` --quick`},
+			fileGrown:   {server: serve + ` --on-conflict replace`, client: upload},
+
+			each:  {client: forEach(`"$LABNET" upload -a "127.0.0.1:$PORT" "$f"`)},
+			hello: {client: times(`"$LABNET" say -a "127.0.0.1:$PORT" hello`)},
+			lines: {client: `exec "$LABNET" say -a "127.0.0.1:$PORT" - <"$SRC"`},
 		},
 	}}
 	help, _ := exec.Command(program, "serve", "--help").CombinedOutput()

@@ -31,6 +31,7 @@ type options struct {
 	commit      string
 	plan        plan
 	limit       time.Duration
+	congestion  string
 }
 
 func main() {
@@ -41,12 +42,13 @@ func main() {
 	flag.StringVar(&o.dir, "dir", os.TempDir(), "work below `folder`, on the filesystem to measure")
 	flag.StringVar(&o.out, "out", "", "write results.md and results.svg into `folder`")
 	flag.StringVar(&o.big, "size", "", "`size` of the big file (4G; with -quick 256M)")
-	flag.StringVar(&o.only, "only", "", "do only these `workloads`, with commas between: big,mid,small,loop,far-small,far-big,tls,say,say-lines,memory")
+	flag.StringVar(&o.only, "only", "", "do only these `workloads`, with commas between: big,mid,small,loop,far-small,far-big,tls,say,say-lines,again-bytes,again-small-bytes,again-big,again-small,quick-small,far-again-small,far-quick-small,link-small,link-grown,memory")
 	flag.StringVar(&o.tools, "tools", "", "let only these `tools` and labnet take part, with commas between")
 	flag.StringVar(&o.commit, "commit", "", "`name` of what is measured; by default git tells")
 	flag.IntVar(&o.plan.rounds, "rounds", 0, "`number` of rounds (5; with -quick 2)")
 	flag.IntVar(&o.plan.retries, "retries", -1, "do a run that others disturbed again up to `n` times (1; with -quick 0)")
 	flag.DurationVar(&o.plan.slow, "slow", 30*time.Second, "who needs longer than `time` does one round only")
+	flag.StringVar(&o.congestion, "cc", "", "let TCP over links react to losses as `name` does (bbr, cubic); by default as the machine's does")
 	flag.DurationVar(&o.limit, "limit", 0, "stop a run after `time` (2m; with -quick 5s)")
 	flag.Parse()
 
@@ -145,7 +147,7 @@ func (o *options) open(ctx context.Context, big int64) (*bench, error) {
 	if dir, err = filepath.Abs(dir); err != nil {
 		return nil, err
 	}
-	b := &bench{dir: dir, labnet: o.labnet, lab: o.lab, limit: o.limit}
+	b := &bench{dir: dir, labnet: o.labnet, lab: o.lab, limit: o.limit, congestion: o.congestion}
 	if b.labnet == "" {
 		b.labnet = filepath.Join(dir, "labnet")
 		build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags", "urfave_cli_no_docs", "-o", b.labnet, ".")

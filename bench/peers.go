@@ -13,7 +13,7 @@ func peers() []contestant {
 		},
 		{
 			name: "tar | nc", note: "netcat-openbsd; one file goes without tar. Done when both sides have ended",
-			needs: []string{"nc", "tar"}, plain: true,
+			needs: []string{"nc", "tar"}, plain: true, linked: true,
 			does: map[kind]task{
 				file: {
 					server: `exec nc -l 127.0.0.1 "$PORT" >"$DEST/$NAME"`,
@@ -21,8 +21,8 @@ func peers() []contestant {
 					ends:   true,
 				},
 				folder: {
-					server: `nc -l 127.0.0.1 "$PORT" | tar xf - -C "$DEST"`,
-					client: `tar cf - -C "${SRC%/*}" "$NAME" | nc -N 127.0.0.1 "$PORT"`,
+					server: `nc -l "$HOST" "$PORT" | tar xf - -C "$DEST"`,
+					client: `tar cf - -C "${SRC%/*}" "$NAME" | nc -N "$HOST" "$PORT"`,
 					ends:   true,
 				},
 			},
@@ -52,13 +52,20 @@ func peers() []contestant {
 			},
 		},
 		{
-			name: "rsync daemon", note: "`rsync -aW` to a module", needs: []string{"rsync"}, plain: true,
+			name: "rsync daemon", note: "`rsync -aW` to a module; second runs: `rsync -ac`, by times `rsync -a`, and `--append-verify` of what has grown",
+			needs: []string{"rsync"}, plain: true, linked: true,
 			config: map[string]string{"rsyncd.conf": rsyncConfig},
-			server: `exec rsync --daemon --no-detach --config="$CONF/rsyncd.conf" --address=127.0.0.1 --port="$PORT"`,
+			server: `exec rsync --daemon --no-detach --config="$CONF/rsyncd.conf" --address="$HOST" --port="$PORT"`,
 			does: map[kind]task{
-				file:   {client: `exec rsync -aW "$SRC" "rsync://127.0.0.1:$PORT/dest/"`},
-				folder: {client: `exec rsync -aW "$SRC" "rsync://127.0.0.1:$PORT/dest/"`},
-				each:   {client: forEach(`rsync -aW "$f" "rsync://127.0.0.1:$PORT/dest/"`)},
+				file:   {client: `exec rsync -aW "$SRC" "rsync://$HOST:$PORT/dest/"`},
+				folder: {client: `exec rsync -aW "$SRC" "rsync://$HOST:$PORT/dest/"`},
+
+				fileAgain:   {client: `exec rsync -ac "$SRC" "rsync://$HOST:$PORT/dest/"`},
+				folderAgain: {client: `exec rsync -ac "$SRC" "rsync://$HOST:$PORT/dest/"`},
+				folderQuick: {client: `exec rsync -a "$SRC" "rsync://$HOST:$PORT/dest/"`},
+				fileGrown:   {client: `exec rsync -a --append-verify "$SRC" "rsync://$HOST:$PORT/dest/"`},
+
+				each: {client: forEach(`rsync -aW "$f" "rsync://127.0.0.1:$PORT/dest/"`)},
 			},
 		},
 		{

@@ -22,6 +22,7 @@ type plan struct {
 func (b *bench) measure(ctx context.Context, w workload, all []contestant, p plan) (report.Workload, error) {
 	result := report.Workload{
 		Name: w.name, Title: w.describe(), Reference: "labnet", Files: w.files(),
+		Counted: w.counted, Contents: w.contents(),
 	}
 	source, err := makeSource(b.dir, w)
 	if err != nil {
@@ -96,9 +97,13 @@ func (b *bench) try(ctx context.Context, w workload, c contestant, source string
 
 // progress tells who did what, for somebody who waits.
 func progress(w workload, round int, name string, run *report.Run, err error) {
-	prefix := fmt.Sprintf("%-9s %d  %-14s", w.name, round+1, name)
+	prefix := fmt.Sprintf("%-17s %d  %-14s", w.name, round+1, name)
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "%s %v\n", prefix, err)
+		return
+	}
+	if w.counted {
+		fmt.Fprintf(os.Stderr, "%s %d bytes on the wire, %d written by the server, of %d\n", prefix, run.Wire, run.Written, w.contents())
 		return
 	}
 	fmt.Fprintf(os.Stderr, "%s %8.3f s, durable %8.3f s, cpu %6.2f + %6.2f s, peak %3d + %3d MiB, load %.2f\n", prefix,

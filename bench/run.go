@@ -11,11 +11,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/labnet/labnet/bench/delay"
 	"github.com/labnet/labnet/bench/process"
 	"github.com/labnet/labnet/bench/report"
+	"github.com/labnet/labnet/bench/wan"
 )
 
 // A bench knows where everything is.
@@ -25,6 +27,8 @@ type bench struct {
 	lab    string // the folder of the lab's programs
 	python string
 	limit  time.Duration // of one run
+	// congestion is how TCP reacts to what a link loses; "" is as the machine does it.
+	congestion string
 	ballast
 
 	discarded int // destinations
@@ -115,7 +119,10 @@ type job struct {
 	env    map[string]string
 	server *process.Line // nil without one
 	log    *os.File
-	proxy  net.Listener // nil without one
+
+	listener net.Listener // of proxy
+	proxy    *delay.Proxy // nil without one
+	way      *wan.Way     // nil without one
 }
 
 // begin starts the server, and the proxy before it.
@@ -129,10 +136,20 @@ func (b *bench) begin(ctx context.Context, w workload, c contestant, source stri
 	j.env = b.variables(c, port)
 	j.env["SRC"], j.env["NAME"] = source, filepath.Base(source)
 	j.env["COUNT"] = strconv.Itoa(w.count)
+	if w.counted { // what is logged is nothing that the store writes
+		j.env["LOG"] = filepath.Join("/dev/shm", "labnet-bench-log")
+	}
 	if j.log, err = os.Create(j.env["LOG"]); err != nil {
 		return nil, err
 	}
-	if w.rtt > 0 {
+	switch {
+	case w.rate > 0:
+		if j.way, err = wan.Open(wan.Link{RTT: w.rtt, Rate: w.rate, Loss: loss, Congestion: b.congestion}); err != nil {
+			j.close()
+			return nil, err
+		}
+		j.env["HOST"], j.env["LABNET_INSECURE"] = wan.FarAddress, "1"
+	case w.rtt > 0 || w.counted:
 		if err := j.standAway(port); err != nil {
 			j.close()
 			return nil, err
@@ -145,11 +162,18 @@ func (b *bench) begin(ctx context.Context, w workload, c contestant, source stri
 		}
 	}
 	if line := j.task.serverOf(c); line != "" {
-		if j.server, err = j.start(line); err == nil {
+		if j.server, err = j.start(line, j.far()); err == nil {
 			err = listening(ctx, j.server, port)
 		}
 		if err != nil {
 			err = fmt.Errorf("%w%s", err, j.lastWords())
+			j.close()
+			return nil, err
+		}
+	}
+	if first, second := w.kind.first(); second {
+		if err := j.before(ctx, c.does[first].client); err != nil {
+			err = fmt.Errorf("first run: %w%s", err, j.lastWords())
 			j.close()
 			return nil, err
 		}
@@ -160,17 +184,51 @@ func (b *bench) begin(ctx context.Context, w workload, c contestant, source stri
 	return j, nil
 }
 
+// near and far are the namespaces of client and server, or "".
+func (j *job) near() string {
+	if j.way == nil {
+		return ""
+	}
+	return j.way.Near
+}
+
+func (j *job) far() string {
+	if j.way == nil {
+		return ""
+	}
+	return j.way.Far
+}
+
+// before does the first of two runs, beside the server, where it takes the least time.
+func (j *job) before(ctx context.Context, line string) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, j.bench.limit, errTooSlow)
+	defer cancel()
+	source := j.env["SRC"]
+	j.env["SRC"] = sourceBefore(source, j.work)
+	defer func() { j.env["SRC"] = source }()
+	idle, _ := j.server.Tree()
+	client, err := j.start(line, j.far())
+	if err == nil {
+		err = client.Wait(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	j.quiet(idle)
+	return settle(j.bench.dir)
+}
+
 // standAway puts a proxy before the server.
 func (j *job) standAway(port int) error {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
-	j.proxy = listener
-	proxy := &delay.Proxy{RTT: j.work.rtt, Dial: func() (net.Conn, error) {
+	j.listener = listener
+	j.proxy = &delay.Proxy{RTT: j.work.rtt, Carried: new(atomic.Int64), Dial: func() (net.Conn, error) {
 		return net.Dial("tcp", "127.0.0.1:"+strconv.Itoa(port))
 	}}
-	go proxy.Serve(listener)
+	go j.proxy.Serve(listener)
 	j.env["CLIENT_PORT"] = strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
 	return nil
 }
@@ -187,11 +245,13 @@ func (j *job) do(ctx context.Context, files []string) (*report.Run, error) {
 	before := process.Others()
 	var idle []int
 	var warmUp time.Duration // what the server used before there was work
+	var written int64
 	if j.server != nil {
 		idle, warmUp = j.server.Tree()
+		written = j.server.Written()
 	}
 
-	client, err := j.start(j.task.client)
+	client, err := j.start(j.task.client, j.near())
 	if err != nil {
 		return nil, err
 	}
@@ -211,11 +271,15 @@ func (j *job) do(ctx context.Context, files []string) (*report.Run, error) {
 		}
 	}
 	run.Load = process.Others().Since(before)
+	if j.proxy != nil {
+		run.Wire = j.proxy.Carried.Load()
+	}
 
 	used := client.Usage()
 	run.ClientCPU, run.ClientPeak = used.CPU, used.Peak
 	if j.server != nil {
 		j.quiet(idle)
+		run.Written = j.server.Written() - written
 		j.server.Stop(patience)
 		used := j.server.Usage()
 		run.ServerCPU, run.ServerPeak = max(0, used.CPU-warmUp), used.Peak
@@ -254,10 +318,16 @@ func (j *job) close() {
 	if j.server != nil {
 		j.server.Stop(patience)
 	}
-	if j.proxy != nil {
-		j.proxy.Close()
+	if j.listener != nil {
+		j.listener.Close()
+	}
+	if j.way != nil {
+		j.way.Close()
 	}
 	j.log.Close()
+	if j.work.counted {
+		os.Remove(j.env["LOG"])
+	}
 }
 
 // lastWords is the end of what client and server said, to explain a failure.

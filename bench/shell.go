@@ -23,7 +23,7 @@ func (b *bench) variables(c contestant, port int) map[string]string {
 	conf := b.conf(c.id)
 	env := map[string]string{
 		"DEST": b.dest(), "CONF": conf, "LOG": filepath.Join(conf, "log"), "LIST": filepath.Join(conf, "names"),
-		"PORT": strconv.Itoa(port), "LABNET": b.labnet, "LAB": b.lab, "PYTHON": b.python,
+		"HOST": "127.0.0.1", "PORT": strconv.Itoa(port), "LABNET": b.labnet, "LAB": b.lab, "PYTHON": b.python,
 		"PATH": os.Getenv("PATH") + ":/usr/sbin:/sbin", "HOME": os.Getenv("HOME"), "TMPDIR": b.dir, "LC_ALL": "C",
 	}
 	if me, err := user.Current(); err == nil {
@@ -46,8 +46,12 @@ func (j *job) expand(text string) string {
 	})
 }
 
-// start starts a line of the contestant, whose output goes to its log.
-func (j *job) start(line string) (*process.Line, error) {
+// start starts a line of the contestant, whose output goes to its log. Over a link that
+// is in a namespace.
+func (j *job) start(line, namespace string) (*process.Line, error) {
+	if namespace != "" {
+		line = "exec ip netns exec " + namespace + " sh -c '" + strings.ReplaceAll(line, "'", `'\''`) + "'"
+	}
 	return process.Start(line, environment(j.env), j.log)
 }
 
@@ -102,7 +106,7 @@ func freePort() (int, error) {
 func listening(ctx context.Context, server *process.Line, port int) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	for !process.Listening(port) {
+	for !server.Listening(port) {
 		if server.Ended() {
 			return fmt.Errorf("the server ended: %w", server.Wait(ctx))
 		}

@@ -18,19 +18,19 @@ func makeSource(dir string, w workload) (string, error) {
 	var path string
 	var write func(path string) error
 	switch w.kind {
-	case file:
+	case file, fileAgain:
 		path = fmt.Sprintf("file-%d", w.size)
 		write = func(path string) error { return writeRandom(path, w.size, 0) }
-	case folder, each:
-		path = fmt.Sprintf("folder-%d-%d", w.count, w.size)
-		write = func(path string) error {
-			for i := range w.count {
-				if err := writeRandom(filepath.Join(path, fmt.Sprintf("f%05d", i)), w.size, i); err != nil {
-					return err
-				}
-			}
-			return nil
+	case folder, each, folderAgain, folderQuick:
+		pieces := append([]piece{{w.count, w.size}}, w.more...)
+		path = "folder"
+		for _, p := range pieces {
+			path += fmt.Sprintf("-%d-%d", p.count, p.size)
 		}
+		write = func(path string) error { return writeFolder(path, pieces) }
+	case fileGrown:
+		path = fmt.Sprintf("grown-%d-%d", w.size, w.tail)
+		write = func(path string) error { return writeGrown(path, w.size, w.tail) }
 	case lines:
 		path = fmt.Sprintf("lines-%d", w.count)
 		write = func(path string) error {
@@ -44,15 +44,58 @@ func makeSource(dir string, w workload) (string, error) {
 		return "", nil
 	}
 	path = filepath.Join(dir, path)
-	if _, err := os.Stat(path); err == nil {
-		return path, nil
-	}
-	if w.kind == folder || w.kind == each {
-		if err := os.Mkdir(path, 0o755); err != nil {
+	if _, err := os.Stat(path); err != nil {
+		if err := write(path); err != nil {
 			return "", err
 		}
 	}
-	return path, write(path)
+	if w.kind == fileGrown {
+		path = filepath.Join(path, "after", grownName)
+	}
+	return path, nil
+}
+
+// writeFolder writes files, whose names are unique.
+func writeFolder(path string, pieces []piece) error {
+	if err := os.Mkdir(path, 0o755); err != nil {
+		return err
+	}
+	for i, p := range pieces {
+		for n := range p.count {
+			name := fmt.Sprintf("%c%05d", 'f'+i, n)
+			if err := writeRandom(filepath.Join(path, name), p.size, i<<16+n); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+const grownName = "log"
+
+// writeGrown writes a file before and after it has grown by some bytes.
+func writeGrown(path string, size, tail int64) error {
+	for _, step := range []struct {
+		folder string
+		size   int64
+	}{{"before", size}, {"after", size + tail}} {
+		folder := filepath.Join(path, step.folder)
+		if err := os.MkdirAll(folder, 0o755); err != nil {
+			return err
+		}
+		if err := writeRandom(filepath.Join(folder, grownName), step.size, 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sourceBefore is what the first of two runs sends of a source.
+func sourceBefore(source string, w workload) string {
+	if w.kind == fileGrown {
+		return filepath.Join(filepath.Dir(filepath.Dir(source)), "before", grownName)
+	}
+	return source
 }
 
 // writeRandom writes a file that does not compress.

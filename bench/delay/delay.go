@@ -24,6 +24,8 @@ type Proxy struct {
 	RTT    time.Duration
 	Window int // 256 MiB if 0
 
+	Carried *atomic.Int64 // counts the bytes that have arrived, in both directions, unless nil
+
 	// Dial opens a connection to the server.
 	Dial func() (net.Conn, error)
 }
@@ -76,8 +78,8 @@ func (p *Proxy) Connect(client net.Conn) {
 	running.Go(func() { down.fill(server, func() time.Duration { return p.RTT / 2 }) })
 
 	drains := make(chan error, 2)
-	go func() { drains <- up.drain(server, nil) }()
-	go func() { drains <- down.drain(client, &heard) }()
+	go func() { drains <- up.drain(server, nil, p.Carried) }()
+	go func() { drains <- down.drain(client, &heard, p.Carried) }()
 	for range 2 {
 		if err := <-drains; err != nil { // one side is gone: so is the connection
 			client.Close()

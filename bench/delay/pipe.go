@@ -89,9 +89,9 @@ func (p *pipe) take() piece {
 }
 
 // drain writes the pieces when they are due, and the end of the stream after
-// them. It sets heard, if there is one, once something was delivered. An error
+// them. It sets heard, if there is one, once something was delivered, and counts what was. An error
 // means that the connection as a whole is no more.
-func (p *pipe) drain(to net.Conn, heard *atomic.Bool) error {
+func (p *pipe) drain(to net.Conn, heard *atomic.Bool, carried *atomic.Int64) error {
 	for {
 		next := p.take()
 		if len(next.data) > 0 {
@@ -101,6 +101,9 @@ func (p *pipe) drain(to net.Conn, heard *atomic.Bool) error {
 			if _, err := to.Write(next.data); err != nil {
 				p.abandon()
 				return err
+			}
+			if carried != nil {
+				carried.Add(int64(len(next.data)))
 			}
 		}
 		p.release(next)

@@ -48,13 +48,13 @@ func stolen() time.Duration {
 	return time.Duration(ticks) * tick
 }
 
-// Listening reports whether a TCP port is listened to. Unlike connecting, it
+// Listening reports whether a TCP port is listened to where the line runs. Unlike connecting, it
 // leaves a server that takes only one connection alone.
-func Listening(port int) bool {
+func (l *Line) Listening(port int) bool {
 	const listen = "0A" // TCP_LISTEN
 	local := fmt.Sprintf(":%04X", port)
-	for _, name := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
-		sockets, _ := os.ReadFile(name)
+	for _, name := range []string{"tcp", "tcp6"} {
+		sockets, _ := os.ReadFile(fmt.Sprintf("/proc/%d/net/%s", l.pid, name))
 		for line := range strings.Lines(string(sockets)) {
 			fields := strings.Fields(line)
 			if len(fields) > 3 && strings.HasSuffix(fields[1], local) && fields[3] == listen {

@@ -88,6 +88,22 @@ func (l *Line) Tree() (pids []int, cpu time.Duration) {
 	return pids, cpu
 }
 
+// Written returns how many bytes the processes of a line, and those they waited for, have
+// had written to disks.
+func (l *Line) Written() (bytes int64) {
+	pids, _ := l.Tree()
+	for _, pid := range pids {
+		text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/io", pid))
+		for line := range strings.Lines(string(text)) {
+			if key, value, _ := strings.Cut(line, ": "); key == "write_bytes" {
+				n, _ := strconv.ParseInt(strings.TrimSpace(value), 10, 64)
+				bytes += n
+			}
+		}
+	}
+	return bytes
+}
+
 // Resident returns the bytes that the processes of a line have resident now,
 // and the sum of the most that each ever had.
 func (l *Line) Resident() (now, peak int64) {

@@ -81,6 +81,8 @@ func memoryLimits(r Report) (list []memoryLimit) {
 	return list
 }
 
+func percent(part float64) string { return fmt.Sprintf("%.2f %%", 100*part) }
+
 func size(n float64) string {
 	if n >= 1<<20 {
 		return fmt.Sprintf("%.1f MiB", n/(1<<20))

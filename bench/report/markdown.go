@@ -40,6 +40,10 @@ the largest process of the client + of the server had resident. ⚠: rounds in w
 
 func writeWorkload(b *strings.Builder, w Workload) {
 	fmt.Fprintf(b, "\n## %s\n\n", title(w.Title))
+	if w.Counted {
+		writeCounted(b, w)
+		return
+	}
 	headings := []string{"", "done", "×", "durable", "×", "CPU", "memory", ""}
 	if !w.Files {
 		headings = []string{"", "done", "×", "CPU", "memory", ""}
@@ -64,6 +68,20 @@ func writeWorkload(b *strings.Builder, w Workload) {
 			cells[0], cells[len(cells)-1] = escape(e.Name), escape(e.Failed)
 			row(b, cells...)
 		}
+	}
+}
+
+// writeCounted tells bytes, of the median round.
+func writeCounted(b *strings.Builder, w Workload) {
+	row(b, "", "on the wire", "of the contents", "written by the server", "of the contents", "")
+	row(b, repeat("---", 6)...)
+	for _, e := range w.ranked() {
+		name := escape(e.Name)
+		if e.Name == w.Reference {
+			name = "**" + name + "**"
+		}
+		row(b, name, size(e.of(wire).Median), percent(e.of(w.ofContents(wire)).Median),
+			size(e.of(written).Median), percent(e.of(w.ofContents(written)).Median), escape(e.Failed))
 	}
 }
 
@@ -128,7 +146,11 @@ func writeBars(b *strings.Builder, r Report) {
 			measured = fmt.Sprintf("%.2f (%.2f … %.2f)", s.Median, s.Min, s.Max)
 			verdict = met(s.Median <= bar.AtMost)
 		}
-		row(b, w.Title, against, fmt.Sprintf("%.2f", bar.AtMost), measured, verdict)
+		atMost := fmt.Sprintf("%.2f", bar.AtMost)
+		if bar.Against == Wire || bar.Against == Written {
+			atMost, measured = percent(bar.AtMost), percent(bar.Measure(w).Median)
+		}
+		row(b, w.Title, against, atMost, measured, verdict)
 	}
 	for _, limit := range memoryLimits(r) {
 		row(b, limit.title, "", size(limit.atMost), size(limit.measured), met(limit.measured <= limit.atMost))

@@ -24,6 +24,8 @@ type Workload struct {
 	Name, Title string
 	Reference   string // whom the others are compared with
 	Files       bool   // it leaves files, which can be made durable
+	Counted     bool   // bytes are measured, not time
+	Contents    int64  // bytes of the files
 	Entries     []Entry
 }
 
@@ -44,6 +46,8 @@ type Run struct {
 	ClientPeak    int64 // bytes resident, of the largest process
 	ServerPeak    int64
 	Load          float64 // processors that others kept busy meanwhile
+	Wire          int64   // bytes that crossed the wire, if that was counted
+	Written       int64   // bytes that the server had written to its disk
 }
 
 // Memory is what one server needs for many connections.
@@ -95,6 +99,13 @@ func (e Entry) of(measure func(*Run) float64) Spread {
 
 func done(r *Run) float64    { return r.Done.Seconds() }
 func durable(r *Run) float64 { return r.Durable.Seconds() }
+func wire(r *Run) float64    { return float64(r.Wire) }
+func written(r *Run) float64 { return float64(r.Written) }
+
+// ofContents is a measure of bytes as a part of the contents.
+func (w Workload) ofContents(measure func(*Run) float64) func(*Run) float64 {
+	return func(r *Run) float64 { return measure(r) / float64(max(w.Contents, 1)) }
+}
 
 // against compares the runs of two entries of the same rounds.
 func (e Entry) against(other Entry, mine, theirs func(*Run) float64) Spread {

@@ -39,6 +39,10 @@ func example() Report {
 			{Name: "far-big", Title: "one file far away", Reference: "labnet", Files: true, Entries: []Entry{
 				runs("labnet", 2, 3, 10), cp, runs("curl", 4, 1, 20), runs("tar | nc", 3, 6, 5),
 			}},
+			{Name: "again-bytes", Title: "again", Reference: "labnet", Files: true, Counted: true, Contents: 1000, Entries: []Entry{
+				{Name: "labnet", Runs: []*Run{{Done: time.Second, Wire: 5, Written: 30}, {Done: time.Second, Wire: 7, Written: 30}}},
+				{Name: "rsync daemon", Runs: []*Run{{Done: time.Second, Wire: 2}, {Done: time.Second, Wire: 2}}},
+			}},
 			{Name: "say", Title: "messages", Reference: "labnet", Entries: []Entry{{Name: "labnet", Runs: []*Run{{Done: time.Second}}}}},
 		},
 		Memory: []Memory{{Name: "labnet", Uploads: 1000, Peak: 300 << 20, Idle: 10000, Each: 8 << 10}},
@@ -101,6 +105,9 @@ func TestMarkdown(t *testing.T) {
 		"| **labnet** | 3.00 s (2.00 … 10.0) |", "one round only", "no \\| such &lt;thing> & more",
 		"| one file | curl | 0.75 | 0.50 (0.50 … 3.00) | met |",
 		"| one file | cp + sync -f | 1.15 | 2.00 (1.33 … 6.67) | **not met** |",
+		"| **labnet** | 0.0 KiB | 0.60 % | 0.0 KiB | 3.00 % |",
+		"| again | the contents: bytes on the wire | 1.00 % | 0.60 % | met |",
+		"| again | the contents: bytes written by the server | 1.00 % | 3.00 % | **not met** |",
 		"| one file | sftp | 0.75 | – | not measured |",
 		"| memory for 1000 uploads at once |  | 256.0 MiB | 300.0 MiB | **not met** |",
 	} {

@@ -34,6 +34,9 @@ func SVG(r Report) string {
 	var b strings.Builder
 	y := float64(headHeight)
 	for _, w := range r.Workloads {
+		if w.Counted {
+			continue
+		}
 		y += panel(&b, w, y)
 	}
 	var out strings.Builder
