@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -22,7 +21,6 @@ import (
 	"github.com/labnet/labnet/commands/access"
 	"github.com/labnet/labnet/commands/address"
 	"github.com/labnet/labnet/commands/balancer"
-	"github.com/labnet/labnet/commands/check"
 	"github.com/labnet/labnet/commands/escape"
 	"github.com/labnet/labnet/commands/hook"
 	"github.com/labnet/labnet/commands/interrupt"
@@ -328,6 +326,12 @@ func serveUntilDone(ctx context.Context, signals *serverSignals, con *terminal.C
 		defer front.Close()
 		srv.HTTP = front.Serve
 	}
+	explainer := explainerOf(con, o.lab)
+	if o.explain {
+		for i, l := range listeners {
+			listeners[i] = explainer.Listener(l)
+		}
+	}
 	servers := servingOn(srv, listeners)
 	if len(watching) > 0 {
 		front := o.statusFront(users != nil, board)
@@ -338,7 +342,7 @@ func serveUntilDone(ctx context.Context, signals *serverSignals, con *terminal.C
 	receipts := hook.Tell(con, srv, commands)
 	o.watch(board, srv, store, users, commands)
 	if o.explain {
-		explain(con, srv, listeners)
+		follow(explainer, srv)
 	}
 	manager := systemd.NewNotifier(systemd.TakeEnv("NOTIFY_SOCKET"))
 	tell := func(state string) {
@@ -421,30 +425,6 @@ func serveUntilDone(ctx context.Context, signals *serverSignals, con *terminal.C
 		return nil
 	}
 	return err
-}
-
-// explain has what clients do on listeners printed.
-func explain(con *terminal.Console, srv *wire.Server, listeners []net.Listener) {
-	x := &check.Explainer{Task: srv.Lab, Report: func(e check.Explanation) {
-		e.Time, e.Seconds = terminal.Timestamp(), terminal.Seconds(time.Duration(e.Seconds*float64(time.Second)))
-		if con.JSON {
-			con.Write(terminal.Encode(e))
-			return
-		}
-		var text bytes.Buffer
-		e.Write(&text)
-		con.Write(text.Bytes())
-	}}
-	for i, l := range listeners {
-		listeners[i] = x.Listener(l)
-	}
-	received := srv.Received
-	srv.Received = func(e wire.Event) {
-		x.Received(e)
-		if received != nil {
-			received(e)
-		}
-	}
 }
 
 // newLog makes the log: for people on a terminal, JSON for programs. What
