@@ -42,7 +42,7 @@ picture: build
 
 # take docs/page.png anew from a real run, with chromium
 page-picture:
-    go -C commands/web/browsertest test -run TestPicture -picture ../../../docs/page.png
+    go -C commands/web/browsertest test -count 1 -run TestPicture -picture ../../../docs/page.png
 
 # take docs/status.png anew from a real run, with chromium
 status-picture: build

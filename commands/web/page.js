@@ -192,7 +192,7 @@ class Item {
     this.part('.size').textContent = sizeOf(this.file.size)
     this.part('progress').ariaLabel = this.name
     $('list').prepend(this.row)
-    $('list').querySelectorAll('.done').forEach((row, i) => { if (i >= 100) row.remove() })
+    $('list').querySelectorAll('.done').forEach((row, i) => { if (i >= 50) row.remove() })
   }
 
   part(name) { return this.row.querySelector(name) }

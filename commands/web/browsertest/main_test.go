@@ -1,4 +1,5 @@
-// Package browsertest tests the page, and what pages of others can do, with a real browser and the real server.
+// Package browsertest tests the page, and what pages of others can do, with a real browser
+// and the real server. Run it with -count 1: go test does not see that labnet has changed.
 package browsertest
 
 import (
@@ -20,7 +21,7 @@ import (
 )
 
 // patience bounds every wait: it is never reached when all is well.
-const patience = 30 * time.Second
+const patience = 60 * time.Second
 
 var (
 	program string       // labnet
