@@ -1,6 +1,8 @@
 package browsertest
 
 import (
+	"bytes"
+	"encoding/base64"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -206,6 +208,11 @@ func TestToken(t *testing.T) {
 	must(t, s.labnet("revoke", "alice").Run())
 	p.choose(write(t, t.TempDir(), "late", []byte("hello")))
 	p.says("#denied", "this server requires a valid token")
+	again, err := s.labnet("invite", "alice", "--at", s.link.addr).Output()
+	must(t, err)
+	enter(p, string(again[:bytes.IndexByte(again, '\n')]))
+	p.says("#result", "1 of 1 files are safe")
+	s.wantFile("late", []byte("hello"))
 	if log := s.log.String(); strings.Contains(log, token) || strings.Contains(log, invitation) || strings.Contains(log, "panic") {
 		t.Error("the log has the secret, or a panic")
 	}
@@ -230,6 +237,43 @@ func TestInvitation(t *testing.T) {
 	if strings.Contains(s.log.String()+s.events.String(), secret) || strings.Contains(p.MustInfo().URL, secret) {
 		t.Errorf("the secret is in the log or in the address %s", p.MustInfo().URL)
 	}
+}
+
+// TestNotVerified: what the server says that it has is compared with the file.
+func TestNotVerified(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	p := s.open("/")
+	must(t, proto.FetchEnable{Patterns: []*proto.FetchRequestPattern{{RequestStage: proto.FetchRequestStageResponse}}}.Call(p))
+	go p.EachEvent(func(e *proto.FetchRequestPaused) {
+		answer := proto.FetchContinueResponse{RequestID: e.RequestID, ResponseCode: e.ResponseStatusCode, ResponseHeaders: e.ResponseHeaders}
+		for _, h := range e.ResponseHeaders {
+			if h.Name == "Repr-Digest" {
+				h.Value = "sha-256=:" + base64.StdEncoding.EncodeToString(make([]byte, 32)) + ":"
+			}
+		}
+		answer.Call(p)
+	})()
+	p.choose(write(t, t.TempDir(), "a.bin", random(1000)))
+	p.says("li.failed", "what the server has is not this file")
+	p.says("#result", "0 of 1 files are safe at the server; 1 failed.")
+}
+
+// TestFileChanges: nothing is made up of two states of a file.
+func TestFileChanges(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	s.link.rate.Store(4 << 20)
+	p := s.open("/")
+	path := write(t, t.TempDir(), "a.bin", random(16<<20))
+	p.choose(path)
+	p.progress(.1)
+	must(t, os.WriteFile(path, random(8<<20), 0o644))
+	s.link.rate.Store(0)
+	p.says("li.failed", "the file cannot be read any more; choose it again")
+	p.choose(path)
+	p.says("li.done", "verified")
+	s.wantFile("a.bin", random(8<<20))
 }
 
 // TestSay: a message and its reply, and an error in words.
