@@ -8,7 +8,7 @@ mkdir -p "$1"
 to=$(cd "$1" && pwd)
 cd "$(dirname "$0")/.."
 for file in README.md CHANGELOG.md LICENSE SECURITY.md docs/*.md docs/*.svg docs/*.png bench/README.md bench/results.md bench/*.svg \
-	wire/doc.go examples/client.py examples/lab/README.md examples/lab/*.py packaging/README.md \
+	wire/doc.go examples/client.py examples/parser.py examples/lab/README.md examples/lab/*.py packaging/README.md \
 	bench/peers.go bench/peers_ssh.go bench/peers_http.go bench/delay/delay.go bench/wan/wan.go \
 	packaging/compose.yaml packaging/haproxy.cfg packaging/cluster.sh packaging/alerts.yaml; do
 	mkdir -p "$to/$(dirname "$file")"

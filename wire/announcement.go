@@ -167,11 +167,15 @@ func (a *Announcement) parse(ctl Control) (err error) {
 		}
 	}
 	for _, d := range proofs {
-		if s := ctl.Get(d.Name); s != "" && len(a.Contents.Sum) == 0 {
-			sum, err := hex.DecodeString(s)
-			if err != nil || len(sum) != proofSize {
-				return ErrControl
-			}
+		s := ctl.Get(d.Name)
+		if s == "" {
+			continue
+		}
+		sum, err := hex.DecodeString(s)
+		if err != nil || len(sum) != proofSize {
+			return ErrControl
+		}
+		if len(a.Contents.Sum) == 0 {
 			a.Contents = Proof{d, sum}
 		}
 	}
@@ -233,9 +237,12 @@ const minTime, maxTime = -62135596800, 253402300799
 // years of calendars and file systems are ignored.
 func parseTime(s string) (time.Time, error) {
 	whole, frac, _ := strings.Cut(s, ".")
-	sec, err := strconv.ParseInt(whole, 10, 64)
-	if err != nil || len(frac) > 9 {
+	if !isDigits(strings.TrimPrefix(whole, "-")) || len(frac) > 9 {
 		return time.Time{}, ErrControl
+	}
+	sec, err := strconv.ParseInt(whole, 10, 64)
+	if err != nil { // it is even further away
+		sec = maxTime + 1
 	}
 	ns, err := strconv.ParseUint("0"+frac+strings.Repeat("0", 9-len(frac)), 10, 64)
 	if err != nil {
@@ -247,18 +254,24 @@ func parseTime(s string) (time.Time, error) {
 	return time.Unix(sec, int64(ns)), nil
 }
 
+func isDigits(s string) bool {
+	return s != "" && strings.Trim(s, "0123456789") == ""
+}
+
 // formatMode writes permission bits as four octal digits.
 func formatMode(m fs.FileMode) string {
 	return strconv.FormatUint(uint64(0o10000+m.Perm()), 8)[1:]
 }
 
 // parseMode reads permission bits, and drops others.
-func parseMode(s string) (fs.FileMode, error) {
-	mode, err := strconv.ParseUint(s, 8, 32)
-	if err != nil {
-		return 0, ErrControl
+func parseMode(s string) (mode fs.FileMode, err error) {
+	for _, digit := range []byte(s) {
+		if digit < '0' || digit > '7' {
+			return 0, ErrControl
+		}
+		mode = (mode<<3 | fs.FileMode(digit-'0')) & fs.ModePerm
 	}
-	return fs.FileMode(mode) & fs.ModePerm, nil
+	return mode, nil
 }
 
 // folderOwner are the bits that every folder has for its owner.

@@ -67,8 +67,9 @@
 //	           b7d65b48420d1033cb2595293263b6f72eabee20d55e699d0df1973b3c9deed1
 //
 // A field with an empty value counts as absent. Leading zeros of numbers mean
-// nothing, a point of mtime need not be followed by decimals, mtime may be negative,
-// and digits of digests may be in upper case. A field that is not of its form, one
+// nothing, a point of mtime need not be followed by decimals, mtime may be negative
+// (no number has a plus), a mode or an mtime may have any number of digits before the
+// point, and digits of digests may be in upper case. A field that is not of its form, one
 // without "=" or a key, an END without size or digest, an END, CANCEL or RESTART
 // without a file to which it belongs, and a RESTART behind contents are protocol
 // errors: they end the connection and all files that are under way on it.

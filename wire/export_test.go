@@ -1,5 +1,7 @@
 package wire
 
+import "bufio"
+
 const MaxHeld, FreeHeld = maxHeld, freeHeld
 
 // Held returns how many bytes of answers are held back beyond FreeHeld for each
@@ -28,3 +30,6 @@ func RequestLine(pieces ...[]byte) (http, known bool) {
 	}
 	return l.part == lineHTTP, known
 }
+
+// ReadReply is ReadHeader of what a server sends.
+func ReadReply(r *bufio.Reader) (Header, error) { return readHeader(r, MaxReply) }
