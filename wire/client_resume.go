@@ -11,8 +11,8 @@ import (
 
 // resume reads from r what the server has of an earlier upload, and returns the
 // digest so far. If the bytes differ, it has the server drop them: then t.resumed
-// is zero, and r is at its start again.
-func (t *Transfer) resume(ctx context.Context, r io.Reader) (hash.Hash, error) {
+// is zero, and r is at its start again. If early is not nil, r is being read already.
+func (t *Transfer) resume(ctx context.Context, r io.Reader, early *overlap) (hash.Hash, error) {
 	digest := t.Digest.New()
 	if t.resumed.Size == 0 {
 		return digest, nil
@@ -33,11 +33,17 @@ func (t *Transfer) resume(ctx context.Context, r io.Reader) (hash.Hash, error) {
 		proving = proof.New()
 		both = io.MultiWriter(digest, proving)
 	}
-	s := source{t.pending, io.LimitReader(r, t.resumed.Size), t.resumed.Size, true}
-	err := s.each(ctx, func(ch chunk, _ int64) error {
-		both.Write(ch.data())
-		return nil
-	})
+	var err error
+	if early != nil {
+		err = t.await(ctx, early)
+		digest, proving = early.digest, early.proof
+	} else {
+		s := source{t.pending, io.LimitReader(r, t.resumed.Size), t.resumed.Size, true}
+		err = s.each(ctx, func(ch chunk, _ int64) error {
+			both.Write(ch.data())
+			return nil
+		})
+	}
 	if err == nil && !bytes.Equal(proving.Sum(nil), t.resumed.Proof) {
 		digest.Reset()
 		err = t.restart(r)
@@ -57,6 +63,7 @@ func (t *Transfer) restart(r io.Reader) error {
 		return &SourceError{err}
 	}
 	t.resumed = Offer{}
+	t.shown.Store(0)
 	t.client.out = Control{Word: wordRestart}.append(t.client.out)
 	return nil
 }

@@ -157,13 +157,18 @@ func (s source) each(ctx context.Context, do func(ch chunk, read int64) error) e
 				return err
 			}
 		case early, ok := <-s.replies: // a refusal of the rest
-			_, err := s.received(ctx, early, ok)
-			if err == nil {
-				_, err = s.client.expect(early, wordError)
-			}
-			return err
+			return s.refused(ctx, early, ok)
 		}
 	}
+}
+
+// refused returns the refusal that has arrived before all was sent.
+func (p *pending) refused(ctx context.Context, early serverReply, ok bool) error {
+	_, err := p.received(ctx, early, ok)
+	if err == nil {
+		_, err = p.client.expect(early, wordError)
+	}
+	return err
 }
 
 // chunks reads a source ahead, so that reading and sending overlap.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"strings"
+	"sync/atomic"
 	"unicode/utf8"
 )
 
@@ -14,10 +15,11 @@ type Transfer struct {
 	*pending
 	Announcement
 	folder  bool
-	resumed Offer  // what the server has of it from an earlier upload
-	sum     Sum    // what was sent, or need not be
-	known   *Saved // set if the server had it
-	err     error  // why not all of it was sent
+	resumed Offer        // what the server has of it from an earlier upload
+	shown   atomic.Int64 // how much of it need not be sent, as far as is known
+	sum     Sum          // what was sent, or need not be
+	known   *Saved       // set if the server had it
+	err     error        // why not all of it was sent
 }
 
 // Announce announces a file to the server and returns at once. At most MaxAhead
@@ -100,6 +102,11 @@ func (t *Transfer) send(ctx context.Context, r io.Reader) error {
 			return err
 		}
 	}
+	var early *overlap
+	if len(t.replies) == 0 {
+		early = t.startOverlap(r)
+		defer early.stop()
+	}
 	answer, err := t.next(ctx)
 	if err != nil {
 		return err
@@ -114,9 +121,18 @@ func (t *Transfer) send(ctx context.Context, r io.Reader) error {
 	if t.resumed, err = ok.offer(t.Announcement); err != nil {
 		return c.fail(ctx, err)
 	}
-	if _, canRewind := r.(io.Seeker); t.canProve() && !canRewind {
+	rewinder, canRewind := r.(io.Seeker)
+	if t.canProve() && !canRewind {
 		return t.cancel(ctx, errID)
 	}
+	if early != nil && !early.proves(t.resumed, t.Size) {
+		early.stop()
+		early = nil
+		if _, err := rewinder.Seek(0, io.SeekStart); err != nil {
+			return t.cancel(ctx, &SourceError{err})
+		}
+	}
+	t.shown.Store(t.resumed.Size)
 	if t.Check && (t.resumed.Size == 0 || t.resumed.Size < t.Size) {
 		return t.cancel(ctx, errNoChecks)
 	}
@@ -128,7 +144,7 @@ func (t *Transfer) send(ctx context.Context, r io.Reader) error {
 		return err
 	}
 	defer c.link.closeWhenDone(ctx)()
-	digest, err := t.resume(ctx, r)
+	digest, err := t.resume(ctx, r, early)
 	if err != nil {
 		return err
 	}
@@ -139,7 +155,7 @@ func (t *Transfer) send(ctx context.Context, r io.Reader) error {
 // Resumed returns how many bytes of the file the server has from an earlier
 // upload, so that they are read but not sent. It may be called by the Read method
 // of the reader given to Send, and by any goroutine once Send has returned.
-func (t *Transfer) Resumed() int64 { return t.resumed.Size }
+func (t *Transfer) Resumed() int64 { return t.shown.Load() }
 
 // Unsent is called in place of Send if the file cannot be sent because of err, such
 // as a lost connection. It returns the server's refusal of the file, if that has

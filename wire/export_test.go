@@ -4,6 +4,8 @@ import "bufio"
 
 const MaxHeld, FreeHeld = maxHeld, freeHeld
 
+const OverlapFrom = overlapFrom
+
 // Held returns how many bytes of answers are held back beyond FreeHeld for each
 // connection.
 func (s *Server) Held() int64 { return s.held.Load() }
