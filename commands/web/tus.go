@@ -229,11 +229,11 @@ func (f *Front) tusHead(x *exchange, up *tusUpload) {
 		if file == nil {
 			return
 		}
-		if file.Agreed() {
+		offset := file.Offset()
+		if file.Agreed() || offset == up.Size { // which tells the client that the file is safe
 			f.tusCommit(x, up, file, http.StatusOK)
 			return
 		}
-		offset := file.Offset()
 		file.Suspend()
 		if saved, done = f.done.get(up.url); !done { // by another connection, which ended meanwhile
 			x.Header().Set("Upload-Offset", strconv.FormatInt(offset, 10))

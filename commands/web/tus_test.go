@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/labnet/labnet/commands/web"
+	"github.com/labnet/labnet/storage"
 	"github.com/labnet/labnet/storage/dir"
 	"github.com/labnet/labnet/storage/storagetest"
 	"github.com/labnet/labnet/wire"
@@ -272,4 +273,22 @@ func TestTusNamesake(t *testing.T) {
 	path = w.create("c", 5, sum("hello"))
 	w.want("PUT", "/c", "hello", http.StatusCreated)
 	w.wantOffset(path, 5)
+}
+
+// TestTusStoppedAtTheEnd: if the server stopped when all had come and nothing was
+// published yet, who asks is told that all is there only once it is safe.
+func TestTusStoppedAtTheEnd(t *testing.T) {
+	w := start(t, nil)
+	digest := storage.Digest{Name: "sha256", New: sha256.New}
+	p, err := w.store.Create(t.Context(), storage.File{Name: "a", ID: "tus-x", Size: 5, Digest: digest, Proofs: []storage.Digest{digest}})
+	must(t, err)
+	_, err = p.ReadFrom(strings.NewReader("hello"))
+	must(t, err)
+	must(t, p.Suspend())
+	path := "/tus/" + base64.RawURLEncoding.EncodeToString([]byte(`{"n":"a","s":5,"i":"x","b":"boot"}`))
+	a := w.want("HEAD", path, "", http.StatusOK, tus)
+	if a.Header.Get("Upload-Offset") != "5" || a.Header.Get("Content-Location") != "/a" {
+		t.Errorf("it is told %v", a.Header)
+	}
+	w.wantFiles("a", "hello")
 }
