@@ -148,11 +148,7 @@ type powerCut struct {
 	disk   *disk
 	number int
 	random *rand.Rand
-	cutAt  int // the acknowledgement that the cut follows
-
-	mu           sync.Mutex
-	off          bool
-	acknowledged map[string][sha256.Size]byte // contents by name
+	ending
 
 	checked           bool
 	found, lost, torn int // files; found has all visible ones
@@ -160,14 +156,19 @@ type powerCut struct {
 
 func (c *powerCut) run(t *testing.T) {
 	const clients = 8
-	c.acknowledged = map[string][sha256.Size]byte{}
-	c.cutAt = 1 + c.random.IntN(150)
+	c.at, c.end = 1+c.random.IntN(150), c.disk.cutOff
 
 	server, addr := launchServe(t, c.disk.dir, "--log-level", "warn")
 	var uploading sync.WaitGroup
 	for client := range clients {
 		random := rand.New(rand.NewPCG(c.random.Uint64(), 0))
-		uploading.Go(func() { c.upload(t, addr, client, random) })
+		uploading.Go(func() {
+			if client < clients/2 {
+				c.upload(t, addr, client, random)
+			} else {
+				c.uploadByHTTP(t, addr, client, random)
+			}
+		})
 	}
 	uploading.Wait() // until the cut
 	server.kill()
@@ -179,7 +180,7 @@ func (c *powerCut) run(t *testing.T) {
 	}
 }
 
-// upload uploads files as a client of its own until the cut. Half of the clients
+// upload uploads files as a client of its own until the cut. Half of these clients
 // wait for each answer, and the others have up to 64 files under way.
 func (c *powerCut) upload(t *testing.T, addr string, client int, random *rand.Rand) {
 	conn, err := net.Dial("tcp", addr)
@@ -222,11 +223,32 @@ func (c *powerCut) upload(t *testing.T, addr string, client int, random *rand.Ra
 		return announced, sent, err
 	}
 	var announced, sent []flight
-	for n := 0; err == nil && !c.isOff(); n++ {
+	for n := 0; err == nil && !c.isOver(); n++ {
 		announced, sent, err = step(n, announced, sent)
 	}
-	if err != nil && !c.isOff() {
+	if err != nil && !c.isOver() {
 		t.Errorf("before the cut: %v", err)
+	}
+}
+
+// uploadByHTTP is upload by PUT or, half of the clients, tus.
+func (c *powerCut) uploadByHTTP(t *testing.T, addr string, client int, random *rand.Rand) {
+	sender := newWebSender(addr)
+	defer sender.close()
+	for n := 0; !c.isOver(); n++ {
+		name, contents := c.name(client, n), signed(random)
+		var err error
+		if client%2 == 0 {
+			name, err = sender.put(t.Context(), name, contents)
+		} else {
+			name, err = sender.tus(t.Context(), name, &tusUpload{contents: contents}, 1+random.IntN(3))
+		}
+		if err == nil {
+			c.keep(t, name, sha256.Sum256(contents))
+		} else if !c.isOver() {
+			t.Errorf("before the cut: %v", err)
+			return
+		}
 	}
 }
 
@@ -242,55 +264,6 @@ func (c *powerCut) name(client, n int) string {
 		name = fmt.Sprintf("%d of one name", c.number) // SAVED tells another
 	}
 	return name
-}
-
-// signed makes random contents, most of them small and no two the same, that
-// begin with the SHA-256 of the rest: so a file that nobody was told of can be
-// seen to be torn.
-func signed(random *rand.Rand) []byte {
-	contents := make([]byte, sha256.Size+16+random.IntN(1<<random.IntN(18)))
-	rest := contents[sha256.Size:]
-	for i := range rest {
-		rest[i] = byte(random.Uint32())
-	}
-	sum := sha256.Sum256(rest)
-	copy(contents, sum[:])
-	return contents
-}
-
-func isSigned(contents []byte) bool {
-	if len(contents) < sha256.Size {
-		return false
-	}
-	sum := sha256.Sum256(contents[sha256.Size:])
-	return bytes.Equal(sum[:], contents[:sha256.Size])
-}
-
-// isOff reports whether the cut has come. It waits for one that is on its way.
-func (c *powerCut) isOff() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.off
-}
-
-// keep notes what a client was told, and at some time cuts the power off. What
-// is told while that goes on does not count: nobody knows which came first.
-func (c *powerCut) keep(t *testing.T, name string, sum [sha256.Size]byte) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.off {
-		return
-	}
-	if _, twice := c.acknowledged[name]; twice {
-		t.Errorf("two files are saved as %q", name)
-	}
-	c.acknowledged[name] = sum
-	if len(c.acknowledged) == c.cutAt {
-		if err := c.disk.cutOff(); err != nil {
-			t.Error("cut off: ", err)
-		}
-		c.off = true
-	}
 }
 
 // check compares what is found with what clients were told, and removes it.
