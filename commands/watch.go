@@ -2,61 +2,16 @@ package commands
 
 import (
 	"context"
-	"net"
 
 	"github.com/labnet/labnet/commands/access"
 	"github.com/labnet/labnet/commands/hook"
-	"github.com/labnet/labnet/commands/problem"
 	"github.com/labnet/labnet/commands/status"
-	"github.com/labnet/labnet/commands/web"
 	"github.com/labnet/labnet/storage/dir"
 	"github.com/labnet/labnet/wire"
 )
 
 // maxListedUsers bounds how many users the status lists.
 const maxListedUsers = 1000
-
-// statusConns is how many connections there can be at an address for the status alone.
-const statusConns = 64
-
-// listenStatus listens where --status says, if it does.
-func (o *serveOptions) listenStatus() ([]net.Listener, error) {
-	if o.http.status == "" {
-		return nil, nil
-	}
-	l, err := listenChecked(o.http.status, o.checkStatus)
-	if err != nil {
-		return nil, &listenError{"--status", o.http.status, err}
-	}
-	return []net.Listener{l}, nil
-}
-
-// checkStatus fails if other machines would see the status at an address, unless they
-// need a token, or that is what is wanted.
-func (o *serveOptions) checkStatus(addr net.Addr) error {
-	if !o.isExposed(addr) || o.access.insecure {
-		return nil
-	}
-	return problem.New("other machines may reach it, and without TLS and tokens anyone there can look", "exposed",
-		"add --tls and --tokens FILE, or choose 127.0.0.1; --insecure lets anyone look")
-}
-
-// statusFront returns what serves HTTP there.
-func (o *serveOptions) statusFront(tokens bool, board *status.Board) *web.Front {
-	options := o.frontOptions(o.http.status, tokens)
-	options.Status, options.StatusOnly, options.StatusForAll = board, true, o.access.insecure
-	return web.New(options)
-}
-
-// statusServer returns the server for it, which is as the other one but for what it takes.
-func (o *serveOptions) statusServer(srv *wire.Server, front *web.Front, board *status.Board) *wire.Server {
-	limits := o.limits
-	limits.MaxConns = min(limits.MaxConns, statusConns)
-	return &wire.Server{
-		Store: srv.Store, Certificate: srv.Certificate, Authenticate: srv.Authenticate,
-		HTTP: front.Serve, HTTPOnly: true, Limits: limits, Refused: board.Refused, Log: srv.Log,
-	}
-}
 
 // watch has a board told of all that a server does and has.
 func (o *serveOptions) watch(board *status.Board, srv *wire.Server, store keptStore, users *access.Doorkeeper, commands *hook.Executor) {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/labnet/labnet/commands/status"
 	"github.com/labnet/labnet/commands/web"
@@ -47,6 +48,9 @@ func startWatched(t *testing.T, near bool, adapt func(*wire.Server, *web.Options
 	return w
 }
 
+// statusPaths are where the status is. The last goes on for ever for who may see it.
+var statusPaths = []string{"/status", "/metrics", "/status.json", "/status/events"}
+
 // TestStatusWithoutTokens: this machine alone sees the status, and no page of another site.
 func TestStatusWithoutTokens(t *testing.T) {
 	near := startWatched(t, true, nil)
@@ -78,14 +82,20 @@ func TestStatusWithoutTokens(t *testing.T) {
 	for path, want := range map[string]int{"/status": http.StatusOK, "/metrics": http.StatusForbidden} { // a link, and no more
 		near.want("GET", path, "", want, "Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: navigate")
 	}
-	for _, path := range []string{"/status", "/status/events", "/metrics", "/status.json"} {
+	for _, path := range statusPaths {
 		near.want("GET", path, "", http.StatusForbidden, "Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: no-cors")
 		near.want("GET", path, "", http.StatusForbidden, "Sec-Fetch-Site: same-site", "Sec-Fetch-Mode: cors")
+		if t.Failed() {
+			return
+		}
 	}
 
 	far := startWatched(t, false, nil)
-	for _, path := range []string{"/status", "/status/events", "/metrics", "/status.json"} {
+	for _, path := range statusPaths {
 		far.want("GET", path, "", http.StatusForbidden)
+		if t.Failed() {
+			return
+		}
 	}
 	open := startWatched(t, false, func(_ *wire.Server, o *web.Options) { o.StatusForAll = true })
 	open.want("GET", "/metrics", "", http.StatusOK)
@@ -139,7 +149,6 @@ func TestStatusWithTokens(t *testing.T) {
 		{"GET", "/status", "the token of the watcher", http.StatusOK},
 		{"GET", "/status.json", "the token of the watcher", http.StatusOK},
 		{"GET", "/metrics", token, http.StatusForbidden},
-		{"GET", "/status/events", token, http.StatusForbidden},
 		{"GET", "/metrics", "another token of some length", http.StatusUnauthorized},
 		{"GET", "/status", "", http.StatusUnauthorized},
 		{"PUT", "/a", "the token of the watcher", http.StatusForbidden},
@@ -187,10 +196,28 @@ func (w *world) watch(t *testing.T) (*http.Response, *bufio.Reader) {
 	return a, bufio.NewReader(a.Body)
 }
 
-// TestStatusEvents: what is being received is seen to progress.
+// TestWatchedForLong: who watches has nothing to send, and is not taken for a client that
+// has stopped.
+func TestWatchedForLong(t *testing.T) {
+	t.Parallel()
+	w := startWatched(t, true, func(s *wire.Server, o *web.Options) {
+		o.IdleTimeout = 50 * time.Millisecond
+		s.ProgressTimeout, s.IdleTimeout = 50*time.Millisecond, 50*time.Millisecond
+	})
+	_, events := w.watch(t)
+	for range 2 {
+		nextEvent(t, events)
+	}
+}
+
+// TestStatusEvents: what is being received is seen to progress, for as long as somebody
+// looks, who has nothing to send.
 func TestStatusEvents(t *testing.T) {
 	t.Parallel()
-	w := startWatched(t, true, nil)
+	w := startWatched(t, true, func(s *wire.Server, o *web.Options) {
+		o.IdleTimeout = 100 * time.Millisecond
+		s.ProgressTimeout, s.IdleTimeout = 100*time.Millisecond, 100*time.Millisecond
+	})
 	_, events := w.watch(t)
 	if first := nextEvent(t, events); !strings.Contains(first, "Nothing at the moment.") {
 		t.Errorf("the first event is %s", first)
