@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"hash"
 	"io"
+	"sync"
 )
 
 // resume reads from r what the server has of an earlier upload, and returns the
@@ -90,6 +91,12 @@ func (c Control) offer(a Announcement) (Offer, error) {
 	return Offer{Size: offset}, nil
 }
 
+// copySize is that of a buffer for a file of which the contents were told, which is small.
+const copySize = 16 << 10
+
+// copyBuffers: there may be thousands of such files, and io.Copy would make a buffer for each.
+var copyBuffers = sync.Pool{New: func() any { return new([copySize]byte) }}
+
 // wasThere notes that the server has the contents of r, which it was told before, or
 // assumes so, which it was asked to.
 func (t *Transfer) wasThere(ctx context.Context, saved Control, r io.Reader) error {
@@ -103,7 +110,9 @@ func (t *Transfer) wasThere(ctx context.Context, saved Control, r io.Reader) err
 		return t.client.fail(ctx, errReply)
 	}
 	digest := t.Digest.New()
-	n, err := io.Copy(digest, r)
+	buffer := copyBuffers.Get().(*[copySize]byte)
+	defer copyBuffers.Put(buffer)
+	n, err := io.CopyBuffer(digest, r, buffer[:])
 	if err == nil && n != t.Size {
 		err = errShrunk
 	}
