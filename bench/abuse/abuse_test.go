@@ -45,7 +45,8 @@ func TestAbuse(t *testing.T) {
 	for name, do := range map[string]func(context.Context, *abuse) error{
 		"drip":        dripTest{drips: 90, pings: 20, size: 1 << 20, short: true}.run,
 		"descriptors": descriptorsTest{files: 160, clients: 60, ahead: 20, time: 4 * time.Second, every: 200 * time.Millisecond, lax: true}.run,
-		"idle":        func(ctx context.Context, a *abuse) error { return idle(ctx, a, 1000, false) },
+		"idle":        func(ctx context.Context, a *abuse) error { return idle(ctx, a, 1000, false, false) },
+		"idle http":   func(ctx context.Context, a *abuse) error { return idle(ctx, a, 1000, false, true) },
 		"soak":        soakTest{time: 8 * time.Second, kills: 2 * time.Second, calm: 3 * time.Second}.run,
 		"freeze":      freezeTest{clients: 300, time: time.Second, size: 64 << 10, threads: 200, rss: 150}.run,
 		"cgroup":      cgroupTest{clients: 50, size: 500 << 20, limit: 64, most: 48}.run,

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"sync"
 	"syscall"
 	"time"
@@ -17,17 +19,21 @@ import (
 func idleFlags(flags *flag.FlagSet) func(context.Context, *abuse) error {
 	n := flags.Int("n", 10_000, "hold `N` connections")
 	encrypted := flags.Bool("tls", false, "inside TLS, which has a bar of its own")
-	return func(ctx context.Context, a *abuse) error { return idle(ctx, a, *n, *encrypted) }
+	overHTTP := flags.Bool("http", false, "kept alive after a request of HTTP, which has, too")
+	return func(ctx context.Context, a *abuse) error { return idle(ctx, a, *n, *encrypted, *overHTTP) }
 }
 
 // idle holds connections that have said something once.
-func idle(ctx context.Context, a *abuse, n int, encrypted bool) error {
-	most := int64(16 << 10)
+func idle(ctx context.Context, a *abuse, n int, encrypted, overHTTP bool) error {
+	most, chat := int64(16<<10), chat
+	if overHTTP {
+		most, chat = 32<<10, chatOverHTTP // net/http keeps buffers and a goroutine
+	}
 	l := launch{store: "idle", before: fmt.Sprintf("{ ulimit -n %d 2>/dev/null || :; }", 2*n+1000),
 		args: []string{"--max-conns", fmt.Sprint(n + 1), "--log-level", "error"}}
 	if encrypted {
 		l.args = append(l.args, "--tls")
-		most = 48 << 10 // crypto/tls keeps buffers and keys
+		most += 32 << 10 // crypto/tls keeps buffers and keys
 	}
 	s, err := a.serve(ctx, l)
 	if err != nil {
@@ -63,7 +69,7 @@ func idle(ctx context.Context, a *abuse, n int, encrypted bool) error {
 	after := s.status("VmRSS")
 	each := (after - before) / int64(n)
 	a.say("%d idle connections: %d bytes resident each; the server has %.1f MiB, and had %.1f", n, each, mib(after), mib(before))
-	if _, err := conns[n-1].Write(wire.AppendString(nil, "still there?")); err != nil {
+	if _, err := io.WriteString(conns[n-1], "GET /healthz"); err != nil { // it is still there
 		return err
 	}
 	if each > most {
@@ -82,6 +88,25 @@ func chat(ctx context.Context, s *server) (net.Conn, error) {
 	_, err = nc.Write(wire.AppendString(nil, "hi"))
 	if err == nil {
 		_, err = io.ReadFull(nc, reply)
+	}
+	if err != nil {
+		return nil, errors.Join(err, nc.Close())
+	}
+	return nc, nil
+}
+
+// chatOverHTTP is chat by a request, after which the connection is kept.
+func chatOverHTTP(ctx context.Context, s *server) (net.Conn, error) {
+	nc, err := s.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	_, err = io.WriteString(nc, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	if err == nil {
+		var answer *http.Response
+		if answer, err = http.ReadResponse(bufio.NewReader(nc), nil); err == nil && (answer.StatusCode != http.StatusOK || answer.Close) {
+			err = fmt.Errorf("it is not kept: %v", answer.Status)
+		}
 	}
 	if err != nil {
 		return nil, errors.Join(err, nc.Close())

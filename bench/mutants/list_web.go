@@ -4,6 +4,8 @@ package main
 var ofWeb = []mutant{
 	{"a name that a page has made mean this server", "commands/web/web.go",
 		"if !f.AnyName && !f.knows(r.Host) {", "if false {", "TestStatusWithoutTokens"},
+	{"what follows chunks is no request", "commands/web/web.go",
+		"h.SetIdle(false) || len(r.TransferEncoding) > 0 {", "h.SetIdle(false) {", "TestSmuggling"},
 	{"a page of another site", "commands/web/web.go",
 		"if err := f.guard.Check(r); err != nil {", "if err := error(nil); err != nil {", "TestTusRefuses"},
 	{"the status is for this machine", "commands/web/status.go",

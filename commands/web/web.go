@@ -151,7 +151,9 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			panic(http.ErrAbortHandler) // ends the connection
 		}
 	}()
-	if h.SetIdle(false) {
+	// With chunks, net/http hides whether a length came, too: a server in front may have gone
+	// by that, and what follows is not meant to be a request (RFC 9112, 6.1).
+	if h.SetIdle(false) || len(r.TransferEncoding) > 0 {
 		w.Header().Set("Connection", "close")
 	}
 	h.LimitBody()
