@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"flag"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -298,25 +299,69 @@ func exampleClient(t *testing.T, task string) string {
 	return path
 }
 
-// TestCheckBrokenClients puts mistakes of students into the example clients: the case
-// that is about them fails.
+// clientMutants are mistakes of students, each put into a sound example client: the case
+// that is about it, and what it finds.
+var clientMutants = []struct {
+	task, old, student string
+	id                 string
+	verdict            check.Verdict
+	why                string // or where it stands in what was seen
+}{
+	{"1", "create_connection(address):", "create_connection(address) as connection:\n            connection.recv(10)[0]", "c1", check.Fail, "IndexError"},
+
+	{"3", "args.text.encode()", `args.text.encode("latin-1", "replace")`, "c3.text", check.Fail, "utf-8"},
+	{"3", "args.text.encode()", `args.text.encode("ascii", "ignore")`, "c3.text", check.Fail, "utf-8"},
+	{"3", "args.text.encode()", `(args.text + "\n").encode()`, "c3.text", check.Warn, "a newline"},
+	{"3", "sendall(text)", `sendall(b"\x01" + text)`, "c3.text", check.Fail, "task 3 has no type"},
+	{"3", "if len(text) > 4096:", "if len(args.text) > 4096:", "c3.long", check.Warn, "encode()[:4096]"},
+	{"3", "answer += part", "answer += part.decode().encode()", "c3.cut", check.Warn, "UnicodeDecodeError"},
+	{"3", "if not args.no_reply:", "if False:", "c3.read", check.CannotTell, "did not read the answer"},
+
+	{"4", `kind, body = b"\x01"`, `kind, body = b"1"`, "c4.type", check.Fail, "not a character"},
+	{"4", `kind, body = b"\x01"`, `kind, body = b"\x00"`, "c4.type", check.Fail, "00 68 65 6c 6c 6f"},
+	{"4", "        connection.send(kind)\n", "", "c4.type", check.Fail, `"hello"the type as one byte`},
+	{"4", "args.value.encode()", `(args.value + "\n").encode()`, "c4.type", check.Warn, "a newline"},
+	{"4", `kind, body = b"\x02"`, `kind, body = b"\x03"`, "c4.random", check.Fail, "the type as one byte"},
+	{"4", "os.urandom(int(args.value))", "args.value.encode()", "c4.random", check.Fail, "02, 4 bytes"},
+	{"4", "        connection.sendall(body)\n", "        connection.sendall(body)\n        connection.recv(1)\n", "c4.end", check.Fail, "close()"},
+
+	{"5", "max(1, (args.size.bit_length() + 7) // 8)", "(1 if args.size <= 256 else 2)", "c5.256", check.Fail, "n < 256"},
+	{"5", "max(1, (args.size.bit_length() + 7) // 8)", "(1 if args.size < 256 else 2)", "c5.65536", check.Fail, "n < 65536"},
+	{"5", "max(1, (args.size.bit_length() + 7) // 8)", "(args.size.bit_length() + 7) // 8", "c5.0", check.Fail, "a type of 2 to 9"},
+	{"5", "        connection.send(size)\n", "", "c5.255", check.Fail, "no size was sent"},
+	{"5", "sys.byteorder", `"big"`, "c5.256", check.Warn, "big-endian"},
+	{"5", "kind = bytes([1 + width])", "kind = bytes([2])", "c5.256", check.Warn, "2 to 9"},
+	{"5", "kind = bytes([1 + width])", "kind = str(1 + width).encode()", "c5.1", check.Fail, "not a character"},
+	{"5", "args.size.to_bytes", "(args.size + 1).to_bytes", "c5.1", check.Fail, "says a size of 2 bytes, and 1 byte came|send() may send fewer"},
+	{"5", "sendall(body)\nprint", "sendall(body[:-1])\nprint", "c5.255", check.Fail, "send() may send fewer"},
+
+	{"6", `!= b"OK"`, `== b""`, "c6.no", check.Fail, "if answer"},
+	{"6", "if (answer := connection.recv(4096)) != b\"OK\"", "if False", "c6.wait", check.Fail, "recv() the answer"},
+	{"6", `file.read()`, `file.read().strip(b"\xff")`, "c6.bytes", check.Fail, "|bytes"},
+	{"6", `open(path, "rb") as file:`, `open(path, encoding="utf-8") as file:`, "c6.bytes", check.Fail, "UnicodeDecodeError"},
+	{"6", "os.path.basename(path)", "path", "c6.bytes", check.Warn, "os.path.basename"},
+	{"6", `            connection.send(b"\x01")` + "\n", "", "c6.bytes", check.Fail, "bytes([1])"},
+	{"6", "connection.send(name.encode())", `connection.send(len(name).to_bytes(2, "little") + name.encode())`, "c6.bytes", check.Warn, "--name-bytes"},
+	{"6", "max(1, (len(body).bit_length() + 7) // 8)", "1 if len(body) <= 256 else 3", "c6.256", check.Fail, "n < 256|OverflowError"},
+	{"6", "            connection.sendall(body)\n", "            connection.sendall(body[:4096])\n", "c6.65536", check.Fail, "sendall()"},
+	{"6", `sys.exit(f"{name}: the server answered {answer}")`, "raise RuntimeError(answer)", "c6.gone", check.Warn, "RuntimeError"},
+	{"6", `sys.exit(f"{name}: the server answered {answer}")`, "raise RuntimeError(answer)", "c6.no", check.Warn, "RuntimeError"},
+
+	{"extra", connectOnce, "for path in args.files:\n    with socket.create_connection((args.host, args.port)) as connection:\n", "cx.reuse", check.Fail, "connect() once"},
+	{"extra", `            connection.send(b"\x01")` + "\n", `            connection.send(b"\x01" if path == args.files[0] else b"")` + "\n", "cx.reuse", check.Fail, "bytes([1])"},
+	{"extra", "if (answer :=", "if path == args.files[0] and (answer :=", "cx.reuse", check.Fail, "recv() the answer"},
+}
+
+const connectOnce = "with socket.create_connection((args.host, args.port)) as connection:\n    for path in args.files:\n"
+
+// TestCheckBrokenClients: the case that is about a mistake of a student names it.
 func TestCheckBrokenClients(t *testing.T) {
 	t.Parallel()
 	all := group{t: t}
 	defer all.runs.Wait()
 	python := findPython(t)
-	const connect = "with socket.create_connection((args.host, args.port)) as connection:\n    for path in args.files:\n"
-	for _, test := range []struct{ task, old, student, id, why string }{
-		{"3", "args.text.encode()", `args.text.encode("latin-1", "replace")`, "c3.text", "utf-8"},
-		{"4", `kind, body = b"\x01"`, `kind, body = b"1"`, "c4.type", "not a character"},
-		{"5", "max(1, (args.size.bit_length() + 7) // 8)", "(1 if args.size <= 256 else 2)", "c5.256", "n < 256"},
-		{"5", "        connection.send(size)\n", "", "c5.255", "no size was sent"},
-		{"6", `!= b"OK"`, `== b""`, "c6.no", "if answer"},
-		{"6", "if (answer := connection.recv(4096)) != b\"OK\"", "if False", "c6.wait", "recv() the answer"},
-		{"6", `file.read()`, `file.read().strip(b"\xff")`, "c6.bytes", "|bytes"},
-		{"extra", connect, "for path in args.files:\n    with socket.create_connection((args.host, args.port)) as connection:\n", "cx.reuse", "connect() once"},
-	} {
-		all.run(test.id, func(t *testing.T) {
+	for i, test := range clientMutants {
+		all.run(fmt.Sprintf("%d/%s", i, test.id), func(t *testing.T) {
 			source := string(readFile(t, exampleClient(t, test.task)))
 			if !strings.Contains(source, test.old) {
 				t.Fatalf("the example has no %q", test.old)
@@ -326,15 +371,19 @@ func TestCheckBrokenClients(t *testing.T) {
 				t.Fatal(err)
 			}
 			args := []string{"--client", "--lab", test.task, "-l", "127.0.0.1:0", "--only", test.id, "--", python, program, "{host}", "{port}"}
-			if test.task == "4" {
-				args = append(args, "{kind}")
+			switch test.task {
+			case "1":
+			case "4":
+				args = append(args, "{kind}", "{values}")
+			default:
+				args = append(args, "{values}")
 			}
-			results, code, stderr := checkResults(t, append(args, "{values}"))
-			if code != 1 || len(results) != 1 || results[0].Verdict != check.Fail {
+			results, code, stderr := checkResults(t, args)
+			if want := map[check.Verdict]int{check.Fail: 1}[test.verdict]; code != want || len(results) != 1 || results[0].Verdict != test.verdict {
 				t.Fatalf("exit %d, %+v\n%s", code, results, stderr)
 			}
-			if !slices.ContainsFunc(strings.Split(test.why, "|"), func(why string) bool { return strings.Contains(results[0].Why, why) }) {
-				t.Errorf("why: %q", results[0].Why)
+			if !slices.ContainsFunc(strings.Split(test.why, "|"), func(why string) bool { return strings.Contains(results[0].Saw+results[0].Why, why) }) {
+				t.Errorf("%s: %q, %q", test.student, results[0].Saw, results[0].Why)
 			}
 		})
 	}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -390,6 +391,8 @@ func misfit(got []byte, n int) string {
 		return fmt.Sprintf("%d does not fit into the bytes of its size: n < 256 takes 1 byte, n < 65536 takes 2", n)
 	case len(got) == 0:
 		return "the client connects, and sends what it is told to"
+	case slices.ContainsFunc(readingsOf(got), func(r reading) bool { return r.spoken && n > 0 && r.size == uint64(n) }):
+		return "fewer bytes came than the size says: sendall(), as send() may send fewer"
 	case len(got) == n+1 && n > 0, len(got) == n && n > 0:
 		return "no size was sent: it stands between the type and the contents"
 	case got[0] >= '0' && got[0] <= '9':

@@ -84,7 +84,7 @@ func clientCases() []clientCase {
 					return
 				}
 				if v.more(at, time.Second) {
-					v.note(Fail, "contents before the answer", "recv() the answer, and send the contents if it is OK")
+					v.note(Fail, "contents before the answer", awaitOK)
 					return
 				}
 				v.say("OK")
@@ -125,6 +125,8 @@ func clientCases() []clientCase {
 	}
 }
 
+const awaitOK = "recv() the answer, and send the contents if it is OK"
+
 func clientSize(id string, n int) clientCase {
 	return clientCase{id: id, tasks: task5, size: n, death: Fail, title: counted(n), want: "the type, the size and so many bytes",
 		converse: func(v *visit) { v.contents(0, n, nil) }}
@@ -157,10 +159,15 @@ func twoFiles(v *visit) {
 	case err != nil:
 		v.note(Fail, err.Error(), "connect() once, and close() after the last file")
 	default:
-		if at = v.name(1, at); at != 0 {
-			v.say("OK")
-			v.contents(at, v.c.files[1], v.bodies[1])
+		if at = v.name(1, at); at == 0 {
+			return
 		}
+		if v.more(at, 3*pieces) {
+			v.note(Fail, "contents before the second answer", awaitOK)
+			return
+		}
+		v.say("OK")
+		v.contents(at, v.c.files[1], v.bodies[1])
 	}
 }
 
@@ -192,6 +199,7 @@ func readAnswer(v *visit) {
 		return
 	}
 	v.say("Message: " + v.c.text)
+	v.peer.conn.CloseWrite() // some read to the server's end
 	v.peer.await(v.Timeout, isOver)
 	if _, end := v.peer.state(); end == reset {
 		v.note(CannotTell, "a reset after the answer", why)
