@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -98,9 +99,28 @@ func (g *group) run(name string, test func(*testing.T)) { g.runs.Go(func() { g.t
 // the machine is busy.
 var patiently = []string{"--timeout", "10s"}
 
-// TestCheckSound: labnet's own servers pass every case, and the example programs do.
+var busy = flag.Bool("busy", false, "TestCheckSound and TestCheckClients run beside twice as many busy programs as there are processors")
+
+// keepBusy has programs that do nothing but compute run beside a test, if -busy is given.
+func keepBusy(t *testing.T) {
+	t.Helper()
+	if !*busy {
+		return
+	}
+	for range 2 * runtime.NumCPU() {
+		cmd := testCommand(t, "sh", "-c", "while :; do :; done")
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { cmd.Wait() })
+	}
+}
+
+// TestCheckSound: labnet's own servers pass every case, and the example programs do. With
+// -count 50 and -busy, no verdict depends on time.
 func TestCheckSound(t *testing.T) {
 	t.Parallel()
+	keepBusy(t)
 	all := group{t: t}
 	defer all.runs.Wait()
 	python, _ := pythonItself()
@@ -251,6 +271,7 @@ func TestCheckWritesNothing(t *testing.T) {
 // TestCheckClients: the example clients pass every case, and labnet's own do.
 func TestCheckClients(t *testing.T) {
 	t.Parallel()
+	keepBusy(t)
 	all := group{t: t}
 	defer all.runs.Wait()
 	python, _ := pythonItself()
