@@ -225,6 +225,9 @@ func checkProgram(ctx context.Context, con *terminal.Console, o checkOptions) er
 	case errors.Is(err, check.ErrInUse):
 		return problem.UsageHint(err, "end it, or check it without -- COMMAND")
 	case err != nil:
+		if named, ok := errors.AsType[*check.NamedError](err); ok {
+			return &problem.UsageError{Err: problem.Item(named.Name, named.Err)}
+		}
 		return err
 	}
 	if n := counts[check.Fail]; n > 0 || o.strict && counts[check.Warn] > 0 {

@@ -108,6 +108,7 @@ while True:
         os._exit(1)
 `},
 	{name: "dies at once", task: "5", code: 3, saw: "no connection was accepted: the command ended", program: "raise SystemExit(1)"},
+	{name: "no traceback", task: "5", code: 3, saw: `the command ended: \x1b[2Jno such file`, program: `raise SystemExit("\x1b[2Jno such file")`},
 	{name: "dies of a mistake", task: "5", code: 3, saw: "ZeroDivisionError: division by zero (server.py, line 1)", program: "1 / 0"},
 	{name: "dies of each client", task: "1", code: 1, id: "1.again", verdict: check.Fail, saw: "the server ended", program: listening + `
 listener.accept()[0].close() # that of labnet, which waits for the port

@@ -45,6 +45,15 @@ var ErrUnreached = errors.New("no connection was accepted")
 // ErrInUse is the error when something else listens where the command is to listen.
 var ErrInUse = errors.New("another program listens there already")
 
+// A NamedError is about the command or the folder that was named: it cannot be used.
+type NamedError struct {
+	Name string
+	Err  error
+}
+
+func (e *NamedError) Error() string { return e.Name + ": " + e.Err.Error() }
+func (e *NamedError) Unwrap() error { return e.Err }
+
 // Options say what to check, and how.
 type Options struct {
 	Task    wire.Lab

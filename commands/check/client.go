@@ -33,8 +33,8 @@ type clientRunner struct {
 }
 
 // Client runs the cases of a task for a client, which connects to labnet, and reports
-// each. The error is ErrUnreached if no client ever connected, the context's, or about
-// the command.
+// each. The error is ErrUnreached if no client ever connected, the context's, or a
+// NamedError.
 func Client(ctx context.Context, o Options) (Counts, error) {
 	o.Addr = o.Listener.Addr().String()
 	r := &clientRunner{ctx: ctx, Options: o, conns: make(chan net.Conn, 16)}
@@ -286,7 +286,7 @@ func (v *visit) accept() error {
 		}
 	}
 	v.reached = true
-	v.peer = newPeerOf(conn, maxHeardOfFile, v.c.slow)
+	v.peer = newPeerOf(v.ctx, conn, maxHeardOfFile, v.c.slow)
 	return nil
 }
 
@@ -477,6 +477,8 @@ func (v *visit) next(from int) error {
 			conn.Close()
 			return errors.New("a new connection for the second file")
 		case <-deadline:
+			return errNoClient
+		case <-v.ctx.Done():
 			return errNoClient
 		case <-tick:
 			if end != open {

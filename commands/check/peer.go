@@ -1,6 +1,7 @@
 package check
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -22,6 +23,7 @@ const maxHeard = 64 << 10
 
 // A peer is a connection to the server. A goroutine reads it until it ends.
 type peer struct {
+	ctx  context.Context // ends it
 	conn *net.TCPConn
 	most int           // bytes to remember
 	slow time.Duration // between reads
@@ -32,12 +34,16 @@ type peer struct {
 	changed chan struct{} // closed at each change, and replaced
 }
 
-func newPeer(nc net.Conn) *peer { return newPeerOf(nc, maxHeard, 0) }
+func newPeer(ctx context.Context, nc net.Conn) *peer { return newPeerOf(ctx, nc, maxHeard, 0) }
 
 // newPeerOf remembers the first most bytes, and reads slowly.
-func newPeerOf(nc net.Conn, most int, slow time.Duration) *peer {
-	p := &peer{conn: nc.(*net.TCPConn), most: most, slow: slow, changed: make(chan struct{})}
-	go p.read()
+func newPeerOf(ctx context.Context, nc net.Conn, most int, slow time.Duration) *peer {
+	p := &peer{ctx: ctx, conn: nc.(*net.TCPConn), most: most, slow: slow, changed: make(chan struct{})}
+	stop := context.AfterFunc(ctx, func() { nc.Close() }) // a write may wait for long
+	go func() {
+		defer stop()
+		p.read()
+	}()
 	return p
 }
 
@@ -85,6 +91,8 @@ func (p *peer) await(limit time.Duration, met func(heard string, end ending) boo
 		select {
 		case <-changed:
 		case <-timer.C:
+			return false
+		case <-p.ctx.Done():
 			return false
 		}
 	}

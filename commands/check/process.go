@@ -2,6 +2,7 @@ package check
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -57,7 +58,7 @@ func start(argv []string, dir string, stdin *os.File) (*process, error) {
 	p.cmd.WaitDelay = time.Second // children may hold the output open
 	ownGroup(p.cmd)
 	if err := p.cmd.Start(); err != nil {
-		return nil, err
+		return nil, &NamedError{argv[0], err}
 	}
 	go func() {
 		p.cmd.Wait()
@@ -95,7 +96,7 @@ func (p *process) listens(ctx context.Context, addrs []string) (string, error) {
 		}
 		select {
 		case <-p.over:
-			return "", fmt.Errorf("%w: the command ended%s", ErrUnreached, p.output.quote(0, ": "))
+			return "", fmt.Errorf("%w: the command ended%s", ErrUnreached, cmp.Or(p.output.quote(0, ": "), p.output.lastLine(": ")))
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
@@ -156,9 +157,6 @@ func (t *tail) quote(n int, prefix string) string {
 	}
 	end := ends[len(ends)-1]
 	line := strings.TrimSpace(string(b[end[2]:end[3]]))
-	if len(line) > 200 {
-		line = line[:200] + "…"
-	}
 	place := ""
 	if begin := bytes.LastIndex(b[:end[0]], []byte("Traceback")); begin >= 0 {
 		for _, m := range tracebackFile().FindAllSubmatch(b[begin:end[0]], -1) {
@@ -168,7 +166,25 @@ func (t *tail) quote(n int, prefix string) string {
 			}
 		}
 	}
-	return prefix + printable(line) + place
+	return prefix + short(line) + place
+}
+
+// lastLine returns the last line that was printed, behind prefix; or "".
+func (t *tail) lastLine(prefix string) string {
+	lines := strings.Split(strings.TrimSpace(string(t.since(0))), "\n")
+	line := strings.TrimSpace(lines[len(lines)-1])
+	if line == "" {
+		return ""
+	}
+	return prefix + short(line)
+}
+
+// short is a line as a report quotes it.
+func short(line string) string {
+	if len(line) > 200 {
+		line = strings.ToValidUTF8(line[:200], "") + "…"
+	}
+	return printable(line)
 }
 
 // printable has escapes in place of control characters and of bytes that are not

@@ -29,8 +29,7 @@ type runner struct {
 }
 
 // Server runs the cases of a task against a server and reports each. The error is
-// ErrUnreached if the server was never reached, ErrInUse, the context's, or about the
-// command or the folder.
+// ErrUnreached if the server was never reached, ErrInUse, the context's, or a NamedError.
 func Server(ctx context.Context, o Options) (Counts, error) {
 	r := &runner{ctx: ctx, Options: o, addrs: []string{o.Addr}, done: map[string]Verdict{}}
 	if host, port, err := net.SplitHostPort(o.Addr); err == nil && port == "9000" && o.Task >= wire.Lab4 {
@@ -60,9 +59,9 @@ func Server(ctx context.Context, o Options) (Counts, error) {
 func (r *runner) prepare() (err error) {
 	if r.Dir != "" {
 		if info, err := os.Stat(r.Dir); err != nil {
-			return err
+			return &NamedError{r.Dir, err}
 		} else if !info.IsDir() {
-			return fmt.Errorf("%s is not a folder", r.Dir)
+			return &NamedError{r.Dir, errors.New("not a folder")}
 		}
 		r.Dir, err = filepath.Abs(r.Dir)
 	}

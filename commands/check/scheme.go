@@ -116,7 +116,7 @@ func (t *trial) probe(i int, s wire.LabScheme) (works bool, under string, l like
 		t.alive = false
 		return false, "", likeness{saw: "connection refused"}
 	}
-	p := newPeer(conn)
+	p := newPeer(t.ctx, conn)
 	defer p.close()
 	if t.Task >= wire.Lab6 {
 		conn.Write(s.AppendText(nil, t.name(file)))
@@ -162,7 +162,7 @@ func (t *trial) findNames() bool {
 			}
 			continue
 		}
-		p := newPeer(conn)
+		p := newPeer(t.ctx, conn)
 		limit := probeTimeout
 		if i == 0 {
 			limit = t.Timeout
@@ -179,7 +179,7 @@ func (t *trial) findNames() bool {
 			p.await(probeTimeout, isOver)
 			p.close()
 			t.Scheme.NameBytes = s.NameBytes
-			if s.NameBytes != 0 {
+			if s.NameBytes != 0 && !t.FixedScheme {
 				t.findNamesLong(s)
 			}
 			return true
@@ -211,7 +211,7 @@ func probeTypes() step {
 			if err != nil {
 				return
 			}
-			p := newPeer(conn)
+			p := newPeer(t.ctx, conn)
 			conn.Write(append([]byte(try.head), body...))
 			p.conn.CloseWrite()
 			found := t.awaitFile(before, probeTimeout, func(_ string, got []byte) bool { return compare(got, body).same })

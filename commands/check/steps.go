@@ -359,7 +359,7 @@ func grows(n int64, otherwise Verdict, why string) step {
 			if new && most >= n {
 				return
 			}
-			if time.Now().After(deadline) {
+			if time.Now().After(deadline) || t.ctx.Err() != nil {
 				saw := "no new file"
 				if new {
 					saw = group(int(most)) + " bytes on the disk"
@@ -418,7 +418,7 @@ func again(n int) step {
 				}
 				return
 			}
-			p := newPeer(conn)
+			p := newPeer(t.ctx, conn)
 			if t.Task <= wire.Lab2 {
 				p.await(t.Timeout, isOver)
 			} else {
@@ -455,7 +455,7 @@ func crowd(n int) step {
 				t.find(Fail, fmt.Sprintf("the connection after %d was refused", len(peers)), "listen(n) says how many may wait")
 				return
 			}
-			peers = append(peers, newPeer(conn))
+			peers = append(peers, newPeer(t.ctx, conn))
 		}
 		deadline, still := time.Now().Add(t.Timeout+time.Second), 0
 		for _, p := range peers {

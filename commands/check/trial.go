@@ -180,7 +180,7 @@ func (t *trial) peer(at on) *peer {
 		t.find(Fail, "connection refused", "the server ended, or closed its listening socket")
 		return nil
 	}
-	t.peers[at] = newPeer(conn)
+	t.peers[at] = newPeer(t.ctx, conn)
 	return t.peers[at]
 }
 
@@ -199,7 +199,7 @@ func (t *trial) served(limit time.Duration) (ok bool, saw string) {
 		t.alive = false
 		return false, "connection refused"
 	}
-	p := newPeer(conn)
+	p := newPeer(t.ctx, conn)
 	defer p.close()
 	switch t.Task {
 	case wire.Lab1, wire.Lab2:
