@@ -278,8 +278,8 @@ func TestInviteOnTerminal(t *testing.T) {
 		cmd := labnetCommand(t, "invite", "alice", "--at", "lab.example.org")
 		shown := sitDownAs(t, cmd, term).ends(t, cmd)
 		link := regexp.MustCompile(`https://lab\.example\.org:9000/#\S{43}`).FindString(shown)
-		if link == "" {
-			t.Fatalf("no link in %q", shown)
+		if link == "" || !cmd.ProcessState.Success() {
+			t.Fatalf("%v, and shown: %q", cmd.ProcessState, shown)
 		}
 		code := must(qrcode.New(link, qrcode.Low)).Bitmap()
 		var got [][]bool
