@@ -128,7 +128,7 @@ func TestNotesTellChanges(t *testing.T) {
 				}
 				return
 			}
-			want := []storage.Note{{Digest: "crc64", Sum: sumOf(data), Size: int64(len(data)), Since: test.want}}
+			want := []storage.Note{{Digest: crc.Name, Sum: sumOf(data), Size: int64(len(data)), Since: test.want}}
 			if test.want == storage.Unknown {
 				want[0].Size = -1
 			}
@@ -149,7 +149,7 @@ func setNote(text string) func(path string) error {
 			return err
 		}
 		defer f.Close()
-		return setAttribute(f, attributePrefix+"crc64", text)
+		return setAttribute(f, attributePrefix+crc.Name, text)
 	}
 }
 
@@ -266,8 +266,11 @@ func TestReaderDropsBehind(t *testing.T) {
 		}
 	}
 	read()
-	if !isCold(f) {
-		t.Error("what was read is in the cache")
+	if !isCold(f) { // what the system reads ahead may come after that
+		dropCached(f, 0, 0)
+		if read(); !isCold(f) {
+			t.Error("what was read is in the cache, twice")
+		}
 	}
 	if _, err := io.CopyN(io.Discard, f, 1); err != nil {
 		t.Fatal(err)

@@ -5,7 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"hash"
-	"hash/crc64"
+	"hash/crc32"
 	"io"
 	"io/fs"
 	"os"
@@ -337,7 +337,7 @@ func (f *watchedFile) Close() error {
 	return err
 }
 
-var crc = storage.Digest{Name: "crc64", New: func() hash.Hash { return crc64.New(crc64.MakeTable(crc64.ECMA)) }}
+var crc = storage.Digest{Name: "crc32c", New: func() hash.Hash { return crc32.New(crc32.MakeTable(crc32.Castagnoli)) }}
 
 // proofs are those of a sender that believes SHA-256.
 var proofs = []storage.Digest{{Name: "sha256", New: sha256.New}}
