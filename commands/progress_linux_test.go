@@ -149,7 +149,8 @@ func TestProgressInterrupted(t *testing.T) {
 func TestVerifyInterrupted(t *testing.T) {
 	store := t.TempDir()
 	for _, name := range []string{"a", "b"} {
-		must(t, os.WriteFile(filepath.Join(store, name), make([]byte, 100<<20), 0o666))
+		must(t, os.WriteFile(filepath.Join(store, name), nil, 0o666))
+		must(t, os.Truncate(filepath.Join(store, name), 100<<20))
 	}
 	cmd := labnetCommand(t, "verify", "--limit-rate", "1M", store)
 	s := onTerminal(t, cmd, 80)
