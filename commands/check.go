@@ -45,7 +45,7 @@ func checkCommand(con *terminal.Console) *cli.Command {
 			&cli.StringFlag{Name: "only", Usage: "run only the cases `IDS`, such as 5.pieces,5.half or 5., and those that they build on"},
 			&cli.BoolFlag{Name: "list", Usage: "list the cases of the task"},
 			&cli.BoolFlag{Name: "strict", Usage: "exit with 1 after a warning, too"},
-			&cli.DurationFlag{Name: "timeout", Value: 2 * time.Second, Usage: "wait at most `TIME` for what a server has to do"},
+			&cli.DurationFlag{Name: "timeout", Value: 2 * time.Second, Usage: "wait at most `TIME` for what a program has to do, and five times as long for it to start"},
 			&cli.BoolFlag{Name: "keep", Usage: "leave the files that the server stored"},
 			&cli.BoolFlag{Name: "json", Usage: "print results as JSON, one object per line"},
 			&cli.BoolFlag{Name: "tap", Usage: "print results as TAP, version 14"},

@@ -4,6 +4,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -165,5 +166,22 @@ func TestCheckListens(t *testing.T) {
 	results, code, stderr := checkResults(t, []string{"--client", "--lab", "1", "--listen", addr, "--", self, "ping", "--lab", "1", "-c", "1", "-a", "{host}:" + port})
 	if code != 0 || !slices.Equal(verdicts(results), []string{"c1 pass"}) {
 		t.Errorf("exit %d, %q, %s", code, verdicts(results), stderr)
+	}
+}
+
+// TestCheckDocumented: the commands in docs/lab.md are right, also those in workflows.
+func TestCheckDocumented(t *testing.T) {
+	t.Parallel()
+	commands := regexp.MustCompile("labnet (check [^`\n|]*-- python3 (?:server|client)\\.py[^`\n|]*)").FindAllStringSubmatch(string(readFile(t, "../docs/lab.md")), -1)
+	if len(commands) < 18 {
+		t.Fatalf("only %d commands", len(commands))
+	}
+	for _, command := range commands {
+		before, after, _ := strings.Cut(command[1], " -- ")
+		args := slices.Concat(strings.Fields(before), []string{"--list"}, []string{"--"}, strings.Fields(after))
+		args = slices.DeleteFunc(args, func(arg string) bool { return arg == "--type" || arg == "lines" }) // a file that is not there
+		if list := run(t, labnetCommand(t, args...)); list == "" {
+			t.Errorf("%q lists nothing", args)
+		}
 	}
 }

@@ -83,6 +83,12 @@ type Options struct {
 	Report func(Result)
 }
 
+// long is how long a program may take to start, or for much.
+func (o Options) long() time.Duration { return 5 * max(o.Timeout, 2*time.Second) }
+
+// tryTime is how long each try to find the scheme may take.
+func (o Options) tryTime() time.Duration { return max(700*time.Millisecond, o.Timeout/3) }
+
 // A Listing is what a case is about.
 type Listing struct{ ID, Title, Expected string }
 

@@ -267,7 +267,7 @@ func (v *visit) instruction(kind string) string {
 func (v *visit) accept() error {
 	limit, over := maxByHand, (<-chan struct{})(nil)
 	if v.proc != nil {
-		limit, over = maxStart, v.proc.over
+		limit, over = v.long(), v.proc.over
 	}
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
@@ -281,7 +281,7 @@ func (v *visit) accept() error {
 	case <-over:
 		select { // it may have connected, sent all and ended
 		case conn = <-v.conns:
-		case <-time.After(pieces):
+		case <-time.After(max(pieces, v.Timeout/4)):
 			return fmt.Errorf("%w: the command ended", ErrUnreached)
 		}
 	}

@@ -77,7 +77,7 @@ func compare(got, sent []byte) likeness {
 	case bytes.Equal(got, sent):
 		return likeness{same: true}
 	case len(sent) > 0 && front > 0 && front <= 16 && bytes.HasSuffix(got, sent):
-		return likeness{saw: fmt.Sprintf("%d bytes in front of the contents (% x)", front, got[:front]),
+		return likeness{saw: fmt.Sprintf("%s in front of the contents (% x)", counted(front), got[:front]),
 			why: "the type or the size was saved as contents: read them before the contents"}
 	case n > 0 && front < 0 && front >= -16 && bytes.HasSuffix(sent, got):
 		return likeness{saw: fmt.Sprintf("the first %d bytes are missing", -front),
@@ -85,7 +85,7 @@ func compare(got, sent []byte) likeness {
 	case n > 0 && front < 0 && bytes.HasPrefix(sent, got):
 		return likeness{saw: fmt.Sprintf("the first %s of %s bytes", group(n), group(len(sent)))}
 	case front > 0 && bytes.HasPrefix(got, sent):
-		return likeness{saw: fmt.Sprintf("%s bytes more than were sent as contents", group(front))}
+		return likeness{saw: counted(front) + " more than were sent as contents"}
 	case n == 0:
 		return likeness{saw: "nothing in it"}
 	}
@@ -93,7 +93,7 @@ func compare(got, sent []byte) likeness {
 	for at < min(n, len(sent)) && got[at] == sent[at] {
 		at++
 	}
-	return likeness{saw: fmt.Sprintf("%s bytes, the first difference at byte %s", group(n), group(at))}
+	return likeness{saw: fmt.Sprintf("%s, the first difference at byte %s", counted(n), group(at))}
 }
 
 // readFile reads a file that may be large by mistake.

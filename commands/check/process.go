@@ -16,8 +16,6 @@ import (
 )
 
 const (
-	// maxStart is how long a program may take to listen.
-	maxStart = 10 * time.Second
 	// maxPortWait is how long a port stays in use after a program that closed its
 	// connections first.
 	maxPortWait = 65 * time.Second
@@ -84,10 +82,10 @@ func (p *process) stop() {
 	killOrphans()
 }
 
-// listens waits until the program accepts connections. It returns the first of
-// addrs that does.
-func (p *process) listens(ctx context.Context, addrs []string) (string, error) {
-	for deadline := time.Now().Add(maxStart); time.Now().Before(deadline) && ctx.Err() == nil; {
+// listens waits until the program accepts connections, for at most limit. It returns the
+// first of addrs that does.
+func (p *process) listens(ctx context.Context, addrs []string, limit time.Duration) (string, error) {
+	for deadline := time.Now().Add(limit); time.Now().Before(deadline) && ctx.Err() == nil; {
 		for _, addr := range addrs {
 			if conn, err := net.DialTimeout("tcp", addr, time.Second); err == nil {
 				conn.Close()
@@ -103,7 +101,7 @@ func (p *process) listens(ctx context.Context, addrs []string) (string, error) {
 	if ctx.Err() != nil {
 		return "", ctx.Err()
 	}
-	return "", fmt.Errorf("%w at %s within %v", ErrUnreached, strings.Join(addrs, " or "), maxStart)
+	return "", fmt.Errorf("%w at %s within %v", ErrUnreached, strings.Join(addrs, " or "), limit)
 }
 
 // A tail is the end of what a program printed.

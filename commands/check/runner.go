@@ -128,7 +128,7 @@ func (r *runner) start() error {
 		if err != nil {
 			return err
 		}
-		addr, err := p.listens(r.ctx, r.addrs)
+		addr, err := p.listens(r.ctx, r.addrs, r.long())
 		if err == nil {
 			r.proc, r.alive = p, true
 			r.Addr, r.addrs = addr, []string{addr}

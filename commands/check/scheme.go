@@ -9,9 +9,6 @@ import (
 	"github.com/labnet/labnet/wire"
 )
 
-// probeTimeout is how long each try to find the scheme may take.
-const probeTimeout = 700 * time.Millisecond
-
 // sizeSchemes are tried in this order. The first is the assignment's example.
 var sizeSchemes = []wire.LabScheme{
 	{}, {SizeBytes: 4}, {SizeBytes: 2}, {SizeBytes: 8},
@@ -126,14 +123,14 @@ func (t *trial) probe(i int, s wire.LabScheme) (works bool, under string, l like
 	}
 	conn.Write(append(s.AppendSize(nil, uint64(n)), body...))
 	if t.Dir == "" {
-		p.await(probeTimeout, isOver)
+		p.await(t.tryTime(), isOver)
 		_, end := p.state()
 		return end == ended, "", likeness{saw: "the connections did not end when all bytes had come"}
 	}
 	time.Sleep(20 * time.Millisecond)
 	p.conn.CloseWrite()
-	p.await(probeTimeout, isOver)
-	works = t.awaitFile(before, probeTimeout/2, func(name string, got []byte) bool {
+	p.await(t.tryTime(), isOver)
+	works = t.awaitFile(before, t.tryTime()/2, func(name string, got []byte) bool {
 		if l = compare(got, body); !l.same {
 			l.saw = filepath.Base(name) + ": " + l.saw
 		}
@@ -163,7 +160,7 @@ func (t *trial) findNames() bool {
 			continue
 		}
 		p := newPeer(t.ctx, conn)
-		limit := probeTimeout
+		limit := t.tryTime()
 		if i == 0 {
 			limit = t.Timeout
 		}
@@ -176,7 +173,7 @@ func (t *trial) findNames() bool {
 		if strings.Contains(said, "OK") {
 			conn.Write(append(s.AppendSize(nil, 1), 'x')) // some loop for ever when a client leaves now
 			p.conn.CloseWrite()
-			p.await(probeTimeout, isOver)
+			p.await(t.tryTime(), isOver)
 			p.close()
 			t.Scheme.NameBytes = s.NameBytes
 			if s.NameBytes != 0 && !t.FixedScheme {
@@ -214,7 +211,7 @@ func probeTypes() step {
 			p := newPeer(t.ctx, conn)
 			conn.Write(append([]byte(try.head), body...))
 			p.conn.CloseWrite()
-			found := t.awaitFile(before, probeTimeout, func(_ string, got []byte) bool { return compare(got, body).same })
+			found := t.awaitFile(before, t.tryTime(), func(_ string, got []byte) bool { return compare(got, body).same })
 			p.close()
 			if found {
 				t.saw, t.why = try.saw, try.why

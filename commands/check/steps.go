@@ -319,7 +319,7 @@ func (at on) nothing(otherwise Verdict, why string) step {
 		time.Sleep(pieces)
 		for _, name := range list(t.Dir, true).since(t.before, false) {
 			got := readFile(filepath.Join(t.Dir, name))
-			t.find(otherwise, fmt.Sprintf("%s with %s bytes", name, group(len(got))), why)
+			t.find(otherwise, name+" with "+counted(len(got)), why)
 		}
 	}
 }
@@ -337,7 +337,7 @@ func (at on) atMost(n int, why string) step {
 		time.Sleep(pieces)
 		for _, name := range list(t.Dir, true).since(t.before, false) {
 			if got := readFile(filepath.Join(t.Dir, name)); len(got) > n {
-				t.find(Fail, fmt.Sprintf("%s with %s bytes", name, group(len(got))), why)
+				t.find(Fail, name+" with "+counted(len(got)), why)
 			}
 		}
 	}
@@ -507,10 +507,10 @@ func inside(why string) step {
 	}
 }
 
-// faster expects n bytes to have taken at most limit since the case began.
-func faster(limit time.Duration, why string) step {
+// fast expects the case to have taken no longer than a program may.
+func fast(why string) step {
 	return func(t *trial) {
-		if took := time.Since(t.began); took > limit {
+		if took := time.Since(t.began); took > t.long() {
 			t.find(Warn, fmt.Sprintf("it took %.1f s", took.Seconds()), why)
 		}
 	}

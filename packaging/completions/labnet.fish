@@ -152,7 +152,7 @@ complete -c labnet -n '__labnet_is check' -l type -r -F -d 'with --client: type 
 complete -c labnet -n '__labnet_is check' -l only -x -d 'run only the cases IDS, such as 5.pieces,5.half or 5., and those that they build on'
 complete -c labnet -n '__labnet_is check' -l list -d 'list the cases of the task'
 complete -c labnet -n '__labnet_is check' -l strict -d 'exit with 1 after a warning, too'
-complete -c labnet -n '__labnet_is check' -l timeout -x -d 'wait at most TIME for what a server has to do'
+complete -c labnet -n '__labnet_is check' -l timeout -x -d 'wait at most TIME for what a program has to do, and five times as long for it to start'
 complete -c labnet -n '__labnet_is check' -l keep -d 'leave the files that the server stored'
 complete -c labnet -n '__labnet_is check' -l json -d 'print results as JSON, one object per line'
 complete -c labnet -n '__labnet_is check' -l tap -d 'print results as TAP, version 14'
