@@ -6,29 +6,44 @@ import (
 	"encoding/xml"
 	"flag"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/labnet/labnet/commands/check"
 )
 
-// freeAddress returns an address at which nothing listens.
+// nextPort is the next one that freeAddress tries.
+var nextPort = sync.OnceValue(func() *atomic.Uint32 {
+	n := new(atomic.Uint32)
+	n.Store(rand.Uint32())
+	return n
+})
+
+// freeAddress returns an address at which nothing listens. Nothing that asks the system
+// for any port gets that one, before the program listens there that is told it.
 func freeAddress(t *testing.T) (addr, port string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	const first, last = 10_000, 32_000 // below what Linux gives away
+	for range last - first {
+		port = strconv.Itoa(first + int(nextPort().Add(1)%(last-first)))
+		addr = net.JoinHostPort("127.0.0.1", port)
+		if l, err := net.Listen("tcp", addr); err == nil {
+			l.Close()
+			return addr, port
+		}
 	}
-	defer l.Close()
-	_, port, _ = net.SplitHostPort(l.Addr().String())
-	return l.Addr().String(), port
+	t.Fatal("no free port")
+	return "", ""
 }
 
 // checked runs labnet check with --json on a command in which PORT stands for the

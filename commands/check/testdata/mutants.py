@@ -8,6 +8,7 @@ only by the case that names them.
 """
 import json
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -115,6 +116,18 @@ MUTANTS = [
 ]
 
 
+def free_port():
+    """A port that no program gets that asks the system for any."""
+    while True:
+        port = random.randrange(10000, 32000)
+        with socket.socket() as taken:
+            try:
+                taken.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                pass
+
+
 def found(number):
     """Run a mutant, and return whether it was named, and a line about it."""
     task, cases, *rest = MUTANTS[number]
@@ -129,9 +142,7 @@ def found(number):
         path = os.path.join(directory, "server.py")
         with open(path, "w", encoding="utf-8") as file:
             file.write(source)
-        with socket.socket() as taken:
-            taken.bind(("127.0.0.1", 0))
-            port = taken.getsockname()[1]
+        port = free_port()
         command = [labnet, "check", "--json", "--lab", task, f"127.0.0.1:{port}"]
         if quick:
             command += ["--only", cases.replace(" ", ",")]
