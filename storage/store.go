@@ -14,6 +14,7 @@
 package storage
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -271,6 +272,20 @@ type Sum struct {
 	Size int64
 	// Digest is the digest by File.Digest; empty if the sender cannot tell.
 	Digest []byte
+}
+
+// Compare fails with ErrMismatch unless s, which arrived, is what was announced and what
+// is wanted in the end.
+func (s Sum) Compare(announced File, want Sum) error {
+	for _, size := range []int64{announced.Size, want.Size} {
+		if size >= 0 && size != s.Size {
+			return fmt.Errorf("%w: %d bytes instead of %d", ErrMismatch, s.Size, size)
+		}
+	}
+	if len(want.Digest) > 0 && !bytes.Equal(want.Digest, s.Digest) {
+		return fmt.Errorf("%w: %s %x instead of %x", ErrMismatch, announced.Digest.Name, s.Digest, want.Digest)
+	}
+	return nil
 }
 
 // An Offer is what a store has of a file before its bytes arrive.

@@ -47,10 +47,10 @@ var ofDir = []mutant{
 		"return p.dir.fail(err)\n\t}\n\tp.begun", "return nil\n\t}\n\tp.begun", "TestWriteOutFails"},
 
 	// Comparisons.
-	{"the size is the one announced", "storage/dir/partial.go",
-		"if size >= 0 && size != p.size {", "if false {", "TestDirContract"},
-	{"the digest is the sender's", "storage/dir/partial.go",
-		"if len(want.Digest) > 0 && !bytes.Equal(want.Digest, sum) {", "if bytes.Equal(nil, want.Digest) && false {", "TestDirContract"},
+	{"the size is the one announced", "storage/store.go",
+		"if size >= 0 && size != s.Size {", "if false {", "./storage/dir TestDirContract"},
+	{"the digest is the sender's", "storage/store.go",
+		"if len(want.Digest) > 0 && !bytes.Equal(want.Digest, s.Digest) {", "if bytes.Equal(nil, want.Digest) && false {", "./storage/dir TestDirContract"},
 	{"no more comes than was announced", "storage/dir/partial.go",
 		"if p.file.Size >= 0 && int64(len(b)) > p.file.Size-p.size {", "if false {", "TestDirContract"},
 	{"a short write is an error", "storage/dir/partial.go",

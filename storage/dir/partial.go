@@ -1,7 +1,6 @@
 package dir
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -189,7 +188,7 @@ func (p *partial) Commit(ctx context.Context, want storage.Sum) (storage.Receipt
 	if p.hash != nil && !p.offer.Assumed {
 		p.sum = p.hash.Sum(nil)
 	}
-	if err := p.check(want, p.sum); err != nil {
+	if err := (storage.Sum{Size: p.size, Digest: p.sum}).Compare(p.file, want); err != nil {
 		return storage.Receipt{}, err
 	}
 	name, unchanged, err := p.keep(ctx)
@@ -204,19 +203,6 @@ func (p *partial) Commit(ctx context.Context, want storage.Sum) (storage.Receipt
 		Unchanged: unchanged,
 		Assumed:   p.offer.Assumed,
 	}, nil
-}
-
-// check compares what arrived with what was announced and what is wanted.
-func (p *partial) check(want storage.Sum, sum []byte) error {
-	for _, size := range []int64{p.file.Size, want.Size} {
-		if size >= 0 && size != p.size {
-			return fmt.Errorf("%w: %d bytes instead of %d", storage.ErrMismatch, p.size, size)
-		}
-	}
-	if len(want.Digest) > 0 && !bytes.Equal(want.Digest, sum) {
-		return fmt.Errorf("%w: %s %x instead of %x", storage.ErrMismatch, p.file.Digest.Name, sum, want.Digest)
-	}
-	return nil
 }
 
 // keep makes the contents durable and then publishes them.

@@ -1,12 +1,10 @@
 package s3
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"hash"
 	"slices"
 	"sync"
@@ -282,17 +280,4 @@ func (p *partial) leave() {
 		p.multi.wait()
 	}
 	p.store.forget(p)
-}
-
-// check compares what arrived with what was announced and what is wanted.
-func (p *partial) check(want storage.Sum, digest []byte) error {
-	for _, size := range []int64{p.file.Size, want.Size} {
-		if size >= 0 && size != p.size {
-			return fmt.Errorf("%w: %d bytes instead of %d", storage.ErrMismatch, p.size, size)
-		}
-	}
-	if len(want.Digest) > 0 && !bytes.Equal(want.Digest, digest) {
-		return fmt.Errorf("%w: %s %x instead of %x", storage.ErrMismatch, p.file.Digest.Name, digest, want.Digest)
-	}
-	return nil
 }

@@ -112,13 +112,11 @@ func (p *partial) Commit(ctx context.Context, want storage.Sum) (storage.Receipt
 	if p.hash != nil {
 		r.Digest = p.hash.Sum(nil)
 	}
-	switch {
-	case p.err != nil:
+	if p.err != nil {
 		return storage.Receipt{}, p.err
-	case p.file.Size >= 0 && p.file.Size != r.Size,
-		want.Size >= 0 && want.Size != r.Size,
-		len(want.Digest) > 0 && !bytes.Equal(want.Digest, r.Digest):
-		return storage.Receipt{}, storage.ErrMismatch
+	}
+	if err := (storage.Sum{Size: r.Size, Digest: r.Digest}).Compare(p.file, want); err != nil {
+		return storage.Receipt{}, err
 	}
 	m := p.store
 	if err := ctx.Err(); err != nil {
