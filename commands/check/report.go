@@ -81,6 +81,13 @@ func wrap(w io.Writer, word, text string) {
 		word, line = "", ""
 	}
 	for _, next := range strings.Fields(text) {
+		for utf8.RuneCountInString(next) > width { // such as a text without spaces
+			if line != "" {
+				flush()
+			}
+			cut := len(string([]rune(next)[:width]))
+			line, next = next[:cut], next[cut:]
+		}
 		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(next) > width {
 			flush()
 		}
