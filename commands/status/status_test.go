@@ -236,3 +236,16 @@ func TestLastOnes(t *testing.T) {
 		t.Errorf("they are %v", got)
 	}
 }
+
+// BenchmarkReceived is what watching costs for each file.
+func BenchmarkReceived(b *testing.B) {
+	board := New()
+	defer board.Close()
+	e := wire.Event{Op: "upload", User: "alice", Remote: "192.0.2.1:5", Name: "photos/cat.jpg", Size: new(int64(4096))}
+	b.ReportAllocs()
+	for b.Loop() {
+		board.Received(e)
+		board.Synced(time.Millisecond)
+		board.Synced(time.Millisecond)
+	}
+}
