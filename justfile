@@ -24,6 +24,11 @@ lint:
 fuzz time='10s':
     .ci/fuzz {{time}}
 
+# hold the verdicts of check: sound programs beside busy ones, and every mistake, for an hour
+verdicts runs='50':
+    go test ./commands -timeout 2h -run 'TestCheckSound|TestCheckClients' -busy -count {{runs}}
+    go test ./commands -timeout 1h -run 'TestCheckMutants|TestCheckBrokenClients' -mutants
+
 # compare with other tools, in small and in under two minutes; bench/README.md has more
 bench *flags:
     bench/run.sh -quick {{flags}}

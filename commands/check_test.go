@@ -132,7 +132,7 @@ func keepBusy(t *testing.T) {
 }
 
 // TestCheckSound: labnet's own servers pass every case, and the example programs do. With
-// -count 50 and -busy, no verdict depends on time.
+// -count 50 and -busy it shows that no verdict depends on time.
 func TestCheckSound(t *testing.T) {
 	t.Parallel()
 	keepBusy(t)
