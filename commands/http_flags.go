@@ -103,21 +103,22 @@ func (o *serveOptions) curlLine(addr net.Addr, cert *tls.Certificate, tokens boo
 	if tokens {
 		token = "TOKEN"
 	}
-	return curlCommand(net.JoinHostPort(host, port), token, wire.KeySum(cert.Leaf))
+	return curlCommand("-fT FILE", net.JoinHostPort(host, port), "", token, wire.KeySum(cert.Leaf))
 }
 
-// curlCommand is how a person with curl sends a file to the server at addr, which has the
-// key with a sum, or if that is nil a certificate that systems trust. It is "" if shells
-// would change the address.
-func curlCommand(addr, token string, key []byte) string {
+// curlCommand is what a person with curl does, by options, to a path of the server at addr,
+// which has the key with a sum, or if that is nil a certificate that systems trust. It is
+// "" if shells would change the address.
+func curlCommand(options, addr, path, token string, key []byte) string {
 	to := webAddress(addr)
 	if to == "" {
 		return ""
 	}
+	to += path
 	if strings.Contains(to, "[") { // means something to shells
 		to = `"` + to + `"`
 	}
-	words := []string{"curl", "-fT", "FILE"}
+	words := []string{"curl", options}
 	if key != nil {
 		words = append(words, "-k", "--pinnedpubkey", "sha256//"+base64.StdEncoding.EncodeToString(key))
 	}

@@ -185,8 +185,10 @@ func printInvitation(c *cli.Context, con *terminal.Console, inv *invite.Invitati
 		return rights == "" || slices.Contains(strings.Split(rights, ","), right)
 	}
 	lines, also, link := []string{line}, "", ""
-	if curl := curlCommand(inv.Addrs[0], inv.Token, inv.Key); curl != "" && may("upload") {
+	if curl := curlCommand("-fT FILE", inv.Addrs[0], "", inv.Token, inv.Key); curl != "" && may("upload") {
 		lines, also = append(lines, curl), "; the command sends a file with curl"
+	} else if curl := curlCommand("-f", inv.Addrs[0], "status.json", inv.Token, inv.Key); curl != "" && may("status") {
+		lines, also = append(lines, curl), "; the command shows the status with curl"
 	}
 	if page := webAddress(inv.Addrs[0]); page != "" && (may("upload") || may("say")) {
 		link = page + "#" + inv.Token
