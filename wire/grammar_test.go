@@ -260,14 +260,11 @@ var grammarSeeds = func() (list []string) {
 			list = append(list, str("before|size=3|")+str(word+"|"+field)+str("hello"))
 		}
 	}
-	for _, more := range []string{
-		"\x00", "\x0a", "\x01\x01\x10", "\x01\x02\x00\xff\xfe", "\x02", "\x09\x00\x00\x00\x00\x00\x00\x00\x00", "\x03\x01\x00x" + str("END|"),
-		str("f|size=3|") + data(2, "xxxx") + str("RESTART|") + end("xxxx"), str("f|") + data(2, "") + str("RESTART|") + data(2, "x") + str("RESTART|"),
-		str("f|id=a|size=3|") + str("g|id=a|size=3|") + str("CANCEL|") + str("CANCEL|"), strings.Repeat(str("f|"), 130) + str("CANCEL|"),
-	} {
-		list = append(list, more)
-	}
-	return list
+	return append(list,
+		"\x00", "\x0a", "\x01\x01\x10", "\x01\x02\x00\xff\xfe", "\x02", "\x09\x00\x00\x00\x00\x00\x00\x00\x00", "\x03\x01\x00x"+str("END|"),
+		str("f|size=3|")+data(2, "xxxx")+str("RESTART|")+end("xxxx"), str("f|")+data(2, "")+str("RESTART|")+data(2, "x")+str("RESTART|"),
+		str("f|id=a|size=3|")+str("g|id=a|size=3|")+str("CANCEL|")+str("CANCEL|"), strings.Repeat(str("f|"), 130)+str("CANCEL|"),
+	)
 }()
 
 // TestSecondParser: a server and a parser that somebody wrote from the specification
