@@ -180,7 +180,11 @@ func TestCheckHostile(t *testing.T) {
 			if err := os.WriteFile(program, []byte(test.program), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			for _, format := range []string{"--json", "--tap"} {
+			formats := []string{"--json"}
+			if strings.Contains(test.saw, `\x1b`) {
+				formats = append(formats, "--tap")
+			}
+			for _, format := range formats {
 				addr, port := freeAddress(t)
 				args := []string{"--lab", test.task, "--timeout", "1s", addr, "--", python, program, port}
 				if test.client {
