@@ -78,8 +78,13 @@ const writeOutStep = 32 << 20
 func (p *partial) ReadFrom(r io.Reader) (n int64, err error) {
 	buffer := takeBuffer()
 	defer giveBuffer(buffer)
+	read := fill
+	if p.hasGrown() { // the copy is begun when it is known that more comes
+		read = io.Reader.Read
+	}
 	for {
-		k, rerr := fill(r, buffer)
+		k, rerr := read(r, buffer)
+		read = fill
 		if k > 0 {
 			written, err := p.append(buffer[:k])
 			n += int64(written)
