@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -58,7 +59,7 @@ func checkCommand(con *terminal.Console) *cli.Command {
 				return err
 			}
 			return checkProgram(c.Context, con, o)
-		}),
+		}, syscall.SIGHUP, syscall.SIGPIPE), // the command must not run on
 	}
 }
 

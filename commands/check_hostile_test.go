@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -261,11 +262,21 @@ func processesWith(t *testing.T, variable string) (pids []string) {
 	return pids
 }
 
-// TestCheckInterrupted: Ctrl-C ends the program, too, and what it started.
+// TestCheckInterrupted: Ctrl-C ends the program, too, and what it started; so does the end
+// of the terminal, or of who reads the report.
 func TestCheckInterrupted(t *testing.T) {
 	t.Parallel()
 	python := findPython(t)
-	token, program := fmt.Sprintf("HOSTILE_PROGRAM=%d-interrupted", os.Getpid()), filepath.Join(t.TempDir(), "server.py")
+	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGHUP, syscall.SIGPIPE} {
+		t.Run(s.String(), func(t *testing.T) {
+			t.Parallel()
+			interruptCheck(t, python, s)
+		})
+	}
+}
+
+func interruptCheck(t *testing.T, python string, s syscall.Signal) {
+	token, program := fmt.Sprintf("HOSTILE_PROGRAM=%d-interrupted-%d", os.Getpid(), s), filepath.Join(t.TempDir(), "server.py")
 	if err := os.WriteFile(program, []byte(listening+daemons+"\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nconnections = []\nwhile True:\n    connections.append(listener.accept())\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -279,7 +290,7 @@ func TestCheckInterrupted(t *testing.T) {
 	if first := nextLine(t, lines); !strings.Contains(first, "1.again") {
 		t.Fatalf("printed %q", first)
 	}
-	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+	if err := cmd.Process.Signal(s); err != nil {
 		t.Fatal(err)
 	}
 	for range lines { // until it ends

@@ -12,11 +12,11 @@ import (
 )
 
 // finishing is for a client's action that has something to finish after a SIGINT or
-// SIGTERM: its context ends then, and the process once it has returned. A second
-// signal ends the process at once.
-func finishing(action cli.ActionFunc) cli.ActionFunc {
+// SIGTERM, or one of also: its context ends then, and the process
+// once it has returned. A second signal ends the process at once.
+func finishing(action cli.ActionFunc, also ...os.Signal) cli.ActionFunc {
 	return func(c *cli.Context) error {
-		return interrupt.New(c.Context).Run(within(c, action), os.Interrupt, syscall.SIGTERM)
+		return interrupt.New(c.Context).Run(within(c, action), append(also, os.Interrupt, syscall.SIGTERM)...)
 	}
 }
 

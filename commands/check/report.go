@@ -53,13 +53,14 @@ func (r *Text) Result(res Result) {
 	if r.Colour {
 		mark = "\x1b[" + m.colour + "m" + mark + "\x1b[0m"
 	}
-	fmt.Fprintf(r.W, "  %s %-11s %s\n", mark, res.ID, res.Title)
-	if res.Verdict == Pass {
-		return
+	var text strings.Builder // written at once: who reads may go away within
+	fmt.Fprintf(&text, "  %s %-11s %s\n", mark, res.ID, res.Title)
+	if res.Verdict != Pass {
+		for _, line := range details(res) {
+			wrap(&text, line[0], line[1])
+		}
 	}
-	for _, line := range details(res) {
-		wrap(r.W, line[0], line[1])
-	}
+	io.WriteString(r.W, text.String())
 }
 
 // details are what a result says in addition to its title.
