@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/signal"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/labnet/labnet/commands/address"
 	"github.com/labnet/labnet/commands/check"
+	"github.com/labnet/labnet/commands/interrupt"
 	"github.com/labnet/labnet/commands/problem"
 	"github.com/labnet/labnet/commands/terminal"
 	"github.com/labnet/labnet/wire"
@@ -59,7 +61,7 @@ func checkCommand(con *terminal.Console) *cli.Command {
 				return err
 			}
 			return checkProgram(c.Context, con, o)
-		}, syscall.SIGHUP, syscall.SIGPIPE), // the command must not run on
+		}, syscall.SIGHUP), // the command must not run on
 	}
 }
 
@@ -176,6 +178,9 @@ func checkProgram(ctx context.Context, con *terminal.Console, o checkOptions) er
 		o.Listener, o.Addr, try = l, l.Addr().String(), check.Client
 		o.Tell = func(text string) { con.Tell("%s", text) }
 	}
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // a write says it, and the command must not run on
+	ctx, unread := context.WithCancelCause(ctx)
+	defer unread(nil)
 	begun := time.Now()
 	var results []check.Result
 	text := &check.Text{W: con, Colour: terminal.IsTerminal(con.Out) && os.Getenv("NO_COLOR") == ""}
@@ -190,6 +195,11 @@ func checkProgram(ctx context.Context, con *terminal.Console, o checkOptions) er
 	o.Report = func(r check.Result) {
 		r.Seconds = terminal.Seconds(time.Duration(r.Seconds * float64(time.Second)))
 		results = append(results, r)
+		defer func() {
+			if _, err := con.Write(nil); err != nil { // nobody reads any more
+				unread(interrupt.Error{Signal: syscall.SIGPIPE})
+			}
+		}()
 		switch {
 		case con.JSON:
 			con.Write(terminal.Encode(checkObject{"check", terminal.Timestamp(), r}))
