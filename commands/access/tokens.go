@@ -116,7 +116,7 @@ const tokensHint = "a line is NAME SHA256HEX [say,blob,upload,status] [max-bytes
 var (
 	errNoUsers   = problem.New("it lists no users", "failed", tokensHint)
 	errWritable  = problem.New("others can write to it", "failed", "chmod go-w it: anyone who can write to it can add users")
-	errNoDir     = errors.New("max-bytes and max-files are about what is in a folder, so that they need dir=FOLDER")
+	errNoDir     = errors.New("max-bytes and max-files limit what is in a folder of the user: name one, too (dir=FOLDER, or invite --dir FOLDER)")
 	errNoToken   = errors.New("that is the hash of an empty token")
 	errNotTokens = errors.New("not a file")
 )
