@@ -41,7 +41,7 @@ func (o *serveOptions) statusFront(tokens bool, board *status.Board) *web.Front 
 	return web.New(options)
 }
 
-// statusServer returns the server for it, which is as the other one but for what it takes.
+// statusServer returns the server for it, which differs from the other one only in what it takes.
 func (o *serveOptions) statusServer(srv *wire.Server, front *web.Front, board *status.Board) *wire.Server {
 	limits := o.limits
 	limits.MaxConns = min(limits.MaxConns, statusConns)

@@ -71,9 +71,9 @@ func Left(list iter.Seq[Leftover], f File) (left Usage) {
 	return left
 }
 
-// Excess returns which of a list of leftovers, from the oldest on, have to go so that
-// at most so many and so many bytes of them are left: always the oldest of the owner
-// who has most of what is too much, so that nobody loses anything to others before.
+// Excess returns which of a list of leftovers, the oldest first, have to go so that no
+// more than most of them, and of their bytes no more than mostBytes, are left: always the
+// oldest of the owner with the most, so that nobody loses anything to an owner with more.
 func Excess(list []Leftover, most int, mostBytes int64) (excess []Leftover) {
 	byOwner := map[string][]Leftover{}
 	held := map[string]Usage{}

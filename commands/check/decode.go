@@ -263,7 +263,7 @@ func (d *decoding) contents(s stretch) stretch {
 			r := readings[0]
 			d.note(fmt.Sprintf("type %d says a size of %s bytes, and %s came", s.head[0], group(r.size), counted(s.n-r.header)))
 		}
-		d.note("no size was sent, or not all contents: the type, the size, and so many bytes, by sendall()")
+		d.note("no size was sent, or not all contents: the type, the size, and as many bytes as it says, by sendall()")
 		return stretch{}
 	}
 	r := fits[0]

@@ -182,7 +182,7 @@ func allocate(f *os.File, size int64) error {
 }
 
 // clone is FICLONE (ioctl_ficlone(2)), which writes out first what is in memory of the
-// other file. What it needs besides differs between filesystems.
+// other file. What else it needs differs between filesystems.
 func clone(f, of *os.File) error {
 	switch err := unix.IoctlFileClone(int(f.Fd()), int(of.Fd())); err {
 	case nil:

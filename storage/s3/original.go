@@ -156,7 +156,7 @@ func (p *partial) offerOf(ctx context.Context, o object) (*original, storage.Off
 	by := p.file.Contents.Digest
 	if !p.isTold() {
 		by = p.file.Proofs[0]
-		if i := slices.IndexFunc(p.file.Proofs, isProof); i >= 0 && o.size > p.store.o.PartSize {
+		if i := slices.IndexFunc(p.file.Proofs, isProof); i >= 0 {
 			by = p.file.Proofs[i] // it may be noted
 		}
 	}

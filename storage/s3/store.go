@@ -225,7 +225,7 @@ func (s *Store) forget(p *partial) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.partials, p.stateKey)
-	delete(s.left, p.stateKey) // or it is noted anew
+	delete(s.left, p.stateKey) // it is noted again if it stays
 }
 
 // isOpen reports whether p is in progress here.
