@@ -162,6 +162,3 @@ func (f freezeTest) run(ctx context.Context, a *abuse) error {
 	}
 	return nil
 }
-
-// threads is how many threads the server has.
-func (s *server) threads() int64 { return s.status("Threads") >> 10 }

@@ -8,7 +8,13 @@ import (
 	"runtime/debug"
 )
 
-// tellInside tells whoever connects to a socket what is inside this process. It
+// What is asked of tellInside.
+const (
+	asItIs    = 'i'
+	collected = 'c' // once what is no longer used was given back
+)
+
+// tellInside tells whoever connects to a socket and asks what is inside this process. It
 // does nothing without one.
 func tellInside(socket string) (stop func()) {
 	if socket == "" {
@@ -25,8 +31,10 @@ func tellInside(socket string) (stop func()) {
 			if err != nil {
 				return
 			}
-			runtime.GC()
-			debug.FreeOSMemory()
+			var question [1]byte
+			if nc.Read(question[:]); question[0] == collected {
+				debug.FreeOSMemory()
+			}
 			var m runtime.MemStats
 			runtime.ReadMemStats(&m)
 			json.NewEncoder(nc).Encode(inside{runtime.NumGoroutine(), int64(m.HeapInuse)})

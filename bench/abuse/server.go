@@ -151,6 +151,17 @@ func (s *server) lines(holding string) (n int) {
 	return n
 }
 
+// failures are those of the program itself, as the log tells them.
+func (s *server) failures() error {
+	for _, kind := range []string{"DATA RACE", "panic"} {
+		if n := s.lines(kind); n > 0 {
+			log, _ := os.ReadFile(s.log)
+			return fmt.Errorf("%d × %s:\n%s", n, kind, log[:min(len(log), 64<<10)])
+		}
+	}
+	return nil
+}
+
 // cpu is the processor time that the server has used.
 func (s *server) cpu() time.Duration {
 	stat, _ := os.ReadFile(s.proc("stat"))
@@ -186,21 +197,43 @@ func (s *server) files() int {
 	return len(entries)
 }
 
+// threads is how many threads the server has.
+func (s *server) threads() int64 { return s.status("Threads") >> 10 }
+
 // An inside is what only the server itself knows.
 type inside struct {
 	Goroutines int
-	Heap       int64 // bytes, without garbage
+	Heap       int64 // bytes
 }
 
 // insideEnv names the socket at which a server that is this program tells it.
 const insideEnv = "LABNET_ABUSE_INSIDE"
 
-// inside asks the server.
-func (s *server) inside(socket string) (i inside, err error) {
+// A state is what must be back as it was in the end.
+type state struct {
+	inside
+	threads  int64
+	files    int
+	resident int64
+}
+
+// state asks the server at a socket, and the kernel.
+func (s *server) state(socket string, question byte) (st state, err error) {
 	nc, err := net.Dial("unix", socket)
 	if err != nil {
-		return i, err
+		return st, err
 	}
 	defer nc.Close()
-	return i, json.NewDecoder(nc).Decode(&i)
+	if _, err := nc.Write([]byte{question}); err != nil {
+		return st, err
+	}
+	err = json.NewDecoder(nc).Decode(&st.inside)
+	st.threads, st.files, st.resident = s.threads(), s.files(), s.status("VmRSS")
+	return st, err
+}
+
+// isBack reports whether the server is as one was to which nobody was connected.
+func (st state) isBack(before state) bool {
+	return st.Goroutines <= before.Goroutines+2 && st.files <= before.files+2 &&
+		st.threads <= before.threads+20 && st.Heap <= before.Heap+(8<<20)
 }

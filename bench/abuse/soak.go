@@ -61,7 +61,7 @@ func (t soakTest) run(ctx context.Context, a *abuse) error {
 	defer func() { s.server.stop(syscall.SIGKILL) }()
 
 	s.upload(ctx) // so that all is there that stays
-	before, err := s.state()
+	before, err := s.server.state(s.inside, collected)
 	if err != nil {
 		return err
 	}
@@ -90,26 +90,7 @@ func (t soakTest) run(ctx context.Context, a *abuse) error {
 	if err := errors.Join(err, s.first, s.verify()); err != nil {
 		return err
 	}
-	if n := s.server.lines("DATA RACE"); n > 0 {
-		return fmt.Errorf("%d data races: %s", n, s.server.log)
-	}
-	if n := s.server.lines("panic"); n > 0 {
-		return fmt.Errorf("%d panics: %s", n, s.server.log)
-	}
-	return nil
-}
-
-// A state is what must be back as it was in the end.
-type state struct {
-	inside
-	files    int
-	resident int64
-}
-
-func (s *soak) state() (st state, err error) {
-	st.inside, err = s.server.inside(s.inside)
-	st.files, st.resident = s.server.files(), s.server.status("VmRSS")
-	return st, err
+	return s.server.failures()
 }
 
 // kill ends the server again and again, by turns at once and by a signal that lets
@@ -178,10 +159,10 @@ func (s *soak) current() *server {
 // settle waits until the server is as one was to which nobody was connected.
 func (s *soak) settle(before state) (after state, err error) {
 	for range 30 {
-		if after, err = s.state(); err != nil {
+		if after, err = s.server.state(s.inside, collected); err != nil {
 			return after, err
 		}
-		if after.Goroutines <= before.Goroutines+2 && after.files <= before.files+2 && after.Heap <= before.Heap+(8<<20) {
+		if after.isBack(before) {
 			return after, nil
 		}
 		time.Sleep(time.Second)
@@ -194,11 +175,9 @@ func (s *soak) report(before, after state) {
 	for what, n := range s.counts {
 		s.say("  %6d × %s", n, what)
 	}
-	s.say("  goroutines %d, at first %d; descriptors %d, at first %d; heap %.1f MiB, at first %.1f; resident %.1f MiB, at first %.1f",
-		after.Goroutines, before.Goroutines, after.inFiles(), before.inFiles(), mib(after.Heap), mib(before.Heap), mib(after.resident), mib(before.resident))
+	s.say("  goroutines %d, at first %d; threads %d, at first %d; descriptors %d, at first %d; heap %.1f MiB, at first %.1f; resident %.1f MiB, at first %.1f",
+		after.Goroutines, before.Goroutines, after.threads, before.threads, after.files, before.files, mib(after.Heap), mib(before.Heap), mib(after.resident), mib(before.resident))
 }
-
-func (st state) inFiles() int { return st.files }
 
 // verify holds the store against what was acknowledged, and against what was sent
 // at all.

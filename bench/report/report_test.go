@@ -119,7 +119,22 @@ func TestMarkdown(t *testing.T) {
 
 // TestSVG: whatever contestants are called, the plot can be read.
 func TestSVG(t *testing.T) {
-	text := SVG(example())
+	isPicture(t, SVG(example()), "a|b &lt;c&gt;", "One file far away", "×")
+}
+
+// TestCurvesSVG: also of what never was, or only once.
+func TestCurvesSVG(t *testing.T) {
+	isPicture(t, CurvesSVG("A & B", "none < all", nil), "<title>A &amp; B</title>", "none &lt; all")
+	isPicture(t, CurvesSVG("A", "", []Curve{
+		{"threads", []Point{{0, 8}, {30 * time.Minute, 23.4}, {time.Hour, 9}}},
+		{"zero", []Point{{0, 0}}},
+		{"nothing", nil},
+	}), "threads", ">23.4<", ">30m0s<", ">1h0m0s<", `points="118.0,`)
+}
+
+// isPicture fails unless a picture can be read and has some texts.
+func isPicture(t *testing.T, text string, wanted ...string) {
+	t.Helper()
 	decoder := xml.NewDecoder(strings.NewReader(text))
 	for {
 		_, err := decoder.Token()
@@ -130,7 +145,7 @@ func TestSVG(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, want := range []string{"a|b &lt;c&gt;", "One file far away", "×"} {
+	for _, want := range wanted {
 		if !strings.Contains(text, want) {
 			t.Errorf("missing: %s", want)
 		}

@@ -39,15 +39,16 @@ func SVG(r Report) string {
 		}
 		y += panel(&b, w, y)
 	}
-	var out strings.Builder
-	fmt.Fprintf(&out, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %.0f" width="%d" height="%.0f" `+
-		`font-family="system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif" font-size="12" fill="%s" role="img">`+"\n",
-		plotWidth, y+16, plotWidth, y+16, textColour)
-	fmt.Fprintf(&out, "<title>How long labnet and others take for the same work</title>\n")
-	head(&out, r)
-	out.WriteString(b.String())
-	out.WriteString("</svg>\n")
-	return out.String()
+	var top strings.Builder
+	head(&top, r)
+	return picture("How long labnet and others take for the same work", y+16, top.String()+b.String())
+}
+
+// picture is an SVG file.
+func picture(title string, height float64, contents string) string {
+	return fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %.0f" width="%d" height="%.0f" `+
+		`font-family="system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif" font-size="12" fill="%s" role="img">`+"\n"+
+		"<title>%s</title>\n%s</svg>\n", plotWidth, height, plotWidth, height, textColour, xmlEscaper.Replace(title), contents)
 }
 
 // head draws what was measured, and what the colours mean.
