@@ -49,7 +49,7 @@ func TestAbuse(t *testing.T) {
 		"idle http":   func(ctx context.Context, a *abuse) error { return idle(ctx, a, 1000, false, true) },
 		"day": dayTest{time: 6 * time.Second, pause: 50 * time.Millisecond, every: 200 * time.Millisecond, calm: time.Minute,
 			small: 10, big: 4, size: 2 << 20, rate: 4 << 20, keep: 4 << 20, out: filepath.Join(t.TempDir(), "day")}.run,
-		"soak":   soakTest{time: 8 * time.Second, kills: 2 * time.Second, calm: 3 * time.Second}.run,
+		"soak":   soakTest{time: 8 * time.Second, kills: 2 * time.Second, faults: 3 * time.Second, calm: 3 * time.Second}.run,
 		"freeze": freezeTest{clients: 300, time: time.Second, size: 64 << 10, threads: 200, rss: 150}.run,
 		"cgroup": cgroupTest{clients: 50, size: 500 << 20, limit: 64, most: 48}.run,
 	} {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -68,7 +67,7 @@ type kept struct {
 }
 
 func (t dayTest) run(ctx context.Context, a *abuse) error {
-	program, err := t.program(ctx, a)
+	program, err := a.program(ctx, t.race)
 	if err != nil {
 		return err
 	}
@@ -110,21 +109,6 @@ func (t dayTest) run(ctx context.Context, a *abuse) error {
 		err = errors.New("the server is not as it was")
 	}
 	return err
-}
-
-// program returns the server's: this one, which knows what is inside.
-func (t dayTest) program(ctx context.Context, a *abuse) ([]string, error) {
-	self, err := os.Executable()
-	if err != nil || !t.race {
-		return []string{self, asLabnet}, err
-	}
-	self = filepath.Join(a.dir, "abuse-race")
-	build := exec.CommandContext(ctx, "go", "build", "-race", "-o", self, "github.com/labnet/labnet/bench/abuse")
-	build.Env = append(os.Environ(), "CGO_ENABLED=1")
-	if output, err := build.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("build with -race: %w\n%s", err, output)
-	}
-	return []string{self, asLabnet}, nil
 }
 
 // isCalm reports whether the server is as it was before the load. The race detector

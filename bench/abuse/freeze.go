@@ -33,44 +33,13 @@ func freezeFlags(flags *flag.FlagSet) func(context.Context, *abuse) error {
 	return func(ctx context.Context, a *abuse) error { return f.run(ctx, a) }
 }
 
-// errNoLoop means that no file system can be mounted that could be frozen.
-var errNoLoop = errors.New("this needs root, loop devices, mkfs.ext4 and fsfreeze")
-
-// loopDisk mounts a new ext4 file system, and returns how to freeze, thaw and
-// unmount it.
-func loopDisk(dir string) (freeze, thaw func() error, unmount func(), err error) {
-	do := func(name string, args ...string) error {
-		if output, err := exec.Command(name, args...).CombinedOutput(); err != nil {
-			return fmt.Errorf("%w: %s: %w\n%s", errNoLoop, name, err, output)
-		}
-		return nil
-	}
-	image := dir + ".ext4"
-	err = os.WriteFile(image, nil, 0o600)
-	if err == nil {
-		err = os.Truncate(image, 8<<30)
-	}
-	if err == nil {
-		err = os.MkdirAll(dir, 0o777)
-	}
-	if err == nil {
-		err = do("mkfs.ext4", "-q", "-F", image)
-	}
-	if err == nil {
-		err = do("mount", "-o", "loop", image, dir)
-	}
-	return func() error { return do("fsfreeze", "-f", dir) }, func() error { return do("fsfreeze", "-u", dir) },
-		func() { do("umount", "-l", dir) }, err
-}
-
 // run lets clients write to a file system that stands still for a while.
 func (f freezeTest) run(ctx context.Context, a *abuse) error {
-	freeze, thaw, unmount, err := loopDisk(filepath.Join(a.dir, "freeze"))
+	d, err := mountDisk(filepath.Join(a.dir, "freeze"), "8G")
 	if err != nil {
 		return err
 	}
-	defer unmount()
-	defer thaw()
+	defer d.unmount()
 	s, err := a.serve(ctx, launch{
 		store:  "freeze",
 		before: fmt.Sprintf("ulimit -n %d", 4*f.clients+1000),
@@ -116,7 +85,7 @@ func (f freezeTest) run(ctx context.Context, a *abuse) error {
 	}
 	ready.Wait()
 	busy := s.threads()
-	if err := freeze(); err != nil {
+	if err := d.freeze(); err != nil {
 		return err
 	}
 	time.Sleep(f.time)
@@ -125,7 +94,7 @@ func (f freezeTest) run(ctx context.Context, a *abuse) error {
 	answer, perr := exec.CommandContext(ctx, a.labnet, "ping", "-c", "1", "-a", s.addr).CombinedOutput()
 	took := time.Since(asked)
 	thawed.Store(true)
-	if err := thaw(); err != nil {
+	if err := d.thaw(); err != nil {
 		return err
 	}
 	done.Wait()

@@ -54,10 +54,10 @@ func (a *abuse) serve(ctx context.Context, l launch) (*server, error) {
 	}
 	s := &server{
 		store: filepath.Join(a.dir, l.store),
-		log:   filepath.Join(a.dir, l.store+".log"),
+		log:   filepath.Join(a.dir, filepath.Base(l.store)+".log"),
 		ended: make(chan struct{}),
 	}
-	addrFile := filepath.Join(a.dir, l.store+".addr")
+	addrFile := filepath.Join(a.dir, filepath.Base(l.store)+".addr")
 	os.Remove(addrFile)
 	args := append([]string{"-c", l.before + ` && exec "$0" "$@"`}, l.program...)
 	args = append(args, "serve", "-l", l.addr, "--store", s.store, "--addr-file", addrFile)
@@ -94,6 +94,21 @@ func (a *abuse) serve(ctx context.Context, l launch) (*server, error) {
 			return s, nil
 		}
 	}
+}
+
+// program returns a server that tells what is inside: this program.
+func (a *abuse) program(ctx context.Context, race bool) ([]string, error) {
+	self, err := os.Executable()
+	if err != nil || !race {
+		return []string{self, asLabnet}, err
+	}
+	self = filepath.Join(a.dir, "abuse-race")
+	build := exec.CommandContext(ctx, "go", "build", "-race", "-o", self, "github.com/labnet/labnet/bench/abuse")
+	build.Env = append(os.Environ(), "CGO_ENABLED=1")
+	if output, err := build.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("build with -race: %w\n%s", err, output)
+	}
+	return []string{self, asLabnet}, nil
 }
 
 // stop ends the server by a signal, and returns what became of it.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -28,19 +29,24 @@ var roles = []role{
 	{2, (*soak).runLabnet},
 	{3, (*soak).listenTo},
 	{2, (*soak).flood},
+	{2, (*soak).guess},
 	{1, (*soak).hoard},
 	{1, (*soak).ping},
+	{1, (*soak).tidy},
+	{1, (*soak).freezeDisk},
+	{1, (*soak).fillDisk},
 }
 
 // acknowledge notes that the server said that a file is safe.
 func (s *soak) acknowledge(c *contents, as string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.kept++
 	if as != c.name() {
 		s.counts["a name that was not asked for"]++
-		return
+	} else if !s.removed[c.seed] {
+		s.acked[c.seed] = true
 	}
-	s.acked[as] = c.size
 }
 
 // next makes a file that nobody has sent before.
@@ -86,32 +92,15 @@ func (f *faulty) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// dial is over a network that may fail.
-func (s *soak) dial(ctx context.Context) (net.Conn, error) {
-	nc, err := s.current().dialPlain(ctx)
-	if err != nil {
-		sleep(ctx, 100*time.Millisecond)
-		return nil, err
-	}
-	switch rand.N(4) {
-	case 0:
-		return &faulty{Conn: nc, left: rand.Int64N(200 << 10)}, nil
-	case 1:
-		return &faulty{Conn: nc, left: rand.Int64N(2 << 20), stall: rand.N(5 * time.Second), slow: rand.N(20 * time.Millisecond)}, nil
-	}
-	return nc, nil
-}
-
 // upload sends one file until it is safe, as labnet does.
 func (s *soak) upload(ctx context.Context) {
 	c := s.next()
 	a := wire.Announcement{Name: c.name(), ID: c.name(), Size: c.size}
 	for ctx.Err() == nil {
-		nc, err := s.dial(ctx)
+		client, err := s.client(ctx)
 		if err != nil {
 			continue
 		}
-		client := wire.NewClient(nc, 5*time.Second)
 		c.rewind()
 		saved, err := client.Upload(ctx, a, c)
 		client.Close()
@@ -137,11 +126,10 @@ func kind(err error) string {
 
 // uploadMany announces many files ahead, and may go away in the middle.
 func (s *soak) uploadMany(ctx context.Context) {
-	nc, err := s.dial(ctx)
+	client, err := s.client(ctx)
 	if err != nil {
 		return
 	}
-	client := wire.NewClient(nc, 5*time.Second)
 	defer client.Close()
 	var files []*wire.Transfer
 	var sent []*contents
@@ -178,7 +166,7 @@ func (s *soak) runLabnet(ctx context.Context) {
 		return
 	}
 	defer os.RemoveAll(dir)
-	args := []string{"upload", "-a", s.current().addr, "--json", "--timeout", "5s"}
+	args := []string{"upload", "-a", s.current().addr, "--pin", s.pin, "--json", "--timeout", "5s"}
 	sent := map[string]*contents{}
 	for range 1 + rand.N(20) {
 		c := s.next()
@@ -193,6 +181,7 @@ func (s *soak) runLabnet(ctx context.Context) {
 		args = append(args, name)
 	}
 	cmd := exec.Command(s.labnet, args...)
+	cmd.Env = append(os.Environ(), "LABNET_TOKEN="+token, "XDG_STATE_HOME="+s.abuse.dir)
 	var out bytes.Buffer
 	cmd.Stdout = &out
 	if err := cmd.Start(); err != nil {
@@ -223,9 +212,8 @@ func (s *soak) runLabnet(ctx context.Context) {
 
 // listenTo says much and reads little.
 func (s *soak) listenTo(ctx context.Context) {
-	nc, err := s.current().dialPlain(ctx)
+	nc, err := s.enter(ctx, token)
 	if err != nil {
-		sleep(ctx, 100*time.Millisecond)
 		return
 	}
 	defer nc.Close()
@@ -234,20 +222,31 @@ func (s *soak) listenTo(ctx context.Context) {
 	until := time.Now().Add(5 * time.Second)
 	for ctx.Err() == nil && time.Now().Before(until) {
 		nc.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
-		if _, err := nc.Write(text); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
-			return
+		if _, err := nc.Write(text); err != nil { // TLS is over once a write was cut
+			break
 		}
 		nc.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
 		nc.Read(make([]byte, rand.N(100)))
 	}
+	sleep(ctx, time.Until(until))
 }
 
 const maxGarbage = 200 // bytes
 
-// flood sends what is none of any protocol, or cut off, in many connections.
+// flood sends what is none of any protocol, or cut off, in many connections: in the
+// clear, inside TLS, and behind a token.
 func (s *soak) flood(ctx context.Context) {
 	for range 50 {
-		nc, err := s.current().dialPlain(ctx)
+		var nc net.Conn
+		var err error
+		switch rand.N(4) {
+		case 0:
+			nc, err = s.enter(ctx, "")
+		case 1:
+			nc, err = s.enter(ctx, token)
+		default:
+			nc, err = s.dial(ctx)
+		}
 		if err != nil {
 			break
 		}
@@ -263,11 +262,31 @@ func (s *soak) flood(ctx context.Context) {
 	sleep(ctx, 200*time.Millisecond)
 }
 
+// guess shows a wrong token, which must let nothing in.
+func (s *soak) guess(ctx context.Context) {
+	nc, err := s.enter(ctx, "")
+	if err != nil {
+		return
+	}
+	client := wire.NewClient(nc, 5*time.Second)
+	defer client.Close()
+	if err := client.Authenticate(fmt.Sprint("wrong-", rand.Uint64())); err != nil {
+		s.fail(err)
+	}
+	c := s.next()
+	if _, err := client.Upload(ctx, wire.Announcement{Name: c.name(), Size: c.size}, c); err == nil {
+		s.fail(errors.New("a wrong token let a file in"))
+	} else {
+		s.note("a wrong token: " + kind(err))
+	}
+	sleep(ctx, rand.N(200*time.Millisecond))
+}
+
 // hoard opens many connections at once and lets them wait.
 func (s *soak) hoard(ctx context.Context) {
 	var all []net.Conn
 	for range 300 {
-		nc, err := s.current().dialPlain(ctx)
+		nc, err := s.dial(ctx)
 		if err != nil {
 			break
 		}
@@ -281,10 +300,21 @@ func (s *soak) hoard(ctx context.Context) {
 }
 
 func (s *soak) ping(ctx context.Context) {
-	if nc, err := s.current().dialPlain(ctx); err == nil {
-		if wire.Ping(ctx, nc, 10*time.Second) == nil {
+	if nc, err := s.encrypted(ctx, false); err == nil {
+		switch err := wire.PingAs(ctx, nc, token, 10*time.Second); {
+		case err == nil:
 			s.note("a ping answered")
+		default:
+			s.note("a ping: " + kind(err))
 		}
 	}
 	sleep(ctx, 100*time.Millisecond)
+}
+
+// tidy keeps the store small.
+func (s *soak) tidy(ctx context.Context) {
+	if err := s.compareOlder(time.Minute); err != nil {
+		s.fail(err)
+	}
+	sleep(ctx, 5*time.Second)
 }
