@@ -1,7 +1,7 @@
 // Command mutants removes one safety step of labnet at a time (a sync, a comparison,
 // a limit, a lock, a check) and runs the tests that must notice:
 //
-//	go run ./mutants [-only PATTERN] [-random N] [-timeout TIME]
+//	go run ./mutants [-only PATTERN] [-random N [-seed TEXT]] [-timeout TIME]
 //
 // It prints a line for each step and fails if the tests of one passed without it. No
 // file is changed: the compiler gets the mutated one by -overlay.
@@ -9,6 +9,8 @@ package main
 
 import (
 	"bytes"
+	crand "crypto/rand"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -62,31 +64,22 @@ func main() {
 	root := flag.String("root", "..", "the repository")
 	only := flag.String("only", "", "a pattern of steps and files")
 	random := flag.Int("random", 0, "try so many that are chosen at random")
+	seed := flag.String("seed", "", "choose the same for the same `TEXT`, such as a commit")
 	timeout := flag.Duration("timeout", time.Minute, "how long the tests of one may take; to hang is to fail")
 	flag.Parse()
-	if err := run(*root, *only, *random, *timeout); err != nil {
+	if *seed == "" {
+		*seed = crand.Text()
+	}
+	if err := run(*root, *only, *random, *seed, *timeout); err != nil {
 		fmt.Fprintln(os.Stderr, "mutants:", err)
 		os.Exit(1)
 	}
 }
 
-func run(root, only string, random int, timeout time.Duration) error {
-	pattern, err := regexp.Compile(only)
+func run(root, only string, random int, seed string, timeout time.Duration) error {
+	chosen, err := choose(only, random, seed)
 	if err != nil {
 		return err
-	}
-	var chosen []mutant
-	for _, m := range mutants() {
-		if pattern.MatchString(m.file + ": " + m.step) {
-			chosen = append(chosen, m)
-		}
-	}
-	if random > 0 {
-		rand.Shuffle(len(chosen), func(i, j int) { chosen[i], chosen[j] = chosen[j], chosen[i] })
-		chosen = chosen[:min(random, len(chosen))]
-	}
-	if len(chosen) == 0 {
-		return errors.New("no step is called so")
 	}
 	counts := map[outcome]int{}
 	for _, m := range chosen {
@@ -106,6 +99,28 @@ func run(root, only string, random int, timeout time.Duration) error {
 		return errors.New("a step is not tested")
 	}
 	return nil
+}
+
+// choose returns the mutants that a pattern names, or so many of them.
+func choose(only string, random int, seed string) ([]mutant, error) {
+	pattern, err := regexp.Compile(only)
+	if err != nil {
+		return nil, err
+	}
+	var chosen []mutant
+	for _, m := range mutants() {
+		if pattern.MatchString(m.file + ": " + m.step) {
+			chosen = append(chosen, m)
+		}
+	}
+	if len(chosen) == 0 {
+		return nil, errors.New("no step is called so")
+	}
+	if random > 0 {
+		rand.New(rand.NewChaCha8(sha256.Sum256([]byte(seed)))).Shuffle(len(chosen), func(i, j int) { chosen[i], chosen[j] = chosen[j], chosen[i] })
+		chosen = chosen[:min(random, len(chosen))]
+	}
+	return chosen, nil
 }
 
 // try runs the tests of one mutant.

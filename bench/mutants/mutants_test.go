@@ -10,6 +10,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -101,6 +102,37 @@ func isTest(t *testing.T, folder, name string) bool {
 		}
 	}
 	return false
+}
+
+// TestChoose: a seed chooses always the same, and another one others.
+func TestChoose(t *testing.T) {
+	of := func(only string, random int, seed string) (steps []string) {
+		t.Helper()
+		chosen, err := choose(only, random, seed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range chosen {
+			steps = append(steps, m.file+": "+m.step)
+		}
+		return steps
+	}
+	one := of("", 5, "a commit")
+	if again := of("", 5, "a commit"); len(one) != 5 || !slices.Equal(one, again) {
+		t.Errorf("%q, then %q", one, again)
+	}
+	if other := of("", 5, "another"); slices.Equal(one, other) {
+		t.Errorf("another seed chooses the same: %q", other)
+	}
+	if all := of("", 0, ""); len(all) != len(mutants()) {
+		t.Errorf("%d of %d", len(all), len(mutants()))
+	}
+	if some := of("^storage/dir/", 1000, "a commit"); len(some) == 0 || len(some) == len(mutants()) {
+		t.Errorf("%d in storage/dir", len(some))
+	}
+	if _, err := choose("no such step", 0, ""); err == nil {
+		t.Error("nothing is chosen, without a word")
+	}
 }
 
 // TestOutcomes tries a module of its own, so that what survives is told as that.
