@@ -70,6 +70,9 @@ type scenario struct {
 	noID     bool
 	noProof  bool
 	told     bool // the digest in advance
+	quick    bool // the time is enough
+	check    bool // only looked for
+	young    bool // what is there before is not durable
 	clones   bool
 	after    map[string]string // except for folders
 	harmless []string          // calls whose failure may change nothing
@@ -100,6 +103,30 @@ var scenarios = []scenario{
 	{what: "unchanged, a numbered one", before: map[string]string{"f": "old", "f (2)": "new"}, name: "f", data: "new", noID: true, told: true,
 		after:    map[string]string{"f": "old", "f (2)": "new"},
 		harmless: []string{"close f", "close f (2)"}},
+	{what: "unchanged, by its time", before: map[string]string{"f": "new"}, name: "f", data: "new", noID: true, quick: true,
+		after:    map[string]string{"f": "new"},
+		harmless: []string{"close f"}},
+	{what: "unchanged, only looked for", before: map[string]string{"f": "new"}, name: "f", data: "new", noID: true, check: true,
+		after:    map[string]string{"f": "new"},
+		harmless: []string{"close f"}},
+	{what: "unchanged, not durable", young: true, before: map[string]string{"a/f": "new"}, name: "a/f", data: "new",
+		after:    map[string]string{"a/f": "new"},
+		harmless: []string{"close a/f"}},
+	{what: "unchanged, not durable, told in advance", young: true, before: map[string]string{"a/f": "new"}, name: "a/f", data: "new", noID: true, told: true,
+		after:    map[string]string{"a/f": "new"},
+		harmless: []string{"close a/f"}},
+	{what: "unchanged, not durable, by its time", young: true, before: map[string]string{"f": "new"}, name: "f", data: "new", noID: true, quick: true,
+		after:    map[string]string{"f": "new"},
+		harmless: []string{"close f"}},
+	{what: "unchanged, not durable, only looked for", young: true, before: map[string]string{"f": "new"}, name: "f", data: "new", noID: true, check: true,
+		after:    map[string]string{"f": "new"},
+		harmless: []string{"close f"}},
+	{what: "unchanged, not durable, all sent", young: true, before: map[string]string{"f": "new"}, name: "f", data: "new", noProof: true,
+		after:    map[string]string{"f": "new"},
+		harmless: []string{"close f", "close P again"}},
+	{what: "others told in advance", before: map[string]string{"f": "old"}, name: "f", data: "new", told: true,
+		after:    map[string]string{"f": "old", "f (2)": "new"},
+		harmless: []string{"close f", "close P again"}},
 	{what: "unchanged, all sent", before: map[string]string{"f": "new"}, name: "f", data: "new", noProof: true,
 		after:    map[string]string{"f": "new"},
 		harmless: []string{"close f", "close P again"}},
@@ -149,6 +176,9 @@ var scenarios = []scenario{
 	{what: "grown and suspended", before: map[string]string{"f": longer[:small]}, name: "f", data: longer + "and more", suspend: len(longer),
 		after:    map[string]string{"f": longer[:small], "f (2)": longer + "and more"},
 		harmless: append([]string{"close f"}, unreadable...)},
+	{what: "grown, not durable", young: true, before: map[string]string{"f": longer[:small]}, name: "f", data: longer,
+		after:    map[string]string{"f": longer[:small], "f (2)": longer},
+		harmless: []string{"close f"}},
 	{what: "suspended", name: "f", data: "contents", suspend: 4,
 		after:    map[string]string{"f": "contents"},
 		harmless: unreadable},
@@ -178,6 +208,9 @@ func (s scenario) open(t *testing.T, folder string) (*Store, *watch) {
 	d, w := s.way.watch(t, folder)
 	for _, name := range slices.Sorted(maps.Keys(s.before)) {
 		mustUpload(t, d, name, s.before[name])
+		if err := os.Chtimes(filepath.Join(folder, filepath.FromSlash(name)), longAgo, longAgo); s.quick && err != nil {
+			t.Fatal(err)
+		}
 	}
 	if s.left != "" {
 		leave(t, d, "id", s.left)
@@ -187,15 +220,19 @@ func (s scenario) open(t *testing.T, folder string) (*Store, *watch) {
 	return d, w
 }
 
+var longAgo = time.Date(2001, 2, 3, 4, 5, 6, 0, time.UTC)
+
 // upload does what a client and its server do.
 func (s scenario) upload(d *Store) (r storage.Receipt, err error) {
 	file := storage.File{
 		Name:    s.name,
 		ID:      "id",
 		Size:    int64(len(s.data)),
-		ModTime: time.Date(2001, 2, 3, 4, 5, 6, 0, time.UTC),
+		ModTime: longAgo,
 		Digest:  crc,
 		Proofs:  proofs,
+		Quick:   s.quick,
+		Check:   s.check,
 	}
 	if s.noID {
 		file.ID = ""
@@ -216,6 +253,9 @@ func (s scenario) upload(d *Store) (r storage.Receipt, err error) {
 			p.Suspend()
 		}
 	}()
+	if p.Offer().Agreed { // the client sends nothing
+		return p.Commit(context.Background(), storage.Sum{Size: file.Size})
+	}
 	at := int(p.Offer().Size)
 	if proof := sha256.Sum256([]byte(s.data[:at])); at > 0 && !bytes.Equal(proof[:], p.Offer().Proof) {
 		if err := p.Restart(); err != nil {
