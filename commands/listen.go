@@ -2,11 +2,8 @@ package commands
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"net"
-	"os"
-	"path/filepath"
 	"syscall"
 
 	"github.com/labnet/labnet/commands/escape"
@@ -129,33 +126,4 @@ func closeAll(listeners []net.Listener) {
 func isLocal(a net.Addr) bool {
 	tcp, ok := a.(*net.TCPAddr)
 	return a.Network() == "unix" || ok && tcp.IP.IsLoopback()
-}
-
-// writeAddrFile puts the addresses, each on a line, into a file, which appears
-// complete.
-func writeAddrFile(name string, listeners []net.Listener) (err error) {
-	if name == "" {
-		return nil
-	}
-	defer func() {
-		if err != nil {
-			err = problem.Item("--addr-file "+name, err)
-		}
-	}()
-	tmp, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*")
-	if err != nil {
-		return err
-	}
-	for _, l := range listeners {
-		_, e := fmt.Fprintln(tmp, l.Addr())
-		err = errors.Join(err, e)
-	}
-	err = errors.Join(err, tmp.Close())
-	if err == nil {
-		err = os.Rename(tmp.Name(), name)
-	}
-	if err != nil {
-		os.Remove(tmp.Name())
-	}
-	return err
 }

@@ -15,8 +15,10 @@ func sandboxFlags() []cli.Flag {
 }
 
 // confine gives up all that serve does not need once it listens, unless it was
-// told not to or runs commands, which would have no more rights than it has.
-func (o *serveOptions) confine(log zerolog.Logger) error {
+// told not to or runs commands, which would have no more rights than it has. Then it
+// has the file with the addresses appear: whoever waits for that meets a server which
+// is confined.
+func (o *serveOptions) confine(log zerolog.Logger, addrs *addrFile) error {
 	switch {
 	case o.open:
 		log.Info().Msg("not confined, because of --no-sandbox")
@@ -25,7 +27,15 @@ func (o *serveOptions) confine(log zerolog.Logger) error {
 	default:
 		s := o.storeNeeds()
 		s.Reads = append(s.Reads, o.tls.cert, o.tls.key, o.access.tokens)
-		return s.Confine(log)
+		s.Moves = addrs.folder()
+		if err := s.Confine(log); err != nil || s.Moves == "" {
+			return err
+		}
+		if err := addrs.appear(); err != nil {
+			return err
+		}
+		s.Moves = ""
+		return s.Confine(zerolog.Nop()) // which is said already
 	}
-	return nil
+	return addrs.appear()
 }

@@ -124,8 +124,9 @@ var deeds = []deed{
 	}},
 }
 
-// confinedMain confines itself, unless told not to, and prints by thread what it
-// could not do: those threads come first that were there before it.
+// confinedMain confines itself, unless told not to, gives a file elsewhere another name
+// before it gives up that right, too, and prints by thread what it could not do: those
+// threads come first that were there before it.
 func confinedMain() {
 	var t trial
 	var confine bool
@@ -159,7 +160,15 @@ func confinedMain() {
 	}
 	ready.Wait()
 	if confine {
-		if err := (sandbox.Sandbox{Store: t.path("store"), Reads: []string{t.path("keys/f")}, Connects: []uint16{uint16(t.allowed)}}).Confine(zerolog.New(os.Stderr)); err != nil {
+		s := sandbox.Sandbox{Store: t.path("store"), Reads: []string{t.path("keys/f")}, Connects: []uint16{uint16(t.allowed)}, Moves: t.path("outside")}
+		err := s.Confine(zerolog.New(os.Stderr))
+		if err == nil {
+			err = syscall.Rename(t.path("outside/j"), t.path("outside/k"))
+		}
+		if s.Moves = ""; err == nil {
+			err = s.Confine(zerolog.New(os.Stderr))
+		}
+		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -190,7 +199,7 @@ func TestSandbox(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			for _, file := range []string{"store/f", "store/g", "store/h", "outside/f", "outside/i", "keys/f", "keys/later"} {
+			for _, file := range []string{"store/f", "store/g", "store/h", "outside/f", "outside/i", "outside/j", "keys/f", "keys/later"} {
 				if err := os.WriteFile(filepath.Join(dir, file), []byte("x"), 0o600); err != nil {
 					t.Fatal(err)
 				}
@@ -228,9 +237,14 @@ func TestSandbox(t *testing.T) {
 	}
 }
 
-// crowdedMain is labnet in so many sandboxes that there is no room for its own.
+// crowdedMain is labnet in so many sandboxes that there is room for only so many of
+// its own.
 func crowdedMain() {
-	for range 16 {
+	room, err := strconv.Atoi(os.Getenv("LABNET_TEST_ROOM"))
+	if err != nil {
+		panic(err)
+	}
+	for range 16 - room {
 		if err := (landlock.Config{HandledAccessFS: kernel.AccessFSMakeSock}).RestrictPaths(); err != nil {
 			panic(err)
 		}
@@ -239,22 +253,36 @@ func crowdedMain() {
 }
 
 // TestServeMustBeConfined: a server that cannot confine itself although the kernel
-// could does not serve, unless it was told not to try.
+// could does not serve, and does not say where, unless it was told not to try. With a
+// file to say where, it does so twice.
 func TestServeMustBeConfined(t *testing.T) {
 	if sandbox.Version() < 2 {
 		t.Skip("this kernel's Landlock cannot confine files")
 	}
-	for _, flags := range [][]string{nil, {"--no-sandbox"}} {
-		addr := filepath.Join(t.TempDir(), "addr")
-		cmd := labnetCommand(t, append([]string{"serve", "-l", "127.0.0.1:0", "--addr-file", addr}, flags...)...)
-		cmd.Env = append(cmd.Env, "LABNET_TEST_MAIN=crowded")
+	for _, test := range []struct {
+		room   string
+		flags  []string
+		serves bool
+	}{
+		{"0", nil, false},
+		{"1", nil, false},
+		{"2", nil, true},
+		{"0", []string{"--no-sandbox"}, true},
+	} {
+		dir := t.TempDir()
+		addr := filepath.Join(dir, "addr")
+		cmd := labnetCommand(t, append([]string{"serve", "-l", "127.0.0.1:0", "--addr-file", addr, "--store", t.TempDir()}, test.flags...)...)
+		cmd.Env = append(cmd.Env, "LABNET_TEST_MAIN=crowded", "LABNET_TEST_ROOM="+test.room)
 		server := launch(t, cmd)
-		if flags != nil {
+		if test.serves {
 			run(t, labnetCommand(t, "say", "-a", awaitFile(t, addr), "hi"))
 			continue
 		}
 		if server.wait(); cmd.ProcessState.ExitCode() != 1 || !strings.Contains(server.stderr.String(), "labnet: error: cannot confine itself: ") {
-			t.Errorf("%v: %s", cmd.ProcessState, &server.stderr)
+			t.Errorf("%s: %v: %s", test.room, cmd.ProcessState, &server.stderr)
+		}
+		if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+			t.Errorf("%s: %v is there, %v", test.room, left, err)
 		}
 	}
 }

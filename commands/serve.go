@@ -383,14 +383,15 @@ func serveUntilDone(ctx context.Context, signals *serverSignals, con *terminal.C
 			log.Warn().Stringer("status", l.Addr()).Bool("tls", o.tls.on).Msg("insecure: whoever reaches this address sees the status")
 		}
 	}
-	err = writeAddrFile(o.addrFile, all)
+	addrs, err := makeAddrFile(o.addrFile, all)
 	if err == nil && users != nil && hidden != "" {
 		err = access.MakeFolderIn(hidden)
 	}
 	if err == nil {
-		err = o.confine(log)
+		err = o.confine(log, addrs)
 	}
 	if err != nil {
+		addrs.remove()
 		stop()
 		closeAll(all)
 		commands.Stop()

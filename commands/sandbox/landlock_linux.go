@@ -21,6 +21,8 @@ const (
 	inStore = kernel.AccessFSReadFile | kernel.AccessFSReadDir | kernel.AccessFSWriteFile | kernel.AccessFSTruncate |
 		kernel.AccessFSMakeReg | kernel.AccessFSMakeDir | kernel.AccessFSMakeSym |
 		kernel.AccessFSRemoveFile | kernel.AccessFSRemoveDir | kernel.AccessFSRefer
+	// moves is what a file needs to get another name in a folder.
+	moves = kernel.AccessFSMakeReg | kernel.AccessFSRemoveFile
 	// filesFrom is the version of Landlock from which on files can be confined to
 	// the store: an earlier one lets nobody move a file to another folder.
 	filesFrom = 2
@@ -89,6 +91,9 @@ func (s Sandbox) restrict() error {
 	var rules []landlock.Rule
 	if s.Store != "" {
 		rules = append(rules, landlock.PathAccess(inStore, s.Store))
+	}
+	if s.Moves != "" {
+		rules = append(rules, landlock.PathAccess(moves, s.Moves))
 	}
 	for _, folder := range s.readFolders() {
 		rules = append(rules, landlock.PathAccess(kernel.AccessFSReadFile, folder))

@@ -5,14 +5,17 @@ package sandbox
 import "github.com/labnet/labnet/commands/problem"
 
 // A Sandbox is all that serve needs of the system once it listens. Confine takes
-// away the rest, for good, as far as the system can; what is open stays open.
+// away the rest, for good, as far as the system can; what is open stays open. Called
+// again with less it takes more away.
 type Sandbox struct {
-	// store is the folder that is written to; none if it is "".
+	// Store is the folder that is written to; none if it is "".
 	Store string
-	// reads are files that are read again. Their folders can be read with all
+	// Reads are files that are read again. Their folders can be read with all
 	// that is in them: whoever renews a file puts another in its place.
 	Reads []string
-	// connects are the TCP ports that are connected to, at hosts whose names are
+	// Moves is a folder in which a file may get another name; none if it is "".
+	Moves string
+	// Connects are the TCP ports that are connected to, at hosts whose names are
 	// looked up; none if it is empty.
 	Connects []uint16
 }
