@@ -25,6 +25,7 @@ type contestant struct {
 	server string            // unless a task has its own; none if empty
 	does   map[kind]task
 
+	toLabnet    bool // it sends to labnet
 	encrypted   bool // takes part where that is asked for
 	plain       bool // takes part elsewhere
 	local       bool // no network, so never far away

@@ -14,11 +14,12 @@ const (
 // the program knows it.
 func labnet(program string) []contestant {
 	list := []contestant{{
-		name:   "labnet",
-		note:   "everything verified, and durable when it says done; built as for shell loops",
-		server: serve,
-		plain:  true,
-		linked: true,
+		name:     "labnet",
+		note:     "everything verified, and durable when it says done; built as for shell loops",
+		server:   serve,
+		toLabnet: true,
+		plain:    true,
+		linked:   true,
 		does: map[kind]task{
 			file:   {client: upload},
 			folder: {client: upload},
@@ -40,6 +41,7 @@ func labnet(program string) []contestant {
 			name:      "labnet",
 			note:      "for encrypted work, with TLS 1.3",
 			server:    `exec "$LABNET" serve --tls -l "127.0.0.1:$PORT" --store "$DEST"`,
+			toLabnet:  true,
 			encrypted: true,
 			does: map[kind]task{
 				file: {before: pin, client: `exec "$LABNET" upload --pin "$(cat "$CONF/pin")" -a "127.0.0.1:$PORT" "$SRC"`},

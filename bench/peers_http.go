@@ -1,7 +1,7 @@
 package main
 
-// http returns curl, which puts files into nginx: one after the other, in
-// parallel, and encrypted.
+// http returns curl, which puts files into nginx and, by the same lines, into labnet: one
+// after the other, in parallel, and encrypted.
 func http() []contestant {
 	list := func(scheme string) string {
 		return `sed "s|.*|upload-file = \"$SRC/&\"\nurl = \"` + scheme + `://127.0.0.1:$PORT/$NAME/&\"|" "$LIST" >"$CONF/list"`
@@ -32,7 +32,15 @@ func http() []contestant {
 	encrypted.does = map[kind]task{
 		file: {client: `exec curl -sSf -H Expect: --cacert "$CONF/cert.pem" -T "$SRC" "https://127.0.0.1:$PORT/"`},
 	}
-	return []contestant{curl, parallel, encrypted}
+	return []contestant{curl, parallel, toLabnet(curl), toLabnet(parallel), encrypted}
+}
+
+// toLabnet has curl send to labnet what it sends to nginx.
+func toLabnet(curl contestant) contestant {
+	curl.name, curl.note = curl.name+" to labnet", "the same lines, but to labnet: durable when it says done"
+	curl.needs, curl.config, curl.server = []string{"curl"}, nil, serve
+	curl.toLabnet = true
+	return curl
 }
 
 const nginxHead = `

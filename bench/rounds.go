@@ -33,7 +33,7 @@ func (b *bench) measure(ctx context.Context, w workload, all []contestant, p pla
 		if c.takesPart(w) {
 			part = append(part, c)
 			result.Entries = append(result.Entries, report.Entry{
-				Name: c.name, Local: c.local, Runs: make([]*report.Run, p.rounds),
+				Name: c.name, ToLabnet: c.toLabnet, Local: c.local, Runs: make([]*report.Run, p.rounds),
 			})
 		}
 	}

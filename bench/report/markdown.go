@@ -130,8 +130,8 @@ func writeMemory(b *strings.Builder, list []Memory) {
 
 func writeBars(b *strings.Builder, r Report) {
 	fmt.Fprintf(b, "\n## The bar\n\nlabnet's time, verified and durable, divided by the peer's; memory as it is.\n\n")
-	row(b, "work", "against", "at most", "measured", "")
-	row(b, "---", "---", "---", "---", "---")
+	row(b, "work", "of", "against", "at most", "measured", "")
+	row(b, repeat("---", 6)...)
 	for _, bar := range Bars {
 		w, ok := r.workload(bar.Workload)
 		if !ok {
@@ -150,10 +150,10 @@ func writeBars(b *strings.Builder, r Report) {
 		if bar.Against == Wire || bar.Against == Written {
 			atMost, measured = percent(bar.AtMost), percent(bar.Measure(w).Median)
 		}
-		row(b, w.Title, against, atMost, measured, verdict)
+		row(b, w.Title, bar.Of, against, atMost, measured, verdict)
 	}
 	for _, limit := range memoryLimits(r) {
-		row(b, limit.title, "", size(limit.atMost), size(limit.measured), met(limit.measured <= limit.atMost))
+		row(b, limit.title, "labnet", "", size(limit.atMost), size(limit.measured), met(limit.measured <= limit.atMost))
 	}
 }
 

@@ -31,11 +31,12 @@ type Workload struct {
 
 // An Entry is how one contestant did a workload.
 type Entry struct {
-	Name   string
-	Local  bool   // no network between source and destination
-	Runs   []*Run // by round; nil where it did not take part
-	Slow   bool   // it did one round only
-	Failed string // why there are no runs, or no more
+	Name     string
+	ToLabnet bool   // it sends to labnet
+	Local    bool   // no network between source and destination
+	Runs     []*Run // by round; nil where it did not take part
+	Slow     bool   // it did one round only
+	Failed   string // why there are no runs, or no more
 }
 
 // A Run is one piece of work done once.

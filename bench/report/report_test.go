@@ -27,6 +27,8 @@ func runs(name string, seconds ...float64) Entry {
 func example() Report {
 	cp := runs("cp", 1, 1, 1)
 	cp.Local = true
+	labnet, toLabnet := runs("labnet", 2, 3, 10), runs("curl to labnet", 1, 4, 5)
+	labnet.ToLabnet, toLabnet.ToLabnet = true, true
 	slow := runs("scp", 40, 0, 0)
 	slow.Slow = true
 	failed := Entry{Name: "a|b <c>", Runs: make([]*Run, 3), Failed: "no | such\n<thing> & more"}
@@ -34,10 +36,10 @@ func example() Report {
 		Rounds: 3,
 		Workloads: []Workload{
 			{Name: "big", Title: "one file", Reference: "labnet", Files: true, Entries: []Entry{
-				runs("labnet", 2, 3, 10), cp, runs("curl", 4, 1, 20), runs("rsync daemon", 3, 0, 5), slow, failed,
+				labnet, toLabnet, cp, runs("curl", 4, 1, 20), runs("rsync daemon", 3, 0, 5), slow, failed,
 			}},
 			{Name: "far-big", Title: "one file far away", Reference: "labnet", Files: true, Entries: []Entry{
-				runs("labnet", 2, 3, 10), cp, runs("curl", 4, 1, 20), runs("tar | nc", 3, 6, 5),
+				labnet, toLabnet, cp, runs("curl", 4, 1, 20), runs("tar | nc", 3, 6, 5),
 			}},
 			{Name: "again-bytes", Title: "again", Reference: "labnet", Files: true, Counted: true, Contents: 1000, Entries: []Entry{
 				{Name: "labnet", Runs: []*Run{{Done: time.Second, Wire: 5, Written: 30}, {Done: time.Second, Wire: 7, Written: 30}}},
@@ -71,13 +73,14 @@ func TestBars(t *testing.T) {
 		bar  Bar
 		want Spread
 	}{
-		{Bar{"big", "cp", true, 1}, Spread{2, 2 / 1.5, 10 / 1.5, 3}},
-		{Bar{"big", "curl", false, 1}, Spread{0.5, 0.5, 3, 3}}, // not the ratio of the medians
-		{Bar{"big", "rsync daemon", false, 1}, Spread{(2./3 + 2) / 2, 2. / 3, 2, 2}},
-		{Bar{"big", "scp", false, 1}, Spread{2. / 40, 2. / 40, 2. / 40, 1}},
-		{Bar{"big", "a|b <c>", false, 1}, Spread{}},
-		{Bar{"big", "nobody", false, 1}, Spread{}},
-		{Bar{"far-big", Best, false, 1}, Spread{2, 2. / 3, 3, 3}}, // 3, 1 and 5 s; cp has no network
+		{Bar{"big", "labnet", "cp", true, 1}, Spread{2, 2 / 1.5, 10 / 1.5, 3}},
+		{Bar{"big", "labnet", "curl", false, 1}, Spread{0.5, 0.5, 3, 3}}, // not the ratio of the medians
+		{Bar{"big", "labnet", "rsync daemon", false, 1}, Spread{(2./3 + 2) / 2, 2. / 3, 2, 2}},
+		{Bar{"big", "labnet", "scp", false, 1}, Spread{2. / 40, 2. / 40, 2. / 40, 1}},
+		{Bar{"big", "labnet", "a|b <c>", false, 1}, Spread{}},
+		{Bar{"big", "labnet", "nobody", false, 1}, Spread{}},
+		{Bar{"far-big", "labnet", Best, false, 1}, Spread{2, 2. / 3, 3, 3}}, // 3, 1 and 5 s; cp has no network
+		{Bar{"big", "curl to labnet", "curl", false, 1}, Spread{0.25, 0.25, 4, 3}},
 	} {
 		w, _ := r.workload(test.bar.Workload)
 		if got := test.bar.Measure(w); got != test.want {
@@ -103,13 +106,13 @@ func TestMarkdown(t *testing.T) {
 	}
 	for _, want := range []string{
 		"| **labnet** | 3.00 s (2.00 … 10.0) |", "one round only", "no \\| such &lt;thing> & more",
-		"| one file | curl | 0.75 | 0.50 (0.50 … 3.00) | met |",
-		"| one file | cp + sync -f | 1.15 | 2.00 (1.33 … 6.67) | **not met** |",
+		"| one file | labnet | curl | 0.75 | 0.50 (0.50 … 3.00) | met |",
+		"| one file | labnet | cp + sync -f | 1.15 | 2.00 (1.33 … 6.67) | **not met** |",
 		"| **labnet** | 0.0 KiB | 0.60 % | 0.0 KiB | 3.00 % |",
-		"| again | the contents: bytes on the wire | 1.00 % | 0.60 % | met |",
-		"| again | the contents: bytes written by the server | 1.00 % | 3.00 % | **not met** |",
-		"| one file | sftp | 0.75 | – | not measured |",
-		"| memory for 1000 uploads at once |  | 256.0 MiB | 300.0 MiB | **not met** |",
+		"| again | labnet | the contents: bytes on the wire | 1.00 % | 0.60 % | met |",
+		"| again | labnet | the contents: bytes written by the server | 1.00 % | 3.00 % | **not met** |",
+		"| one file | labnet | sftp | 0.75 | – | not measured |",
+		"| memory for 1000 uploads at once | labnet |  | 256.0 MiB | 300.0 MiB | **not met** |",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("missing: %s\nin\n%s", want, text)

@@ -118,8 +118,11 @@ func panel(b *strings.Builder, w Workload, y float64) float64 {
 // bar draws one contestant.
 func bar(b *strings.Builder, e, reference Entry, compared bool, scale func(float64) float64, y float64) {
 	colour, weight := peerColour, ""
+	if e.ToLabnet {
+		colour = labnetColour
+	}
 	if e.Name == reference.Name {
-		colour, weight = labnetColour, ` font-weight="600"`
+		weight = ` font-weight="600"`
 	}
 	label(b, nameWidth, y+11, `text-anchor="end"`+weight, e.Name)
 
@@ -127,7 +130,7 @@ func bar(b *strings.Builder, e, reference Entry, compared bool, scale func(float
 	end := scale(said)
 	rect(b, barsStart, y, end, barHeight, colour, 1)
 	cells := []string{figure(said) + " s", "×" + ratio(e.against(reference, done, done))}
-	if safe > 0 && e.Name != reference.Name {
+	if safe > 0 && !e.ToLabnet {
 		rect(b, barsStart+end, y, max(0, scale(safe)-end), barHeight, colour, 0.4)
 	}
 	if safe > 0 {
