@@ -24,6 +24,7 @@ import (
 	"github.com/labnet/labnet/commands/certs"
 	"github.com/labnet/labnet/commands/escape"
 	"github.com/labnet/labnet/commands/invite"
+	"github.com/labnet/labnet/commands/lasttime"
 	"github.com/labnet/labnet/commands/problem"
 	"github.com/labnet/labnet/commands/terminal"
 	"github.com/labnet/labnet/storage/dir"
@@ -306,7 +307,7 @@ func listUsers(ctx context.Context, con *terminal.Console, p place) error {
 	}
 	var seen map[string]time.Time
 	if !p.object {
-		if seen, err = access.Seen(access.SeenIn(p.hidden())); err != nil {
+		if seen, err = lasttime.Read(access.SeenIn(p.hidden())); err != nil {
 			con.Note("when users were last seen is not known: %s", problem.Of(err).Message)
 		}
 	}

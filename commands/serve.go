@@ -170,7 +170,7 @@ func serveOptionsOf(c *cli.Context) (o serveOptions, err error) {
 			return o, err
 		}
 	}
-	o.keep.Foreign = []string{identityName, access.FolderName}
+	o.keep.Foreign = []string{identityName, access.FolderName, status.LastName}
 	o.keep.PartialTTL, o.keep.MaxPartials = c.Duration("partial-ttl"), c.Int("max-partials")
 	switch {
 	case o.keep.PartialTTL <= 0:
@@ -404,6 +404,9 @@ func serveUntilDone(ctx context.Context, signals *serverSignals, con *terminal.C
 	defer endRecording()
 	if users != nil && hidden != "" {
 		background.Go(func() { users.RecordSeen(recording, access.SeenIn(hidden), log) })
+	}
+	if hidden != "" {
+		background.Go(func() { board.RecordLast(recording, status.LastIn(hidden), log) })
 	}
 	background.Go(func() { files.Run(ctx) })
 	background.Go(func() { threads.Trim(ctx) })

@@ -28,6 +28,15 @@ func (o *serveOptions) watch(board *status.Board, srv *wire.Server, store keptSt
 	if commands != nil {
 		board.Runs = func() status.Runs { return status.Runs(commands.Counts()) }
 	}
+	if hidden := hiddenFolder(store); hidden != "" {
+		known := func(user string) bool { return user == "" }
+		if users != nil {
+			known = users.Knows
+		}
+		if err := board.Resume(status.LastIn(hidden), known); err != nil {
+			srv.Log.Warn().Err(err).Msg("cannot read when the last files came; that begins again")
+		}
+	}
 	srv.Refused, srv.Ended = board.Refused, board.Ended
 	told := srv.Received
 	srv.Received = func(e wire.Event) {

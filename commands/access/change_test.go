@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/rs/zerolog"
 
+	"github.com/labnet/labnet/commands/lasttime"
 	"github.com/labnet/labnet/commands/problem"
 	"github.com/labnet/labnet/commands/reload"
 	"github.com/labnet/labnet/storage"
@@ -190,7 +191,7 @@ func TestSeen(t *testing.T) {
 		want := func(want map[string]time.Time) {
 			t.Helper()
 			synctest.Wait()
-			got, err := Seen(seenFile)
+			got, err := lasttime.Read(seenFile)
 			must(t, err)
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
@@ -207,17 +208,17 @@ func TestSeen(t *testing.T) {
 		}
 		run(func(d *Doorkeeper) {
 			id, _ := d.Authenticate(alice)
-			time.Sleep(seenInterval)
+			time.Sleep(lasttime.Interval)
 			want(map[string]time.Time{"alice": begin})
 			id.Permit("say")
 		})
-		want(map[string]time.Time{"alice": begin.Add(seenInterval)})
+		want(map[string]time.Time{"alice": begin.Add(lasttime.Interval)})
 		time.Sleep(time.Hour)
 		run(func(d *Doorkeeper) { d.Authenticate(bob) })
-		want(map[string]time.Time{"alice": begin.Add(seenInterval), "bob": begin.Add(seenInterval + time.Hour)})
+		want(map[string]time.Time{"alice": begin.Add(lasttime.Interval), "bob": begin.Add(lasttime.Interval + time.Hour)})
 		must(t, Revoke(file, "alice"))
 		run(func(d *Doorkeeper) { d.Authenticate(alice) })
-		want(map[string]time.Time{"bob": begin.Add(seenInterval + time.Hour)})
+		want(map[string]time.Time{"bob": begin.Add(lasttime.Interval + time.Hour)})
 	})
 }
 

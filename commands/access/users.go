@@ -121,7 +121,7 @@ func (d *Doorkeeper) quotaOf(dir string) *quota {
 // A Use is how much a user has of what the quota allows.
 type Use struct {
 	User
-	Seen    time.Time     // when it did something last, since the start
+	Seen    time.Time     // when it did something last
 	Used    storage.Usage // in the folder, of users that have a limit
 	Counted bool          // whether that is known
 }

@@ -3,9 +3,14 @@ package status
 
 import (
 	"context"
+	"maps"
+	"path/filepath"
 	"sync"
 	"time"
 
+	"github.com/rs/zerolog"
+
+	"github.com/labnet/labnet/commands/lasttime"
 	"github.com/labnet/labnet/storage"
 	"github.com/labnet/labnet/wire"
 )
@@ -43,7 +48,7 @@ type Sources struct {
 // A User is one of those who may send.
 type User struct {
 	Name               string
-	Seen               time.Time // zero if not since the start
+	Seen               time.Time // zero if never
 	Used               storage.Usage
 	Counted            bool  // whether Used is known
 	MaxBytes, MaxFiles int64 // 0 without a limit
@@ -102,6 +107,41 @@ func New() *Board {
 
 // Close ends what finds things out.
 func (b *Board) Close() { b.facts.close() }
+
+// LastName is the file in the hidden folder of a store that says when the last file of
+// each user came.
+const LastName = "received.json"
+
+// LastIn returns that file.
+func LastIn(hidden string) string { return filepath.Join(hidden, LastName) }
+
+// Resume continues what is in a file of when the last file of each user came, as far as
+// users are known.
+func (b *Board) Resume(file string, known func(user string) bool) error {
+	times, err := lasttime.Read(file)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for user, at := range times {
+		if known(user) || user == otherUsers {
+			b.last[b.known(user)] = at
+		}
+	}
+	return err
+}
+
+// RecordLast keeps that file up until ctx ends: see [lasttime.Keep].
+func (b *Board) RecordLast(ctx context.Context, file string, log zerolog.Logger) {
+	lasttime.Keep(ctx, file, b.lastReceived, log)
+}
+
+// lastReceived returns when the last file of each user came.
+func (b *Board) lastReceived() map[string]time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	times := maps.Clone(b.last)
+	maps.DeleteFunc(times, func(_ string, at time.Time) bool { return at.IsZero() })
+	return times
+}
 
 // Received notes something that was received: see wire.Server.
 func (b *Board) Received(e wire.Event) {

@@ -41,8 +41,9 @@ func (b *Board) WriteMetrics(w io.Writer) error {
 		}
 	}
 	e.family("labnet_last_received_timestamp_seconds", "gauge", "When the last file of a user was safe, in seconds since 1970.")
-	for _, u := range b.lastReceived() {
-		e.sample("", unix(u.at), "user", u.user)
+	last := b.lastReceived()
+	for _, user := range slices.Sorted(maps.Keys(last)) {
+		e.sample("", unix(last[user]), "user", user)
 	}
 
 	e.gauge("labnet_uploads_in_progress", "Files and blobs that are being received or made durable.", float64(s.InProgress))
@@ -116,24 +117,6 @@ func truth(b bool) float64 {
 }
 
 func unix(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
-
-type userAt struct {
-	user string
-	at   time.Time
-}
-
-// lastReceived lists when the last file of each user came, by name.
-func (b *Board) lastReceived() []userAt {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	var list []userAt
-	for _, user := range slices.Sorted(maps.Keys(b.last)) {
-		if at := b.last[user]; !at.IsZero() {
-			list = append(list, userAt{user, at})
-		}
-	}
-	return list
-}
 
 // An exposition is text in the format of Prometheus. The libraries for it cost each start
 // of labnet, also those of clients, half a millisecond or more.

@@ -110,9 +110,9 @@ type Refused struct {
 // A UserState is how it is with a user.
 type UserState struct {
 	Name         string    `json:"name"`                   // "" stands for all without tokens
-	LastReceived time.Time `json:"last_received,omitzero"` // a file, since the start
-	Seen         time.Time `json:"seen,omitzero"`          // likewise
-	Bytes        *Share    `json:"bytes,omitempty"`        // of its quota
+	LastReceived time.Time `json:"last_received,omitzero"` // a file
+	Seen         time.Time `json:"seen,omitzero"`
+	Bytes        *Share    `json:"bytes,omitempty"` // of its quota
 	Files        *Share    `json:"files,omitempty"`
 }
 

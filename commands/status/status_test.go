@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -13,6 +15,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/rs/zerolog"
 
 	"github.com/labnet/labnet/storage"
 	"github.com/labnet/labnet/wire"
@@ -248,4 +252,37 @@ func BenchmarkReceived(b *testing.B) {
 		board.Synced(time.Millisecond)
 		board.Synced(time.Millisecond)
 	}
+}
+
+// TestResume: when the last file of a user came survives a restart, for those who still
+// may send, and a broken file is no obstacle.
+func TestResume(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		file := LastIn(t.TempDir())
+		before, _ := newBoard(t)
+		before.Received(wire.Event{Op: "upload", User: "carol", Size: new(int64)})
+		came := time.Now()
+		ctx, stop := context.WithCancel(t.Context())
+		stop()
+		before.RecordLast(ctx, file, zerolog.Nop())
+
+		time.Sleep(time.Hour)
+		b := New()
+		defer b.Close()
+		known := func(user string) bool { return user != "carol" }
+		if err := b.Resume(file, known); err != nil {
+			t.Error(err)
+		}
+		b.Received(wire.Event{Op: "blob", User: "dora", Size: new(int64)})
+		want := map[string]time.Time{"alice": came, "dora": time.Now()}
+		if got := b.lastReceived(); !maps.EqualFunc(got, want, time.Time.Equal) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+		if err := os.WriteFile(file, []byte("{"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Resume(file, known); err == nil || len(b.lastReceived()) != 2 {
+			t.Errorf("a broken file: %v, %v", err, b.lastReceived())
+		}
+	})
 }
