@@ -195,6 +195,8 @@ var mistakes = []struct {
 		typed("serve --min-rate 0"),
 		typed("serve --max-conns 0"),
 		typed("serve --max-conns-per-ip -1"),
+		typed("serve --max-conns-per-user 0"),
+		typed("serve --max-conns-per-user -1"),
 		typed("serve --max-unauthenticated 0"),
 		typed("serve --max-uploads 0"),
 		typed("serve --auth-timeout 0s"),

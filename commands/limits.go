@@ -25,6 +25,7 @@ func limitFlags() []cli.Flag {
 	return []cli.Flag{
 		number("max-conns", wire.DefaultMaxConns, "hold at most `N` connections; by default fewer where the system allows few open files"),
 		number("max-conns-per-ip", wire.DefaultMaxConnsPerIP, "hold at most `N` connections from one IP address, or one /64 of IPv6"),
+		&cli.IntFlag{Name: "max-conns-per-user", DefaultText: "a quarter of --max-conns", Usage: "hold at most `N` connections of one user, with --tokens", Category: category},
 		number("max-unauthenticated", wire.DefaultMaxUnauthenticated, "hold at most `N` connections that have not finished TLS and shown a token"),
 		number("max-uploads", wire.DefaultMaxUploads, "let at most `N` connections of one user (without --tokens: from one IP address) send files at once"),
 		size("max-message", "4096", "refuse messages over `SIZE`"),
@@ -51,6 +52,9 @@ func limitsOf(c *cli.Context) (l wire.Limits, err error) {
 		if *n.limit = c.Int(n.flag); *n.limit <= 0 {
 			return l, problem.Usage("--%s must be more than zero", n.flag)
 		}
+	}
+	if l.MaxConnsPerUser = c.Int("max-conns-per-user"); l.MaxConnsPerUser < 0 || l.MaxConnsPerUser == 0 && c.IsSet("max-conns-per-user") {
+		return l, problem.Usage("--max-conns-per-user must be more than zero")
 	}
 	for _, t := range []struct {
 		flag  string

@@ -32,6 +32,7 @@ var (
 type admissions struct {
 	conns           int                  // admitted
 	from            map[netip.Prefix]int // of these, by source
+	of              map[string]int       // connections, by user
 	unauthenticated list.List            // of these, *conn that are not authenticated yet, oldest first
 	rejecting       int                  // being told why they are rejected
 	uploads         map[party]int        // connections that send files
@@ -180,6 +181,26 @@ func (c *conn) markAuthenticated() {
 	}
 }
 
+// countFor counts the connection for a user, and no longer for another, unless the user
+// has too many: the rest is for others.
+func (c *conn) countFor(user string) error {
+	s := c.srv
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c.countedFor == user {
+		return nil
+	}
+	if s.admitted.of[user] >= s.limits.MaxConnsPerUser {
+		return &Error{CodeBusy, fmt.Sprintf("you have %d connections already", s.limits.MaxConnsPerUser)}
+	}
+	if c.countedFor != "" {
+		count(&s.admitted.of, c.countedFor, -1)
+	}
+	c.countedFor = user
+	count(&s.admitted.of, user, 1)
+	return nil
+}
+
 // isUnauthenticated reports whether it has yet to meet them.
 func (c *conn) isUnauthenticated() bool {
 	c.srv.mu.Lock()
@@ -190,6 +211,9 @@ func (c *conn) isUnauthenticated() bool {
 func (s *Server) removeConn(c *conn) {
 	s.mu.Lock()
 	delete(s.conns, c)
+	if c.countedFor != "" {
+		count(&s.admitted.of, c.countedFor, -1)
+	}
 	if c.rejection != nil {
 		s.admitted.rejecting--
 	} else {

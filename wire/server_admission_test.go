@@ -241,6 +241,46 @@ func TestMaxUploads(t *testing.T) {
 	})
 }
 
+// TestMaxConnsPerUser: who has a token cannot keep out others, not even from many
+// addresses. Another connection of that user has a chance once one has ended.
+func TestMaxConnsPerUser(t *testing.T) {
+	limits := map[string]func(*world){
+		"set":     func(w *world) { w.server.MaxConnsPerUser = 2 },
+		"default": func(w *world) { w.server.MaxConns = 8 },
+	}
+	for name, adapt := range limits {
+		t.Run(name, func(t *testing.T) {
+			serve(t, func(w *world) {
+				knowing(&visitor{name: "alice"}, &visitor{name: "bob"})(w)
+				adapt(w)
+			}, func(w *world) {
+				one, two := w.dialFrom("192.0.2.1"), w.dialFrom("192.0.2.2")
+				for _, p := range []*peer{one, two} {
+					p.send(auth("alice"), str("hi"))
+					p.hear("OK|", "Message: hi")
+				}
+				for range 3 { // what is refused does not count
+					three := w.dialFrom("127.0.0.1")
+					three.send(auth("alice"), str("hi"))
+					three.hear("ERROR|code=busy|")
+					three.wantClosed()
+				}
+				other := w.dialFrom("192.0.2.1")
+				other.send(auth("bob"), str("hi"))
+				other.hear("OK|", "Message: hi")
+				one.Close()
+				synctest.Wait()
+				three := w.dialFrom("127.0.0.1")
+				three.send(auth("alice"), str("hi"))
+				three.hear("OK|", "Message: hi")
+				for _, p := range []*peer{two, three, other} {
+					p.Close()
+				}
+			})
+		})
+	}
+}
+
 // TestMaxMessage has texts that are longer than the server says.
 func TestMaxMessage(t *testing.T) {
 	short := func(w *world) { w.server.MaxMessage = 5 }

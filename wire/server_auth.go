@@ -71,19 +71,30 @@ func (c *conn) authenticate(token string) error {
 		return fmt.Errorf("%w: AUTH is not the first message", ErrControl)
 	}
 	if c.srv.Authenticate != nil {
-		identity, valid := Identity(nil), false
-		if len(token) >= MinToken && len(token) <= MaxToken {
-			identity, valid = c.srv.Authenticate(token)
+		if err := c.identify(token); err != nil {
+			return err
 		}
-		if !valid {
-			return errWrongToken
-		}
-		c.identity = identity
-		c.log = c.log.With().Str("user", identity.Name()).Logger()
 	}
 	c.phase = phaseGreeted
 	c.markAuthenticated()
 	c.out.addControl(Control{Word: wordOK})
+	return nil
+}
+
+// identify notes whose token it is.
+func (c *conn) identify(token string) error {
+	identity, valid := Identity(nil), false
+	if len(token) >= MinToken && len(token) <= MaxToken {
+		identity, valid = c.srv.Authenticate(token)
+	}
+	if !valid {
+		return errWrongToken
+	}
+	if err := c.countFor(identity.Name()); err != nil {
+		return err
+	}
+	c.identity = identity
+	c.log = c.log.With().Str("user", identity.Name()).Logger()
 	return nil
 }
 

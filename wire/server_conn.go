@@ -98,6 +98,7 @@ type conn struct {
 	activity        activity
 	unauthenticated *list.Element // in admissions, until markAuthenticated
 	counted         bool          // in admissions.conns and from
+	countedFor      string        // the user, in admissions.of
 	files           int           // accepted and not ended or published
 }
 

@@ -107,7 +107,8 @@ func (h *Handover) Admit(token string) *Error {
 func (h *Handover) IsLocal() bool { return !h.c.source.IsValid() }
 
 // Authenticate takes the token of a request, which is "" if there is none, and returns
-// an *Error with CodeDenied if it does not suffice. It must be called for every request.
+// an *Error with CodeDenied if it does not suffice, and with CodeBusy if its user has too
+// many connections. It must be called for every request.
 func (h *Handover) Authenticate(token string) error {
 	c := h.c
 	if c.srv.Authenticate == nil {
@@ -119,15 +120,9 @@ func (h *Handover) Authenticate(token string) error {
 	if token == "" {
 		return errNoToken
 	}
-	identity, valid := Identity(nil), false
-	if len(token) >= MinToken && len(token) <= MaxToken {
-		identity, valid = c.srv.Authenticate(token)
+	if err := c.identify(token); err != nil {
+		return err
 	}
-	if !valid {
-		return errWrongToken
-	}
-	c.identity = identity
-	c.log = c.log.With().Str("user", identity.Name()).Logger()
 	c.markAuthenticated()
 	return nil
 }

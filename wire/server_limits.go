@@ -39,6 +39,9 @@ type Limits struct {
 	// MaxConnsPerIP is the most connections from one IPv4 address, or from one /64
 	// of IPv6. Further ones are refused with CodeBusy.
 	MaxConnsPerIP int
+	// MaxConnsPerUser is the most connections of one user, if the server requires tokens.
+	// Further ones are refused with CodeBusy. The default is a quarter of MaxConns.
+	MaxConnsPerUser int
 	// MaxUnauthenticated is the most connections that have not yet finished TLS,
 	// and shown a token if the server requires one. For a further one the oldest of
 	// them is evicted: an honest client needs only a moment.
@@ -76,6 +79,7 @@ type Limits struct {
 func (l Limits) withDefaults() Limits {
 	limit(&l.MaxConns, DefaultMaxConns)
 	limit(&l.MaxConnsPerIP, DefaultMaxConnsPerIP)
+	limit(&l.MaxConnsPerUser, (l.MaxConns+3)/4)
 	limit(&l.MaxUnauthenticated, DefaultMaxUnauthenticated)
 	limit(&l.MaxUploads, DefaultMaxUploads)
 	limit(&l.MaxOpen, DefaultMaxOpen)

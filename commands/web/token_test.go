@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"io"
 	"math/big"
 	"net/http"
@@ -101,5 +102,56 @@ func TestTokens(t *testing.T) {
 	}
 	if got := do("PUT", "/d", bearer); got != http.StatusCreated {
 		t.Errorf("a valid token is answered %d: others at its address have guessed", got)
+	}
+}
+
+// bob is another.
+type bob struct{ alice }
+
+func (bob) Name() string { return "bob" }
+
+// TestConnsOfOneUser: connections are counted for the user whose token they have shown
+// last.
+func TestConnsOfOneUser(t *testing.T) {
+	own := certificate(t)
+	w := start(t, func(s *wire.Server, o *web.Options) {
+		o.AnyName = true
+		s.MaxConnsPerUser = 1
+		s.Certificate = func() (*tls.Certificate, error) { return own, nil }
+		s.Authenticate = func(got string) (wire.Identity, bool) {
+			if got == token+" of bob" {
+				return bob{alice{s.Store}}, true
+			}
+			return alice{s.Store}, got == token
+		}
+	})
+	client := func() *http.Client {
+		transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+		t.Cleanup(transport.CloseIdleConnections)
+		return &http.Client{Transport: transport}
+	}
+	one, other := client(), client()
+	for i, test := range []struct {
+		client *http.Client
+		token  string
+		status int
+	}{
+		{one, token, http.StatusCreated},
+		{one, token, http.StatusCreated},
+		{other, token, http.StatusServiceUnavailable},
+		{one, token + " of bob", http.StatusCreated},
+		{other, token, http.StatusCreated},
+		{one, token, http.StatusServiceUnavailable},
+	} {
+		r, err := http.NewRequest("PUT", fmt.Sprintf("https://%s/%d", w.addr, i), strings.NewReader("hello"))
+		must(t, err)
+		r.Header.Set("Authorization", "Bearer "+test.token)
+		a, err := test.client.Do(r)
+		must(t, err)
+		io.Copy(io.Discard, a.Body)
+		a.Body.Close()
+		if a.StatusCode != test.status {
+			t.Errorf("request %d: %v, want %d", i, a.Status, test.status)
+		}
 	}
 }

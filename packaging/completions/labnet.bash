@@ -34,6 +34,7 @@ _labnet() {
     1,serve,--log-level) words='debug info warn error' ;;
     1,serve,--max-conns) words='' ;;
     1,serve,--max-conns-per-ip) words='' ;;
+    1,serve,--max-conns-per-user) words='' ;;
     1,serve,--max-unauthenticated) words='' ;;
     1,serve,--max-uploads) words='' ;;
     1,serve,--max-message) words='' ;;
@@ -53,7 +54,7 @@ _labnet() {
     1,serve,--exec-timeout) words='' ;;
     1,serve,--http-host) words='' ;;
     1,serve,--status) words='' ;;
-    1,serve,*) flags='--listen --proxy-from --store --on-conflict --names --partial-ttl --max-partials --max-partial-size --keep-free --file-mode --group --store-memory --reply --lab --size-bytes --big-endian --name-bytes --explain --drain --addr-file --log-level --json --max-conns --max-conns-per-ip --max-unauthenticated --max-uploads --max-message --max-size --min-rate --auth-timeout --header-timeout --idle-timeout --progress-timeout --tls --identity --cert --key --tokens --insecure --exec --exec-on --exec-jobs --exec-timeout --no-http --http-host --status --no-sandbox --help' words='' ;;
+    1,serve,*) flags='--listen --proxy-from --store --on-conflict --names --partial-ttl --max-partials --max-partial-size --keep-free --file-mode --group --store-memory --reply --lab --size-bytes --big-endian --name-bytes --explain --drain --addr-file --log-level --json --max-conns --max-conns-per-ip --max-conns-per-user --max-unauthenticated --max-uploads --max-message --max-size --min-rate --auth-timeout --header-timeout --idle-timeout --progress-timeout --tls --identity --cert --key --tokens --insecure --exec --exec-on --exec-jobs --exec-timeout --no-http --http-host --status --no-sandbox --help' words='' ;;
     1,ping,-c | 1,ping,--count) words='' ;;
     1,ping,-i | 1,ping,--interval) words='' ;;
     1,ping,--pin) words='' ;;

@@ -49,6 +49,7 @@ complete -c labnet -n '__labnet_is serve' -l log-level -x -a 'debug info warn er
 complete -c labnet -n '__labnet_is serve' -l json -d 'print a receipt for each thing received, as JSON, one object per line'
 complete -c labnet -n '__labnet_is serve' -l max-conns -x -d 'hold at most N connections; by default fewer where the system allows few open files'
 complete -c labnet -n '__labnet_is serve' -l max-conns-per-ip -x -d 'hold at most N connections from one IP address, or one /64 of IPv6'
+complete -c labnet -n '__labnet_is serve' -l max-conns-per-user -x -d 'hold at most N connections of one user, with --tokens'
 complete -c labnet -n '__labnet_is serve' -l max-unauthenticated -x -d 'hold at most N connections that have not finished TLS and shown a token'
 complete -c labnet -n '__labnet_is serve' -l max-uploads -x -d 'let at most N connections of one user (without --tokens: from one IP address) send files at once'
 complete -c labnet -n '__labnet_is serve' -l max-message -x -d 'refuse messages over SIZE'
