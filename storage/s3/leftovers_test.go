@@ -95,6 +95,52 @@ func TestExpiry(t *testing.T) {
 	})
 }
 
+// TestPause: an upload of which nothing arrives for hours goes on all the same, and has
+// its name: no other server takes it for one that was interrupted.
+func TestPause(t *testing.T) {
+	for name, test := range map[string]struct {
+		f      storage.File
+		before int // bytes that an earlier upload has left
+		sent   int
+	}{
+		"a stream":                    {storage.File{Size: -1}, 0, 3500},
+		"a file":                      {storage.File{Size: 5000, ID: "id", Proofs: proofs}, 0, 3500},
+		"one that has just resumed":   {storage.File{Size: 5000, ID: "id", Proofs: proofs}, 3500, 0},
+		"one that has resumed a tail": {storage.File{Size: 5000, ID: "id", Proofs: proofs}, 500, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				server, o := smallParts(), s3.Options{PartSize: piece, PartialTTL: time.Hour}
+				first, second := open(t, server, o), open(t, server, o)
+				data := contentsOf(5000)
+				f := test.f
+				f.Name, f.Digest = "a", digests["crc64nvme"]
+				if test.before > 0 {
+					p := create(t, first, f, "")
+					send(t, p, data[:test.before])
+					if err := p.Suspend(); err != nil {
+						t.Fatal(err)
+					}
+				}
+				p := create(t, first, f, data[:test.before])
+				send(t, p, data[test.before:test.before+test.sent])
+				time.Sleep(5 * time.Hour)
+				if left(server) != 1 {
+					t.Fatalf("%d states are left, want that of the upload", left(server))
+				}
+				other := storage.File{Name: "a", Size: 5000, ID: "another", Digest: f.Digest, Proofs: proofs}
+				if r := commit(t, sent(t, second, other, data[1:]+"!"), f.Digest, data[1:]+"!"); test.before != 500 && r.Name != "a (2)" {
+					t.Errorf("another upload gets the name %q", r.Name)
+				}
+				send(t, p, data[test.before+test.sent:])
+				if r := commit(t, p, f.Digest, data); test.before != 500 && r.Name != "a" {
+					t.Errorf("it gets the name %q", r.Name)
+				}
+			})
+		})
+	}
+}
+
 // TestKilledExpiry: what a server that was killed has left goes, too, even what
 // nobody can continue with.
 func TestKilledExpiry(t *testing.T) {

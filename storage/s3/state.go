@@ -16,7 +16,7 @@ import (
 
 const (
 	// renewTime is how often the state of an upload that goes on is written
-	// again. A server learns within it that another one has taken over.
+	// again while bytes arrive. A server learns within it that another one has taken over.
 	renewTime = 10 * time.Second
 	// staleTime is how long after that an upload counts as interrupted. It is
 	// the only time of the object store's clock that is compared with another,

@@ -143,6 +143,7 @@ func Open(ctx context.Context, l Location, o Options) (*Store, error) {
 		return nil, fmt.Errorf("open store %s: %w", l, err)
 	}
 	s.chores.Go(s.tidy)
+	s.chores.Go(s.renew)
 	s.chores.Go(s.watch)
 	return s, nil
 }
