@@ -22,6 +22,7 @@ type client struct {
 	bucket    string
 	transport http.RoundTripper
 	health    health
+	clock     clock
 	synced    func(took time.Duration) // see Options.Synced; may be nil
 }
 
@@ -39,11 +40,12 @@ func newClient(l Location, transport http.RoundTripper, retries int) (*client, e
 			return nil, err
 		}
 	}
+	c := &client{bucket: l.Bucket, transport: transport}
 	o := &minio.Options{
 		Creds:      credentials.NewChainCredentials(providers()),
 		Secure:     !l.Insecure,
 		Region:     l.Region,
-		Transport:  transport,
+		Transport:  clocked{transport, &c.clock},
 		MaxRetries: retries,
 	}
 	if l.PathStyle != nil {
@@ -52,11 +54,12 @@ func newClient(l Location, transport http.RoundTripper, retries int) (*client, e
 			o.BucketLookup = minio.BucketLookupPath
 		}
 	}
-	core, err := minio.NewCore(cmp.Or(l.Endpoint, "s3."+l.Region+".amazonaws.com"), o)
+	var err error
+	c.core, err = minio.NewCore(cmp.Or(l.Endpoint, "s3."+l.Region+".amazonaws.com"), o)
 	if err != nil {
 		return nil, err
 	}
-	return &client{core: core, bucket: l.Bucket, transport: transport}, nil
+	return c, nil
 }
 
 // providers lists where credentials may come from: the environment, the file

@@ -30,7 +30,7 @@ type leftover struct {
 func (s *Store) Leftovers() []storage.Leftover {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := time.Now()
+	now := s.client.clock.now()
 	var list []storage.Leftover
 	for _, l := range s.idle() {
 		base := path.Base(l.object.key)
@@ -62,7 +62,7 @@ func (s *Store) idle() []leftover {
 func (s *Store) noteLeft(p *partial) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l := leftover{object: object{key: p.stateKey, etag: p.etag, modified: time.Now()}, size: p.size, left: true}
+	l := leftover{object: object{key: p.stateKey, etag: p.etag, modified: s.client.clock.now()}, size: p.size, left: true}
 	if p.multi != nil {
 		l.key, l.upload = p.multi.key, p.multi.upload
 	}
@@ -80,8 +80,8 @@ func (s *Store) tidy() {
 	defer tick.Stop()
 	for {
 		select {
-		case now := <-tick.C:
-			s.removeLeft(s.background, now) // or the next time
+		case <-tick.C:
+			s.removeLeft(s.background) // or the next time
 		case <-s.trim:
 			s.trimLeft(s.background)
 		case <-s.background.Done():
@@ -92,7 +92,7 @@ func (s *Store) tidy() {
 
 // removeLeft takes stock of what was left, by any server, and removes what has
 // expired and what is too much.
-func (s *Store) removeLeft(ctx context.Context, now time.Time) error {
+func (s *Store) removeLeft(ctx context.Context) error {
 	found := make(map[string]leftover)
 	err := s.client.list(ctx, s.root+hidden+"uploads/", 0, func(o object) error {
 		if !s.isOpen(o.key) {
@@ -112,12 +112,12 @@ func (s *Store) removeLeft(ctx context.Context, now time.Time) error {
 	s.left = found
 	s.mu.Unlock()
 	for _, l := range found {
-		if age := now.Sub(l.modified); l.left && (l.useless || age > s.o.PartialTTL) {
+		if age := s.age(l.object); l.left && (l.useless || age > s.o.PartialTTL) {
 			s.discard(ctx, l) // or the next time
 		}
 	}
 	s.trimLeft(ctx)
-	return s.removeClaims(ctx, now)
+	return s.removeClaims(ctx)
 }
 
 // inspect reads the state of an upload, unless it is the one that is known.
@@ -134,9 +134,12 @@ func (s *Store) inspect(ctx context.Context, o object) (leftover, error) {
 		l = leftover{object: o, size: st.Kept, left: !st.Live, useless: st.Digest == "", key: st.Key, upload: st.Upload}
 	}
 	l.object.key, l.modified = o.key, o.modified
-	l.left = l.left || time.Since(o.modified) > staleTime
+	l.left = l.left || s.age(o) > staleTime
 	return l, nil
 }
+
+// age is how long ago an object was stored.
+func (s *Store) age(o object) time.Duration { return s.client.clock.now().Sub(o.modified) }
 
 // trimLeft removes what was left until the rest is within the bounds.
 func (s *Store) trimLeft(ctx context.Context) {
@@ -178,9 +181,9 @@ func (s *Store) discard(ctx context.Context, l leftover) error {
 }
 
 // removeClaims removes claims on names of uploads that have ended otherwise.
-func (s *Store) removeClaims(ctx context.Context, now time.Time) error {
+func (s *Store) removeClaims(ctx context.Context) error {
 	return s.client.list(ctx, s.root+hidden+"names/", 0, func(o object) error {
-		if now.Sub(o.modified) < staleTime {
+		if s.age(o) < staleTime {
 			return nil
 		}
 		c, _, err := s.readClaim(ctx, o.key)

@@ -18,9 +18,8 @@ const (
 	// renewTime is how often the state of an upload that goes on is written
 	// again while bytes arrive. A server learns within it that another one has taken over.
 	renewTime = 10 * time.Second
-	// staleTime is how long after that an upload counts as interrupted. It is
-	// the only time of the object store's clock that is compared with another,
-	// and decides only what may be removed or who may have a name.
+	// staleTime is how long after that an upload counts as interrupted. It decides
+	// only what may be removed or who may have a name.
 	staleTime = 30 * time.Minute
 )
 
@@ -237,7 +236,7 @@ func (s *Store) readClaim(ctx context.Context, key string) (c claim, o object, e
 
 // isLive reports whether the upload that has a claim has not ended.
 func (s *Store) isLive(ctx context.Context, c claim, o object) (bool, error) {
-	if time.Since(o.modified) < time.Minute {
+	if s.age(o) < time.Minute {
 		return true, nil // it may have no state yet
 	}
 	if c.State == "" {
@@ -251,5 +250,5 @@ func (s *Store) isLive(ctx context.Context, c claim, o object) (bool, error) {
 		return false, err
 	}
 	r.Close()
-	return st.Token == c.Token && st.Live && time.Since(o.modified) < staleTime, nil
+	return st.Token == c.Token && st.Live && s.age(o) < staleTime, nil
 }

@@ -135,7 +135,7 @@ func Open(ctx context.Context, l Location, o Options) (*Store, error) {
 	s.background, s.stop = context.WithCancel(context.Background())
 	err = s.probe(ctx)
 	if err == nil {
-		err = s.removeLeft(ctx, time.Now())
+		err = s.removeLeft(ctx)
 	}
 	if err != nil {
 		s.stop()

@@ -34,6 +34,8 @@ type Server struct {
 	// Discard has the contents of objects and parts forgotten, except those
 	// below a mebibyte. Then the sum of a whole cannot be verified.
 	Discard bool
+	// Ahead is by how much its clock is ahead.
+	Ahead time.Duration
 	// Careless has conditions not looked at.
 	Careless bool
 
@@ -105,6 +107,7 @@ type failure struct {
 
 // ServeHTTP implements [http.Handler].
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Date", s.now().UTC().Format(http.TimeFormat))
 	var body []byte
 	var sum uint64
 	var size int64
@@ -229,8 +232,10 @@ func encode(sum uint64) string {
 	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint64(nil, sum))
 }
 
+func (s *Server) now() time.Time { return time.Now().Add(s.Ahead) }
+
 func (s *Server) object(data []byte, sum uint64, size int64, meta http.Header) *Object {
-	o := &Object{Data: data, Size: size, Sum: sum, Modified: time.Now(), Meta: make(http.Header)}
+	o := &Object{Data: data, Size: size, Sum: sum, Modified: s.now(), Meta: make(http.Header)}
 	tag := md5.Sum(binary.BigEndian.AppendUint64(bytes.Clone(data), sum))
 	o.ETag = hex.EncodeToString(tag[:])
 	for k, v := range meta {
