@@ -78,6 +78,8 @@ func (p *program) wait() error {
 // TestKill kills the server, and the client, at any byte of an upload of one
 // file, or of many that are under way at once: nothing torn has a name
 // afterwards, what the client called saved is there, and all arrives after all.
+// So it is with files that are there already, of which hardly anything is sent, or have
+// grown since.
 func TestKill(t *testing.T) {
 	testKill(t, *kills, func(t *testing.T) place {
 		folder := filepath.Join(t.TempDir(), "store")
@@ -99,38 +101,59 @@ func testKill(t *testing.T, rounds int, newPlace func(*testing.T) place) {
 		contents[name] = readFile(t, filepath.Join(dir, name))
 	}
 	create("f", 64<<20)
+	create("log", 20<<20)
+	start := filepath.Join(dir, "start")
+	must(t, os.WriteFile(start, contents["log"][:19<<20], 0o600))
 	for i := range 200 {
 		name := filepath.Join("folder", fmt.Sprint(i%3), fmt.Sprint(i))
-		if err := os.MkdirAll(filepath.Join(dir, filepath.Dir(name)), 0o777); err != nil {
-			t.Fatal(err)
-		}
+		must(t, os.MkdirAll(filepath.Join(dir, filepath.Dir(name)), 0o777))
 		create(name, i*i*i%40_000)
 	}
+	files := maps.Clone(contents)
+	maps.DeleteFunc(files, func(name string, _ []byte) bool { return !strings.HasPrefix(name, "folder") })
+	log := contents["log"]
 	if testing.Short() {
 		rounds = min(rounds, 4)
 	}
-	for _, path := range []string{file, folder} {
-		_, addr := launchServe(t, newPlace(t).store)
+	again := max(rounds/2, 4)
+	for _, test := range []struct {
+		what   string
+		rounds int
+		interrupted
+	}{
+		{"file", rounds, interrupted{path: file, want: map[string][]byte{"f": contents["f"]}}},
+		{"folder", rounds, interrupted{path: folder, want: files}},
+		{"file again", again, interrupted{before: []string{filepath.Join(dir, "log")}, path: filepath.Join(dir, "log"), want: map[string][]byte{"log": log}}},
+		{"folder again", again, interrupted{before: []string{folder}, path: folder, want: files}},
+		{"grown file", again, interrupted{before: []string{"--name", "log", start}, path: filepath.Join(dir, "log"), want: map[string][]byte{"log": log[:19<<20], "log (2)": log}}},
+	} {
+		u := test.interrupted
+		u.place = newPlace(t)
+		_, addr := u.serve(t)
 		whole := startProxy(t, addr)
-		run(t, labnetCommand(t, "upload", "-a", whole.addr, path))
-		want := maps.Clone(contents)
-		maps.DeleteFunc(want, func(name string, _ []byte) bool { return (name == "f") != (path == file) })
+		run(t, labnetCommand(t, "upload", "-a", whole.addr, u.path))
+		toServer, toClient := whole.toServer.Load(), whole.toClient.Load()
 
 		for _, victim := range []string{"server", "client"} {
-			for round := range rounds {
+			for round := range test.rounds {
 				random := rand.New(rand.NewPCG(3, uint64(round)))
 				var at plan
 				switch round % 4 {
-				default: // while contents come
-					at.toServer = fault{do: call, at: random.Int64N(whole.toServer.Load())}
+				default: // while contents come, or what takes their place
+					from := int64(0)
+					if len(test.want) == 1 && test.before != nil { // the announcement is most of all
+						from = toServer * 2 / 3
+					}
+					at.toServer = fault{do: call, at: from + random.Int64N(toServer-from)}
 				case 2: // once all has come, while it is made safe
-					at.toServer = fault{do: call, at: whole.toServer.Load()}
+					at.toServer = fault{do: call, at: toServer}
 				case 3: // while the answers go
-					at.toClient = fault{do: call, at: random.Int64N(whole.toClient.Load()*9/10 + 1)}
+					at.toClient = fault{do: call, at: random.Int64N(toClient*9/10 + 1)}
 				}
-				name := fmt.Sprintf("%s at byte %d of requests, %d of replies", victim, at.toServer.at, at.toClient.at)
+				name := fmt.Sprintf("%s, %s at byte %d of requests, %d of replies", test.what, victim, at.toServer.at, at.toClient.at)
 				t.Run(name, func(t *testing.T) {
-					u := &interrupted{path: path, want: want, place: newPlace(t)}
+					u := test.interrupted
+					u.place, u.undisturbed = newPlace(t), toServer
 					u.run(t, victim, at)
 				})
 			}
@@ -140,16 +163,27 @@ func testKill(t *testing.T, rounds int, newPlace func(*testing.T) place) {
 
 // An interrupted upload is one during which one side is killed.
 type interrupted struct {
-	path string
-	want map[string][]byte // what is to be kept, by name
+	before []string // arguments of an upload before it; nil if there is none
+	path   string
+	want   map[string][]byte // what is to be kept, by name
 	place
-	proxy  *proxy
-	client *program
+	undisturbed int64 // how many bytes it sends if nothing is killed
+	proxy       *proxy
+	client      *program
+}
+
+// serve starts a server that has what was uploaded before.
+func (u *interrupted) serve(t *testing.T) (*program, string) {
+	server, addr := launchServe(t, u.store)
+	if u.before != nil {
+		run(t, labnetCommand(t, append([]string{"upload", "-a", addr}, u.before...)...))
+	}
+	return server, addr
 }
 
 // run kills one side when the upload meets a call of the plan.
 func (u *interrupted) run(t *testing.T, victim string, at plan) {
-	server, addr := launchServe(t, u.store)
+	server, addr := u.serve(t)
 
 	reached, killed := make(chan struct{}), make(chan struct{})
 	release := sync.OnceFunc(func() { close(killed) })
@@ -180,7 +214,16 @@ func (u *interrupted) run(t *testing.T, victim string, at plan) {
 	release()
 	u.copies(t)
 	result := u.finish(t, victim)
-	if len(u.want) == 1 {
+	switch {
+	case u.before != nil:
+		limit := 2*u.undisturbed + 10_000
+		if victim == "server" && len(u.want) == 2 {
+			limit += int64(len(u.want["log"])) // of which it had copied some, and goes on with that
+		}
+		if n := u.proxy.toServer.Load(); n > limit {
+			t.Errorf("%d bytes crossed the wire, more than %d", n, limit)
+		}
+	case len(u.want) == 1:
 		u.expectFewSentTwice(t, result)
 	}
 	if names := u.copies(t); len(names) != len(u.want) {
