@@ -323,6 +323,26 @@ func TestSlowResume(t *testing.T) {
 	})
 }
 
+// TestSlowCopy has a store that copies long what it has, once a little more comes.
+func TestSlowCopy(t *testing.T) {
+	serve(t, func(w *world) {
+		leaves("i", "ab")(w)
+		w.store.onBytes = func(*file) error { time.Sleep(11 * time.Second); return nil }
+	}, func(w *world) {
+		p := w.dial()
+		p.send(str("f|proof=sha256|id=i|size=3|"))
+		p.hear(okFrom(1, "ab"))
+		p.send(data(2, "c"), end("abc"))
+		for range 2 {
+			time.Sleep(5 * time.Second)
+			p.hear("WAIT|")
+		}
+		time.Sleep(time.Second)
+		p.hear(saved(1, "f", "abc"))
+		p.Close()
+	})
+}
+
 // TestEveryCutResumes ends an upload, resumed or restarted, after every byte,
 // and then has another connection complete it.
 func TestEveryCutResumes(t *testing.T) {

@@ -361,9 +361,10 @@ func (u *upload) fits(size uint64, limit int64) error {
 }
 
 // receive moves the size bytes of a Data to the store. During a large one it sends
-// WAIT: the client may have written all of it long ago, and wait for the answer.
+// WAIT: the client may have written all of it long ago, and wait for the answer. So it
+// does during the first behind an offer, of which the store may have to copy much.
 func (c *conn) receive(u *upload, size int64) error {
-	if size > bufferSize {
+	if size > bufferSize || u.started.IsZero() && u.got > 0 {
 		c.heart.begin()
 		defer c.heart.end()
 	}
