@@ -21,8 +21,6 @@ import (
 	"github.com/labnet/labnet/commands/terminal"
 	"github.com/labnet/labnet/storage"
 	"github.com/labnet/labnet/storage/dir"
-	"github.com/labnet/labnet/storage/s3"
-	"github.com/labnet/labnet/storage/s3/s3test"
 	"github.com/labnet/labnet/wire"
 )
 
@@ -195,12 +193,7 @@ func TestSentOnce(t *testing.T) {
 // TestSentOnceToObjects is TestSentOnce with an object store, which keeps times and
 // permissions as they were.
 func TestSentOnceToObjects(t *testing.T) {
-	server := s3test.NewServer()
-	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} {
-		t.Setenv(name, "some")
-	}
-	store, err := s3.Open(t.Context(), s3.Location{Bucket: "bucket", Prefix: "prefix/", Endpoint: "objects", Region: "any"}, s3.Options{Transport: server})
-	must(t, err)
+	store, _ := openObjects(t)
 	l := countStore(t, store, nil)
 	folder := filepath.Join(t.TempDir(), "d")
 	must(t, os.Mkdir(folder, 0o755))
@@ -338,11 +331,18 @@ func TestQuickAndCheck(t *testing.T) {
 // TestGrown uploads a file that has grown since the last time: its tail crosses the wire,
 // and all of it is stored.
 func TestGrown(t *testing.T) {
-	store := t.TempDir()
-	l := serveCounting(t, store, nil)
+	for what, open := range map[string]func(*testing.T) (storage.Store, func(string) []byte){"folder": openFolder, "objects": openObjects} {
+		t.Run(what, func(t *testing.T) {
+			store, stored := open(t)
+			testGrown(t, countStore(t, store, nil), stored)
+		})
+	}
+}
+
+func testGrown(t *testing.T, l *countingListener, stored func(name string) []byte) {
 	file := filepath.Join(t.TempDir(), "a.log")
 	contents := func(lines int) []byte { return bytes.Repeat([]byte("a line of sixteen\n"), lines) }
-	const lines, more = 300_000, 3000
+	const lines, more = 330_000, 3000
 	for i, want := range []struct {
 		lines int
 		name  string
@@ -359,8 +359,8 @@ func TestGrown(t *testing.T) {
 		if n := l.n.Load() - before; i > 0 && n > int64(len(contents(more)))+2000 {
 			t.Errorf("%d bytes crossed the wire", n)
 		}
-		if got, err := os.ReadFile(filepath.Join(store, want.name)); !bytes.Equal(got, data) {
-			t.Errorf("%s: %d other bytes, %v", want.name, len(got), err)
+		if got := stored(want.name); !bytes.Equal(got, data) {
+			t.Errorf("%s: %d other bytes", want.name, len(got))
 		}
 	}
 	data := contents(lines + 3*more)
@@ -369,7 +369,7 @@ func TestGrown(t *testing.T) {
 	if code, out := uploadTo(t, l, file); code != 0 || strings.Contains(out, "resumed") {
 		t.Errorf("exit %d: %s", code, out)
 	}
-	if got, err := os.ReadFile(filepath.Join(store, "a (4).log")); !bytes.Equal(got, data) {
-		t.Errorf("%d other bytes, %v", len(got), err)
+	if got := stored("a (4).log"); !bytes.Equal(got, data) {
+		t.Errorf("%d other bytes", len(got))
 	}
 }

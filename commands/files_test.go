@@ -9,6 +9,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -138,46 +140,101 @@ func TestCuts(t *testing.T) {
 
 // testCuts does that with a store that can be seen in a folder.
 func testCuts(t *testing.T, store, folder string) {
-	const contents = "the contents of a file"
-	size := wire.Field{Key: "size", Value: fmt.Sprint(len(contents))}
-	data := append(wire.DataHeader(uint64(len(contents))).Append(nil), contents...)
-	end := control("END", size, digestField(contents))
-	conversations := map[string][]byte{
-		"say":      wire.AppendString(nil, "hello"),
-		"blob":     data,
-		"upload":   bytes.Join([][]byte{control("upload", size), data, end}, nil),
-		"stream":   bytes.Join([][]byte{control("stream"), wire.DataHeader(0).Append(nil), data, end}, nil),
-		"ahead":    bytes.Join([][]byte{control("ahead/1", size), control("ahead/2", size), data, end, data, end}, nil),
-		"lab":      append([]byte("\x01lab"), data...),
-		"raw text": []byte("raw text"),
+	const contents, other = "the contents of a file", "THE CONTENTS OF A FILE"
+	log := strings.Repeat("a line\n", 10_000)
+	grown := log + contents
+	size := func(contents string) wire.Field { return wire.Field{Key: "size", Value: fmt.Sprint(len(contents))} }
+	data := func(contents string) []byte {
+		return append(wire.DataHeader(uint64(len(contents))).Append(nil), contents...)
 	}
+	end := func(contents string) []byte { return control("END", size(contents), digestField(contents)) }
+	proof := wire.Field{Key: "proof", Value: "blake3,sha256"}
+	told := func(contents string) wire.Field {
+		p := wire.Prove([]byte(contents))
+		return wire.Field{Key: p.Digest.Name, Value: wire.Sum{Digest: p.Sum}.Hex()}
+	}
+	join := func(messages ...[]byte) []byte { return bytes.Join(messages, nil) }
 
 	addr, _ := startServe(t, "--store", store)
-	for name, conversation := range conversations {
-		for cut := range len(conversation) + 1 {
-			conn, err := net.Dial("tcp", addr)
-			if err != nil {
-				t.Fatal(err)
+	for _, test := range []struct {
+		name      string
+		sent      []byte
+		unchanged int
+		kept      map[string]string
+	}{
+		{"say", wire.AppendString(nil, "hello"), 0, nil},
+		{"blob", data(contents), 0, nil},
+		{"upload", join(control("upload", size(contents)), data(contents), end(contents)), 0, map[string]string{"upload": contents}},
+		{"stream", join(control("stream"), wire.DataHeader(0).Append(nil), data(contents), end(contents)), 0, map[string]string{"stream": contents}},
+		{"ahead", join(control("ahead/1", size(contents)), control("ahead/2", size(contents)), data(contents), end(contents), data(contents), end(contents)), 1,
+			map[string]string{"ahead/1": contents, "ahead/2": contents}},
+		{"lab", append([]byte("\x01lab"), data(contents)...), 0, map[string]string{"lab": contents}},
+		{"raw text", []byte("raw text"), 0, nil},
+
+		{"again", join(control("upload", size(contents), proof), end(contents)), 1, map[string]string{"upload": contents}},
+		{"again, with an id", join(control("upload", size(contents), proof, wire.Field{Key: "id", Value: "1"}), end(contents)), 1, nil},
+		{"again, told", control("upload", size(contents), told(contents)), 1, nil},
+		{"again, only looked for", join(control("upload", size(contents), proof, wire.Field{Key: "check", Value: "1"}), end(contents)), 1, nil},
+		{"again and ahead", join(control("upload", size(contents), told(contents)), control("stream", size(contents), proof), control("ahead/3", size(contents)), end(contents), data(contents), end(contents)), 2,
+			map[string]string{"ahead/3": contents}},
+		{"others, told", join(control("upload", size(other), told(other)), data(other), end(other)), 0, map[string]string{"upload": contents, "upload (2)": other}},
+		{"others", join(control("stream", size(other), proof), control("RESTART"), data(other), end(other)), 0, map[string]string{"stream": contents, "stream (2)": other}},
+	} {
+		answers := cutEverywhere(t, addr, test.name, test.sent, func() { onlyWhole(t, folder, contents, other) })
+		if n := strings.Count(answers, "unchanged=1"); n != test.unchanged {
+			t.Errorf("%s: %q", test.name, answers)
+		}
+		for name, want := range test.kept {
+			if got, err := os.ReadFile(filepath.Join(folder, name)); err != nil || string(got) != want {
+				t.Errorf("%s: %s holds %.50q, %v", test.name, name, got, err)
 			}
-			conn.Write(conversation[:cut])
-			conn.(*net.TCPConn).CloseWrite()
-			if _, err := io.Copy(io.Discard, conn); err != nil {
-				t.Errorf("%s cut after %d bytes: %v", name, cut, err)
-			}
-			conn.Close()
-			onlyWhole(t, folder, contents)
 		}
 	}
-	for _, name := range []string{"upload", "stream", "ahead/1", "ahead/2", "lab"} {
-		if got, err := os.ReadFile(filepath.Join(folder, name)); err != nil || string(got) != contents {
-			t.Errorf("%s: %q, %v", name, got, err)
+
+	converseOnce(t, addr, join(control("log", size(log)), data(log), end(log)))
+	cutEverywhere(t, addr, "grown", join(control("log", size(grown), proof), data(contents), end(grown)), func() {
+		onlyWhole(t, folder, contents, other, log, grown)
+	})
+	for name, want := range map[string]string{"log": log, "log (2)": grown} {
+		if got, err := os.ReadFile(filepath.Join(folder, name)); err != nil || string(got) != want {
+			t.Errorf("%s holds %d other bytes, %v", name, len(got), err)
 		}
 	}
 }
 
+// cutEverywhere ends a conversation after each of its bytes, and checks what came of it.
+// It returns what is answered to all of it.
+func cutEverywhere(t *testing.T, addr, name string, conversation []byte, check func()) (answers string) {
+	t.Helper()
+	for cut := range len(conversation) + 1 {
+		answers = converseOnce(t, addr, conversation[:cut])
+		if check(); t.Failed() {
+			t.Fatalf("%s, cut after %d bytes", name, cut)
+		}
+	}
+	return answers
+}
+
+// converseOnce sends something, and returns all that the server answers.
+func converseOnce(t *testing.T, addr string, sent []byte) (answers string) {
+	t.Helper()
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.Write(sent)
+	conn.(*net.TCPConn).CloseWrite()
+	got, err := io.ReadAll(conn)
+	if err != nil {
+		t.Error(err)
+	}
+	return string(got)
+}
+
 // onlyWhole fails the test if a file that is visible in the store has other
-// contents, or an unfinished one is left.
-func onlyWhole(t *testing.T, store, contents string) {
+// contents than these, or an unfinished one is left.
+func onlyWhole(t *testing.T, store string, contents ...string) {
 	t.Helper()
 	err := filepath.WalkDir(store, func(path string, d fs.DirEntry, err error) error {
 		if d != nil && d.Name() == "try" { // of a ping, for a moment
@@ -186,8 +243,8 @@ func onlyWhole(t *testing.T, store, contents string) {
 		if err != nil || d.IsDir() || d.Name() == "lock" {
 			return err
 		}
-		if got, err := os.ReadFile(path); err != nil || string(got) != contents {
-			return fmt.Errorf("%s holds %q, %v", path, got, err)
+		if got, err := os.ReadFile(path); err != nil || !slices.Contains(contents, string(got)) {
+			return fmt.Errorf("%s holds %.50q, %v", path, got, err)
 		}
 		return nil
 	})

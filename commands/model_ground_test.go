@@ -41,8 +41,6 @@ type ground interface {
 	fit(order) order
 	// loses tells what else than the contract says is not gone on with.
 	loses(left, now order) bool
-	// continues tells whether files that have grown are continued.
-	continues() bool
 	clear()
 }
 
@@ -99,7 +97,6 @@ func (f *folder) spoil(id string, b []byte) error { return os.WriteFile(f.path(i
 func (f *folder) spoils() bool                    { return true }
 func (f *folder) fit(o order) order               { return o }
 func (f *folder) loses(order, order) bool         { return false }
-func (f *folder) continues() bool                 { return true }
 
 func (f *folder) clear() {
 	os.RemoveAll(f.dir)
@@ -188,7 +185,7 @@ func (b *bucket) walk(m *model) (visible, hidden map[string][]byte, err error) {
 	}
 	for i, s := range m.open {
 		switch {
-		case s.original != "": // nothing is created yet
+		case s.original != "", s.shorter != "": // nothing is created yet
 		case s.id != "":
 			hidden[partialOf(s.id)] = nil
 		default:
@@ -222,7 +219,6 @@ func (b *bucket) left(id string) ([]byte, error) {
 
 func (b *bucket) spoil(string, []byte) error { return errors.ErrUnsupported }
 func (b *bucket) spoils() bool               { return false }
-func (b *bucket) continues() bool            { return false }
 func (b *bucket) clear()                     {}
 
 // fit has parts summed by what the object store has of them: where the state of

@@ -25,8 +25,6 @@ type model struct {
 	puts    map[string]int // how often a file got that name
 	// loses, if set, tells what else the store cannot continue with.
 	loses func(left, now order) bool
-	// continues tells whether the store continues files that have grown.
-	continues bool
 }
 
 func newModel(policy string) model {
@@ -242,7 +240,7 @@ func (m *model) findOriginal(s *sending) {
 		if !there && !m.folders[name] {
 			return
 		}
-		if m.continues && !s.tells && s.original == "" && len(file) >= worthContinuing && len(file) < s.size() && len(file) > len(s.offered) {
+		if !s.tells && s.original == "" && len(file) >= worthContinuing && len(file) < s.size() && len(file) > len(s.offered) {
 			s.shorter, s.put, s.offered = name, m.puts[name], file
 		}
 		if !there || len(file) != s.size() || s.tells && !bytes.Equal(file, s.contents.bytes()) {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -118,6 +119,16 @@ func (c *client) get(ctx context.Context, key string) (io.ReadCloser, object, er
 	return r, objectOf(info), c.seen(err)
 }
 
+// getFrom reads an object from some byte on. It fails with errCondition if it has changed.
+func (c *client) getFrom(ctx context.Context, o object, from int64) (io.ReadCloser, error) {
+	var options minio.GetObjectOptions
+	if err := errors.Join(options.SetMatchETag(o.etag), options.SetRange(from, o.size-1)); err != nil {
+		return nil, err
+	}
+	r, _, _, err := c.core.GetObject(ctx, c.bucket, o.key, options)
+	return r, c.seen(err)
+}
+
 // A condition is on what is there before something is stored. The zero value
 // is none.
 type condition struct {
@@ -204,6 +215,30 @@ func (c *client) putPart(ctx context.Context, key, upload string, number int, p 
 	})
 	return minio.CompletePart{PartNumber: number, ETag: stored.ETag, ChecksumCRC64NVME: p.sum.String()}, c.seen(err)
 }
+
+// copyPart has a part be copied from an object, from some byte on, of which as many have
+// a sum. It fails with errCondition if the object has changed, and with
+// errors.ErrUnsupported if the object store cannot do that: versitygw 1.8 gives such a
+// part the sum of the whole object.
+func (c *client) copyPart(ctx context.Context, from object, at int64, sum checksum, key, upload string, number int) (minio.ObjectPart, error) {
+	length := sum.size
+	if length == from.size {
+		length = -1 // of a small object S3 copies all or nothing
+	}
+	copied, err := c.core.CopyObjectPart(ctx, c.bucket, from.key, c.bucket, key, upload, number, at, length,
+		map[string]string{"x-amz-copy-source-if-match": strconv.Quote(from.etag)})
+	switch {
+	case minio.ToErrorResponse(err).StatusCode == http.StatusNotImplemented:
+		return minio.ObjectPart{}, errors.ErrUnsupported
+	case err == nil && copied.ETag == "": // it failed after the head of the answer
+		err = errNoCopy
+	case err == nil && copied.ChecksumCRC64NVME != sum.String():
+		return minio.ObjectPart{}, errors.ErrUnsupported
+	}
+	return minio.ObjectPart{PartNumber: number, ETag: copied.ETag, Size: sum.size, ChecksumCRC64NVME: sum.String()}, c.seen(err)
+}
+
+var errNoCopy = errors.New("a part was not copied")
 
 // parts lists the parts of a multipart upload.
 func (c *client) parts(ctx context.Context, key, upload string) (list []minio.ObjectPart, err error) {

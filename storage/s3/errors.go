@@ -38,7 +38,7 @@ func explain(err error) error {
 	switch r.Code {
 	case "NoSuchKey", "NoSuchUpload":
 		return fmt.Errorf("%w: %w", errAbsent, err)
-	case "PreconditionFailed":
+	case "PreconditionFailed", "InvalidRange": // of an object that is shorter by now
 		return fmt.Errorf("%w: %w", errCondition, err)
 	case "ConditionalRequestConflict", "OperationAborted":
 		return fmt.Errorf("%w: %w", errConflict, err)

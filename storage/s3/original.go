@@ -15,12 +15,13 @@ import (
 	"github.com/labnet/labnet/storage"
 )
 
-// An original is an object that is there already, of the same size as a file that is
-// announced. Nothing is stored before it turns out that the two differ.
+// An original is an object that is there already, which a file that is announced may be
+// the same as, or begin with. Nothing is stored before it turns out that the two differ.
 type original struct {
-	name   string
-	object object
-	digest []byte // by File.Digest
+	name      string
+	object    object
+	digest    []byte     // by File.Digest, if it is as long as the file
+	beginning *beginning // if it is shorter; nil until it was read
 }
 
 // errOtherNow means that it is no longer what was offered.
@@ -50,7 +51,8 @@ func (p *partial) onlyLook(ctx context.Context) error {
 	return p.findOriginal(ctx)
 }
 
-// findOriginal looks for an object of which p can be an unchanged copy. If the sender
+// findOriginal looks for an object of which p can be an unchanged copy, or which it goes
+// on with. If the sender
 // has told the digest of the contents, it has that digest; otherwise the sender is
 // asked to compare.
 func (p *partial) findOriginal(ctx context.Context) error {
@@ -89,6 +91,15 @@ func (p *partial) findOriginal(ctx context.Context) error {
 	if p.onlyLooks() {
 		return storage.ErrDifferent
 	}
+	if o := p.longest(objects); o.size > 0 {
+		original, offer, err := p.offerBeginning(ctx, o)
+		if err != nil {
+			return err
+		}
+		if original != nil {
+			p.original, p.offer, p.size = original, offer, offer.Size
+		}
+	}
 	return nil
 }
 
@@ -103,7 +114,7 @@ func (p *partial) isTold() bool { return p.file.Contents.Digest.New != nil }
 // maxOriginals is how many numbered copies are looked at for one upload.
 const maxOriginals = 100
 
-// copiesOf lists the object of p's name and numbered ones of p's size. If the sender is
+// copiesOf lists the object of p's name and numbered ones that p may be, or begin with. If the sender is
 // to be asked, that can be about one only: the first if it has the time of p, or else
 // the latest.
 func (p *partial) copiesOf(ctx context.Context, first object) (list []object, err error) {
@@ -117,7 +128,7 @@ func (p *partial) copiesOf(ctx context.Context, first object) (list []object, er
 	delete(copies, 1)
 	list = append(list, first)
 	for _, n := range numbers(copies) {
-		if o := copies[n]; o.size == p.file.Size && len(list) < maxOriginals {
+		if o := copies[n]; (o.size == p.file.Size || p.mayHaveGrown(o)) && len(list) < maxOriginals {
 			list = append(list, o)
 		}
 	}
@@ -165,7 +176,7 @@ func (p *partial) offerOf(ctx context.Context, o object) (*original, storage.Off
 		return nil, storage.Offer{}, err
 	}
 	offer.Digest, offer.Proof, offer.Agreed = by.Name, proof, p.isTold()
-	return &original{name, o, digest}, offer, nil
+	return &original{name: name, object: o, digest: digest}, offer, nil
 }
 
 // digestsOf returns two digests of an object: by one for a proof, and by that of p. It

@@ -53,6 +53,11 @@ func (p *partial) fill(b []byte) (n int, rest int64, err error) {
 	if err := p.usable(); err != nil {
 		return 0, 0, err
 	}
+	if p.hasGrown() {
+		if err := p.continueOriginal(); err != nil {
+			return 0, 0, err
+		}
+	}
 	if p.file.Size >= 0 && int64(len(b)) > p.file.Size-p.size {
 		p.err = storage.ErrTooLong
 		return 0, 0, p.err
@@ -94,14 +99,19 @@ func (p *partial) take(b []byte) {
 	if len(b) == 0 {
 		return
 	}
-	p.part.write(b)
-	p.size += int64(len(b))
+	p.takeSummed(b)
 	if p.hash != nil {
 		p.hash.Write(b)
 	}
 	if p.proof != nil {
 		p.proof.Write(b)
 	}
+}
+
+// takeSummed is take for what the digests have already.
+func (p *partial) takeSummed(b []byte) {
+	p.part.write(b)
+	p.size += int64(len(b))
 }
 
 // extend waits for memory and makes room in the part.

@@ -256,10 +256,21 @@ func (p *partial) takeTail(st state, r io.Reader) error {
 	if st.Tail == 0 || p.size+st.Tail > p.file.Size {
 		return nil
 	}
-	buffer := takeBuffer(st.Tail)
+	if err := p.fillPart(r, st.Tail, p.take); err != nil {
+		return err
+	}
+	if p.part.sum.String() != st.TailSum {
+		return errUnreadable
+	}
+	return nil
+}
+
+// fillPart reads so many bytes into a new part, by means of take.
+func (p *partial) fillPart(r io.Reader, size int64, take func([]byte)) error {
+	buffer := takeBuffer(size)
 	defer giveBuffer(buffer)
 	p.part = &part{memory: p.store.memory}
-	for p.part.sum.size < st.Tail {
+	for p.part.sum.size < size {
 		if p.part.room() == 0 {
 			slab, err := p.store.memory.slab(p.part, p.rest())
 			if err != nil {
@@ -267,17 +278,16 @@ func (p *partial) takeTail(st state, r io.Reader) error {
 			}
 			p.part.add(slab)
 		}
-		n, err := r.Read((*buffer)[:min(int64(p.part.room()), int64(len(*buffer)), st.Tail-p.part.sum.size)])
-		p.take((*buffer)[:n])
-		if err != nil && p.part.sum.size < st.Tail {
+		n, err := r.Read((*buffer)[:min(int64(p.part.room()), int64(len(*buffer)), size-p.part.sum.size)])
+		if n > 0 {
+			take((*buffer)[:n])
+		}
+		if err != nil && p.part.sum.size < size {
 			if err == io.EOF {
 				return errUnreadable
 			}
 			return explain(err)
 		}
-	}
-	if p.part.sum.String() != st.TailSum {
-		return errUnreadable
 	}
 	return nil
 }

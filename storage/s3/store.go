@@ -28,6 +28,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -92,6 +93,7 @@ type Store struct {
 	folders  folders
 	lookups  chan struct{} // full while maxAllLookups are under way
 	reads    chan struct{} // full while maxReads objects are read for their digest
+	noCopies atomic.Bool   // the object store cannot copy parts
 	names    *storage.NameLocks
 
 	background context.Context // ends with the store

@@ -21,6 +21,7 @@ func RunOffers(t *testing.T, open Open) {
 		"unchanged":         unchanged,
 		"told":              told,
 		"other contents":    otherContents,
+		"grown":             grown,
 		"numbered":          numbered,
 		"without proofs":    withoutProofs,
 		"quick":             quick,
@@ -175,6 +176,44 @@ func otherContents(f *fixture) {
 		f.send(p, other)
 		if r, err := p.Commit(context.Background(), sumOf(other)); err != nil || r.Name != name+" (2)" || r.Unchanged {
 			f.Errorf("%s: receipt %+v, %v", name, r, err)
+		}
+	}
+	f.expect(want)
+}
+
+// grown has files of which there is the beginning: the rest is enough, and if there is
+// none, or the beginning was another one, nothing is left of the offer.
+func grown(f *fixture) {
+	want := map[string]string{}
+	for name, data := range map[string]string{"middle": pattern(170_000, 1), "large": pattern(12<<20, 2)} {
+		start, other := data[:len(data)/2+11], "X"+data[1:]
+		f.keepKnown(name, start)
+		want[name], want[name+" (2)"], want[name+" (3)"] = start, data, other
+		for _, id := range []string{"", "id"} {
+			file := known(name, data)
+			file.ID = id
+			p := f.create(file)
+			f.expectOffer(p, start, false)
+			f.expectError("Abort", p.Abort(), nil)
+			p = f.create(file)
+			f.expectError("Suspend", p.Suspend(), nil)
+			p = f.create(file)
+			if r, err := p.Commit(context.Background(), sumOf(start)); !errors.Is(err, storage.ErrMismatch) {
+				f.Errorf("%s, without the rest: %+v, %v", name, r, err)
+			}
+		}
+		for _, d := range []string{data, other} {
+			p := f.create(known(name, d))
+			if d == other {
+				f.expectError("Restart", p.Restart(), nil)
+				f.send(p, d)
+			} else {
+				f.expectOffer(p, start, false)
+				f.send(p, d[len(start):])
+			}
+			if r, err := p.Commit(context.Background(), sumOf(d)); err != nil || r.Unchanged || want[r.Name] != d {
+				f.Errorf("%s: receipt %+v, %v", name, r, err)
+			}
 		}
 	}
 	f.expect(want)

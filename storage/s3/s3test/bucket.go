@@ -99,3 +99,10 @@ func (s *Server) Put(key, data string) {
 	io.WriteString(h, data)
 	s.objects[key] = s.object([]byte(data), h.Sum64(), int64(len(data)), nil)
 }
+
+// Delete removes an object, as somebody else.
+func (s *Server) Delete(key string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.objects, key)
+}

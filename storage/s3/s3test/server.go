@@ -14,6 +14,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -192,6 +193,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, body []byte, sum 
 		s.list(w, q.Get("prefix"), q.Get("max-keys"), q.Get("continuation-token"))
 	case q.Has("uploads"):
 		s.begin(w, r, key)
+	case id != "" && r.Method == http.MethodPut && r.Header.Get("X-Amz-Copy-Source") != "":
+		n, _ := strconv.Atoi(q.Get("partNumber"))
+		return s.copyPart(w, r, up, n)
 	case id != "" && r.Method == http.MethodPut:
 		n, _ := strconv.Atoi(q.Get("partNumber"))
 		up.parts[n] = s.object(body, sum, size, nil)
@@ -215,14 +219,59 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, body []byte, sum 
 	case s.objects[key] == nil:
 		return &failure{404, "NoSuchKey"}
 	default:
+		if f := s.condition(r, key); f != nil {
+			return f
+		}
 		o := s.objects[key]
+		data, size, status := o.Data, o.Size, http.StatusOK
 		setHeader(w, o)
-		w.Header().Set("Content-Length", fmt.Sprint(o.Size))
+		if begin, end, ok := byteRange(r.Header.Get("Range"), size); ok {
+			data, size = data[begin:end], end-begin
+			status = http.StatusPartialContent
+		}
+		w.Header().Set("Content-Length", fmt.Sprint(size))
+		w.WriteHeader(status)
 		if r.Method != http.MethodHead {
 			s.reads[key]++
-			w.Write(o.Data)
+			w.Write(data)
 		}
 	}
+	return nil
+}
+
+// byteRange parses what a request has of an object of so many bytes.
+func byteRange(text string, size int64) (begin, end int64, ok bool) {
+	if n, err := fmt.Sscanf(text, "bytes=%d-%d", &begin, &end); n != 2 || err != nil || begin > end || end >= size {
+		return 0, 0, false
+	}
+	return begin, end + 1, true
+}
+
+// copyPart makes a part of some of another object.
+func (s *Server) copyPart(w http.ResponseWriter, r *http.Request, up *upload, n int) *failure {
+	source, err := url.PathUnescape(r.Header.Get("X-Amz-Copy-Source"))
+	o := s.objects[strings.TrimPrefix(source, s.Bucket+"/")]
+	if err != nil || o == nil {
+		return &failure{404, "NoSuchKey"}
+	}
+	if want := r.Header.Get("X-Amz-Copy-Source-If-Match"); want != "" && want != strconv.Quote(o.ETag) && !s.Careless {
+		return &failure{412, "PreconditionFailed"}
+	}
+	begin, end := int64(0), o.Size
+	if text := r.Header.Get("X-Amz-Copy-Source-Range"); text != "" {
+		var ok bool
+		if begin, end, ok = byteRange(text, o.Size); !ok || s.MinPart > 0 && o.Size <= 5<<20 {
+			return &failure{400, "InvalidRange"}
+		}
+	}
+	data := bytes.Clone(o.Data[begin:end])
+	h := crc64nvme.New()
+	h.Write(data)
+	part := s.object(data, h.Sum64(), end-begin, nil)
+	up.parts[n] = part
+	writeXML(w, "CopyPartResult", struct{ ETag, LastModified, ChecksumCRC64NVME string }{
+		strconv.Quote(part.ETag), part.Modified.UTC().Format(time.RFC3339), encode(part.Sum),
+	})
 	return nil
 }
 
