@@ -2,6 +2,10 @@ package main
 
 // ofAccess are the steps of tokens and quotas.
 var ofAccess = []mutant{
+	{"a tokens file in a folder that others can write to", "commands/access/place_unix.go", "case shared && fi.Mode()&fs.ModeSticky == 0:", "case false:", "TestReplaceableTokens"},
+	{"a tokens file of somebody else, in a shared folder", "commands/access/place_unix.go", "case shared && !trusted(ownerOf(file)):", "case false:", "TestReplaceableTokens"},
+	{"a tokens file below a folder that everybody can write to", "commands/access/place_unix.go", "if fi.Mode()&fs.ModeSticky == 0 {", "if false {", "TestReplaceableTokens"},
+	{"a folder of somebody else above a tokens file", "commands/access/place_unix.go", "if !trusted(ownerOf(inner)) {", "if trusted(ownerOf(inner)) && false {", "TestReplaceableTokens"},
 	{"a token is compared", "commands/access/tokens.go",
 		"if found < 0 {", "if len(u.list) == 0 {", "TestFind"},
 	{"an ended token", "commands/access/users.go",

@@ -47,6 +47,23 @@ func TestReplaceableTokens(t *testing.T) {
 			}
 		}
 	}
+	must(t, os.Chmod(folder, 0o755))
+	must(t, os.Chmod(other, 0o755))
+	for _, name := range []string{file, link} {
+		must(t, os.Chmod(all, 0o777))
+		if _, err := readUsers(name); err == nil || !strings.HasPrefix(problem.Of(err).Hint, "chmod o-w "+all) {
+			t.Errorf("%s below a folder that everybody can write to: %v", name, err)
+		}
+		must(t, os.Chmod(all, 0o775))
+		if _, err := readUsers(name); err != nil {
+			t.Errorf("%s below a folder that a group can write to: %v", name, err)
+		}
+		must(t, os.Chmod(all, 0o777|os.ModeSticky))
+		if _, err := readUsers(name); err != nil {
+			t.Errorf("%s in one's own folder of a shared one: %v", name, err)
+		}
+	}
+	must(t, os.Chmod(all, 0o755))
 	if os.Geteuid() != 0 {
 		t.Skip("only root can give files away")
 	}
@@ -59,6 +76,11 @@ func TestReplaceableTokens(t *testing.T) {
 	if _, err := readUsers(file); err != nil {
 		t.Errorf("a folder and file of one user: %v", err)
 	}
+	must(t, os.Chmod(all, 0o777|os.ModeSticky))
+	if _, err := readUsers(link); err == nil || !strings.Contains(err.Error(), "above it belongs to somebody else") {
+		t.Errorf("a folder of somebody else in a shared one: %v", err)
+	}
+	must(t, os.Chmod(all, 0o755))
 	must(t, os.Chown(folder, 0, -1))
 	must(t, os.Chmod(folder, 0o777|os.ModeSticky))
 	if _, err := readUsers(file); err == nil || !strings.Contains(err.Error(), "somebody else") {
