@@ -119,7 +119,9 @@ func truth(b bool) float64 {
 func unix(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
 
 // An exposition is text in the format of Prometheus. The libraries for it cost each start
-// of labnet, also those of clients, half a millisecond or more.
+// of labnet, also those of clients, whose 'say' takes 4.3 ms: VictoriaMetrics/metrics 0.4 ms,
+// since it looks at runtime/metrics and /proc as soon as it is imported, and client_golang
+// 1.4 ms, a quarter of it in protobuf (v1.45 and v1.25, the least of 200 runs in turn).
 type exposition struct {
 	text []byte
 	name string // of the family
