@@ -115,7 +115,7 @@ func documentedServer(t *testing.T, bash, line string) {
 // documentedCommand returns a script for a folder that has what the commands are about.
 func documentedCommand(t *testing.T, bash, script string) *exec.Cmd {
 	t.Helper()
-	for _, program := range []string{"curl", "jq", "openssl", "nc"} {
+	for _, program := range []string{"curl", "jq", "openssl", "nc", "wget"} {
 		if _, err := exec.LookPath(program); err != nil && strings.Contains(script, program+" ") {
 			t.Skip(program + " is needed")
 		}

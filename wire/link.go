@@ -129,12 +129,27 @@ func (l *link) finish(d time.Duration) (dropped int64, err error) {
 	if err := l.closeWrite(); err != nil {
 		return 0, err
 	}
-	l.limitTotal(d)
+	l.clearLimits()
+	return l.drop(d, d)
+}
+
+// drop reads what the peer still sends, without decrypting it, until the peer's end, but
+// for at most total, and only as long as something like 4 KiB comes within each.
+func (l *link) drop(each, total time.Duration) (dropped int64, err error) {
+	last := time.Now().Add(total)
 	var waste [4096]byte
 	for {
-		n, err := l.receive(waste[:]) // not decrypted
-		if dropped += int64(n); err != nil {
-			return dropped, err
+		by := time.Now().Add(each)
+		if by.After(last) {
+			by = last
+		}
+		l.SetReadDeadline(by)
+		for filled := 0; filled < len(waste); {
+			n, err := l.receive(waste[filled:])
+			if dropped += int64(n); err != nil {
+				return dropped, err
+			}
+			filled += n
 		}
 	}
 }

@@ -16,7 +16,10 @@ var errHandedOver = fmt.Errorf("handed over: %w", net.ErrClosed)
 // A Handover is a connection on which a client speaks HTTP. What the client asks for
 // there goes through the same limits, rights, store, log and events as a request of
 // this protocol. Its methods are for one goroutine at a time, except those of Conn.
-type Handover struct{ c *conn }
+type Handover struct {
+	c         *conn
+	answering bool // a request
+}
 
 // handOver has Server.HTTP serve the connection to its end.
 func (c *conn) handOver() error {
@@ -25,7 +28,7 @@ func (c *conn) handOver() error {
 	b, _ := c.r.Peek(c.r.Buffered())
 	c.link.unread = append([]byte(nil), b...)
 	c.releaseBuffer()
-	c.srv.HTTP(&Handover{c})
+	c.srv.HTTP(&Handover{c: c})
 	return errHandedOver
 }
 
@@ -38,17 +41,38 @@ type HalfCloser interface {
 
 // Conn is the connection, with what was received of it so far still to be read. A read
 // is limited by its deadlines alone, a write also by ProgressTimeout and MinRate.
-func (h *Handover) Conn() HalfCloser { return handedConn{&h.c.link} }
+func (h *Handover) Conn() HalfCloser { return handedConn{&h.c.link, h} }
 
-type handedConn struct{ *link }
+type handedConn struct {
+	*link
+	of *Handover
+}
 
-// Close ends TLS properly, if there is any.
+// Close ends TLS properly, if there is any. After an answer that came before the end of
+// its request it reads on for a while: most programs read nothing before they have sent
+// everything, and would find their connection reset in place of the answer.
 func (c handedConn) Close() error {
+	if c.of.answering {
+		c.of.linger()
+	}
 	c.closeNotify()
 	return c.link.Close()
 }
 
 func (c handedConn) CloseWrite() error { return c.closeWrite() }
+
+// linger reads what the client still sends. Who may send nothing gets less time.
+func (h *Handover) linger() {
+	c := h.c
+	mayNot := c.rejection != nil || c.srv.Authenticate != nil && c.identity == nil
+	total := c.srv.limits.ProgressTimeout
+	if closing := h.SetIdle(true); closing || mayNot {
+		total = lingerTime
+	}
+	if c.link.closeWrite() == nil {
+		c.link.drop(lingerTime, total)
+	}
+}
 
 // TLS returns the state of TLS, or nil in the clear.
 func (h *Handover) TLS() *tls.ConnectionState {
@@ -65,6 +89,7 @@ func (h *Handover) TLS() *tls.ConnectionState {
 func (h *Handover) SetIdle(waiting bool) (closing bool) {
 	s := h.c.srv
 	if waiting {
+		h.answering = false
 		h.c.stopUploading()
 	}
 	s.mu.Lock()
@@ -84,14 +109,17 @@ func (h *Handover) LimitBody() {
 
 // Panicked logs a panic that ends the connection, and must be called by the function
 // that recovers it.
-func (h *Handover) Panicked(p any) { h.c.logPanic(p) }
+func (h *Handover) Panicked(p any) {
+	h.answering = false
+	h.c.logPanic(p)
+}
 
 // Admit returns what a client must be told, before its connection is closed, if the
 // server takes nothing from it: it is not inside TLS, or rejected, unless its address is
 // and it has a valid token. It must be called first for every request.
 func (h *Handover) Admit(token string) *Error {
 	c := h.c
-	c.asked = true
+	c.asked, h.answering = true, true
 	switch {
 	case c.exposed():
 		return h.Refuse(errTLSRequired)

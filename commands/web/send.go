@@ -39,6 +39,10 @@ func (x *exchange) put() {
 		x.refuse(&wire.Error{Code: wire.CodeProtocol, Text: "a part of a file cannot be sent like this; see tus"})
 		return
 	}
+	if x.r.ContentLength == 0 && x.r.Header.Get("Content-Length") == "" {
+		x.problem(http.StatusLengthRequired, "protocol", "the request does not say where the contents end", "send Content-Length or Transfer-Encoding: chunked")
+		return
+	}
 	if x.isEncoded() {
 		return
 	}

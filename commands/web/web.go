@@ -214,13 +214,13 @@ func secure(h http.Header) {
 }
 
 // knows reports whether a client may call the server by a name: a browser calls it by
-// that of the page's address.
+// that of the page's address. Who gives no name is none.
 func (f *Front) knows(host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
 	}
 	host = strings.TrimSuffix(strings.Trim(host, "[]"), ".")
-	if _, err := netip.ParseAddr(host); err == nil || strings.EqualFold(host, "localhost") {
+	if _, err := netip.ParseAddr(host); err == nil || host == "" || strings.EqualFold(host, "localhost") {
 		return true
 	}
 	return slices.ContainsFunc(f.Hosts, func(name string) bool { return strings.EqualFold(name, host) })

@@ -289,3 +289,69 @@ func TestExpect(t *testing.T) {
 	}
 	w.wantFiles("a", "hello")
 }
+
+// TestAnswerWhileSending: a client that reads nothing before it has sent everything learns
+// why it is refused, and one that sends for ever is cut off.
+func TestAnswerWhileSending(t *testing.T) {
+	w := start(t, func(s *wire.Server, _ *web.Options) { s.MaxSize, s.ProgressTimeout = 10, time.Second })
+	for name, request := range map[string]string{
+		"length": "PUT /a HTTP/1.1\nHost: localhost\nContent-Length: 16777216\n\n",
+		"chunks": "PUT /a HTTP/1.1\nHost: localhost\nTransfer-Encoding: chunked\n\n1000000\n",
+		"text":   "POST / HTTP/1.1\nHost: localhost\nContent-Type: text/plain\nContent-Length: 16777216\n\n",
+		"asked":  "PUT /a HTTP/1.1\nHost: localhost\nExpect: 100-continue\nTransfer-Encoding: chunked\n\n1000000\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c, r := w.dial(request)
+			if _, err := c.Write(make([]byte, 16<<20)); err != nil {
+				t.Errorf("the contents: %v", err)
+			}
+			if name == "asked" {
+				answer(t, r, "PUT") // 100
+			}
+			if a, text := answer(t, r, "PUT"); a.StatusCode != http.StatusRequestEntityTooLarge || !a.Close {
+				t.Errorf("%v: %s", a.Status, text)
+			}
+		})
+		t.Run(name+", for ever", func(t *testing.T) {
+			t.Parallel()
+			c, _ := w.dial(request)
+			for {
+				if _, err := c.Write([]byte("still there")); err != nil {
+					return
+				}
+				time.Sleep(time.Millisecond)
+			}
+		})
+	}
+}
+
+// TestNoLength: nothing is stored of a request that does not say where its contents end.
+func TestNoLength(t *testing.T) {
+	for _, request := range []string{"PUT /a HTTP/1.0\n\nhello", "PUT /a HTTP/1.1\nHost: localhost\nConnection: close\n\nhello"} {
+		w := start(t, nil)
+		_, r := w.dial(request)
+		if a, text := answer(t, r, "PUT"); a.StatusCode != http.StatusLengthRequired {
+			t.Errorf("%v: %s", a.Status, text)
+		}
+		w.stop()
+		w.wantFiles()
+	}
+	w := start(t, nil)
+	for _, request := range []string{"PUT /a HTTP/1.0\nContent-Length: 0\n\n", "PUT /b HTTP/1.1\nHost: localhost\nTransfer-Encoding: chunked\n\n0\n\n"} {
+		_, r := w.dial(request)
+		if a, text := answer(t, r, "PUT"); a.StatusCode != http.StatusCreated {
+			t.Errorf("%v: %s", a.Status, text)
+		}
+	}
+	w.wantFiles("a", "", "b", "")
+}
+
+// TestNoHost: health checks of balancers name no host.
+func TestNoHost(t *testing.T) {
+	w := start(t, nil)
+	_, r := w.dial("GET /healthz HTTP/1.0\n\n")
+	if a, text := answer(t, r, "GET"); a.StatusCode != http.StatusOK {
+		t.Errorf("%v: %s", a.Status, text)
+	}
+}
