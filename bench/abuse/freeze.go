@@ -22,6 +22,7 @@ type freezeTest struct {
 	time         time.Duration
 	size         int64
 	threads, rss int64 // at most
+	fuse         bool
 }
 
 func freezeFlags(flags *flag.FlagSet) func(context.Context, *abuse) error {
@@ -30,12 +31,20 @@ func freezeFlags(flags *flag.FlagSet) func(context.Context, *abuse) error {
 	flags.DurationVar(&f.time, "time", 10*time.Second, "let the file system stand still for `TIME`")
 	flags.Int64Var(&f.threads, "threads", 200, "the server may have `N` threads")
 	flags.Int64Var(&f.rss, "most", 150, "it may have `MiB` resident")
+	flags.BoolVar(&f.fuse, "fuse", false, "it is a program that does not answer, in place of a disk")
 	return func(ctx context.Context, a *abuse) error { return f.run(ctx, a) }
+}
+
+func (f freezeTest) mount(dir string) (*disk, error) {
+	if f.fuse {
+		return mountFUSE(dir)
+	}
+	return mountDisk(dir, "8G")
 }
 
 // run lets clients write to a file system that stands still for a while.
 func (f freezeTest) run(ctx context.Context, a *abuse) error {
-	d, err := mountDisk(filepath.Join(a.dir, "freeze"), "8G")
+	d, err := f.mount(filepath.Join(a.dir, "freeze"))
 	if err != nil {
 		return err
 	}
