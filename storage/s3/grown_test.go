@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -40,12 +41,12 @@ func offered(t *testing.T, s *s3.Store, f storage.File, data string) storage.Par
 // sentParts counts the bytes of parts that a store sends.
 type sentParts struct {
 	*s3test.Server
-	bytes int64
+	bytes atomic.Int64
 }
 
 func (s *sentParts) RoundTrip(r *http.Request) (*http.Response, error) {
 	if kind(r) == "part" && r.Header.Get("X-Amz-Copy-Source") == "" {
-		s.bytes += r.ContentLength
+		s.bytes.Add(r.ContentLength)
 	}
 	return s.Server.RoundTrip(r)
 }
@@ -71,7 +72,7 @@ func TestGrownObject(t *testing.T) {
 						} else {
 							server.Put("some/prefix/a", start)
 						}
-						line.bytes = 0
+						line.bytes.Store(0)
 						p := offered(t, store, grownFile(data, digest), start)
 						if server.Uploads() > 0 {
 							t.Error("something was begun before more has come")
@@ -86,8 +87,8 @@ func TestGrownObject(t *testing.T) {
 							t.Errorf("receipt %+v", r)
 						}
 						expect(t, server, want)
-						if most := int64(sizes[1] - sizes[0]/largePiece*largePiece); line.bytes > most {
-							t.Errorf("%d bytes were sent to the object store, more than %d", line.bytes, most)
+						if most := int64(sizes[1] - sizes[0]/largePiece*largePiece); line.bytes.Load() > most {
+							t.Errorf("%d bytes were sent to the object store, more than %d", line.bytes.Load(), most)
 						}
 						p = offered(t, store, grownFile(data, digest), data) // by what is noted of it
 						if r := commit(t, p, digests[digest], data); !r.Unchanged {
