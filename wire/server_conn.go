@@ -363,7 +363,9 @@ func (c *conn) beat() {
 			c.out.addControl(Control{Word: wordWait})
 		}
 	})
-	c.out.flush()
+	if c.out.flush() != nil {
+		c.cancel(net.ErrClosed) // the client has gone: the store need not read for it
+	}
 	c.srv.limitIdle(c)
 }
 

@@ -154,6 +154,30 @@ func TestSlowResumeCut(t *testing.T) {
 	})
 }
 
+// TestSlowOfferCut is TestSlowResumeCut for the oldest file: what tells that the client has
+// gone is that nobody can tell it that the server is at work.
+func TestSlowOfferCut(t *testing.T) {
+	stopped := make(chan struct{})
+	serve(t, func(w *world) {
+		w.store.onOpen = func(done <-chan struct{}) error {
+			<-done
+			close(stopped)
+			return context.Canceled
+		}
+	}, func(w *world) {
+		p := w.dial()
+		p.send(str("big|proof=sha256|id=i|size=3|"))
+		synctest.Wait()
+		p.Close()
+		time.Sleep(11 * time.Second)
+		select {
+		case <-stopped:
+		default:
+			t.Error("the store still reads")
+		}
+	})
+}
+
 // TestRefusedBeside has many files refused that are not the oldest: each makes room
 // for another one, and what comes belongs to those accepted.
 func TestRefusedBeside(t *testing.T) {
