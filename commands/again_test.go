@@ -373,3 +373,58 @@ func testGrown(t *testing.T, l *countingListener, stored func(name string) []byt
 		t.Errorf("%d other bytes", len(got))
 	}
 }
+
+// A creatingStore tells of each call of Create.
+type creatingStore struct {
+	wire.Store
+	created chan string
+}
+
+func (s creatingStore) Create(ctx context.Context, a wire.Announcement) (wire.Upload, error) {
+	s.created <- a.Name
+	return s.Store.Create(ctx, a)
+}
+
+// TestManyCompared has very many clients announce a file that is large beyond measure, each of
+// which the server compares with its own. Others may send all the same, however few calls of the
+// store there may be at once.
+func TestManyCompared(t *testing.T) {
+	const many = 128
+	folder := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(folder, "image"), nil, 0o600))
+	if err := os.Truncate(filepath.Join(folder, "image"), 1<<40); err != nil {
+		t.Skip("no large file: ", err)
+	}
+	d, err := dir.Open(folder, dir.Options{})
+	must(t, err)
+	l := &countingListener{Listener: silent(t)}
+	created := make(chan string, many+10)
+	srv := &wire.Server{Store: creatingStore{asWireStore(d), created}, Limits: wire.Limits{MaxCalls: 4}}
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(l) }()
+	defer func() {
+		srv.Close()
+		<-served
+		d.Close()
+	}()
+	for range many {
+		c := dialStore(t, l)
+		_, err := c.Announce(t.Context(), wire.Announcement{Name: "image", Size: 1 << 40, Proofs: wire.Proofs()})
+		must(t, err)
+		must(t, c.Flush(t.Context()))
+	}
+	for n := range many {
+		select {
+		case <-created:
+		case <-time.After(10 * time.Second):
+			t.Fatalf("the store was asked for %d of %d files", n, many)
+		}
+	}
+	file := filepath.Join(t.TempDir(), "file")
+	must(t, os.WriteFile(file, bytes.Repeat([]byte("x"), 300_000), 0o600))
+	for range 2 {
+		if code, out := uploadTo(t, l, file); code != 0 {
+			t.Errorf("exit %d: %s", code, out)
+		}
+	}
+}

@@ -23,7 +23,8 @@ func (k keeper) Create(ctx context.Context, a wire.Announcement) (wire.Upload, e
 	if a.Check { // what is left of an upload stays, whatever the store knows of checks
 		a.ID = ""
 	}
-	partial, err := k.store.Create(ctx, storage.File{
+	waiting := storage.WithWaiting(ctx, func(wait func()) { wire.Waiting(ctx, wait) })
+	partial, err := k.store.Create(waiting, storage.File{
 		Name:    a.Name,
 		ID:      a.ID,
 		Size:    a.Size,

@@ -63,13 +63,25 @@ func (c *conn) permitNew(op string) (Store, error) {
 	return c.permit(op)
 }
 
+type callKey struct{}
+
+// Waiting calls wait, in which a Store's Create that got ctx waits and holds nothing, such as
+// an open file, that other calls of the Store may need: meanwhile one more of those may run.
+func Waiting(ctx context.Context, wait func()) {
+	if s, ok := ctx.Value(callKey{}).(*Server); ok {
+		<-s.calls
+		defer s.beginCall()
+	}
+	wait()
+}
+
 func (c *conn) storeFile(op string, a Announcement) (Upload, error) {
 	defer c.srv.beginCall()()
 	store, err := c.permitNew(op)
 	if err != nil {
 		return nil, err
 	}
-	return store.Create(c.ctx, a)
+	return store.Create(context.WithValue(c.ctx, callKey{}, c.srv), a)
 }
 
 // commit runs to its end even if the connection does not.

@@ -13,7 +13,7 @@ type Store interface {
 	// Create accepts a file and begins it, unpublished. The Server ends it with one
 	// Commit, Suspend or Abort. With an ID it may resume an earlier Upload of the
 	// same ID that was suspended. No two Uploads of an ID are in progress at the
-	// same time.
+	// same time. Where it waits for others it should do so by Waiting.
 	Create(ctx context.Context, a Announcement) (Upload, error)
 	// MakeFolder makes a folder and those above it durable. Modes are as in
 	// Announcement.Folders, with the folder's own at the end.

@@ -187,14 +187,10 @@ func (p *partial) candidates(all bool) (names []string, shorter *beginning, err 
 // by now, or may not be read.
 func (p *partial) open(ctx context.Context, name string, size int64, by storage.Digest) (*original, storage.Offer, error) {
 	if size >= large {
-		select {
-		case p.dir.comparing <- struct{}{}:
-			defer func() { <-p.dir.comparing }()
-		case <-ctx.Done():
-			return nil, storage.Offer{}, ctx.Err()
-		case <-p.dir.closing:
-			return nil, storage.Offer{}, errClosed
+		if err := p.dir.comparing.Take(ctx, p.dir.closing); err != nil {
+			return nil, storage.Offer{}, err
 		}
+		defer p.dir.comparing.Give()
 	}
 	f, info, err := p.dir.openRegular(name, syncAccess)
 	if errors.Is(err, fs.ErrNotExist) {

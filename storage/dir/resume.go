@@ -85,7 +85,7 @@ func (p *partial) resume(ctx context.Context) error {
 		return err
 	}
 	if f != nil && p.resumable() && fi.Size() <= p.file.Size {
-		offer, err := p.prove(ctx, f, p.file.Proofs[0])
+		offer, err := p.proveInTurn(ctx, f, fi.Size(), p.file.Proofs[0])
 		if err == nil {
 			p.f, p.size, p.begun, p.offer = f, offer.Size, offer.Size, offer
 			return nil
@@ -107,6 +107,17 @@ func (p *partial) resume(ctx context.Context) error {
 
 // errUnreadable means that the disk does not give back what was left.
 var errUnreadable = errors.New("cannot be read")
+
+// proveInTurn is prove that waits, if it has much to read.
+func (p *partial) proveInTurn(ctx context.Context, f file, size int64, by storage.Digest) (storage.Offer, error) {
+	if size >= large {
+		if err := p.dir.comparing.Take(ctx, p.dir.closing); err != nil {
+			return storage.Offer{}, err
+		}
+		defer p.dir.comparing.Give()
+	}
+	return p.prove(ctx, f, by)
+}
 
 // prove adds all of f to the hash, and returns its length and the proof of it.
 func (p *partial) prove(ctx context.Context, f file, by storage.Digest) (offer storage.Offer, err error) {

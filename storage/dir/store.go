@@ -104,7 +104,7 @@ type Store struct {
 
 	publishing *storage.NameLocks
 	counting   chan struct{} // full while maxCounts of Usage run
-	comparing  chan struct{} // has an element for each large file that is compared
+	comparing  storage.Turns // of large files
 	folders    folders
 	space      space
 	places     places
@@ -174,7 +174,7 @@ func newStore(dir string, root *osFilesystem, filesystem filesystem, o Options) 
 		group:           o.Group,
 		publishing:      storage.NewNameLocks(),
 		counting:        make(chan struct{}, maxCounts),
-		comparing:       make(chan struct{}, maxComparing),
+		comparing:       storage.NewTurns(maxComparing),
 		closing:         make(chan struct{}),
 		partials:        make(map[string]*partial),
 		left:            make(map[string]leftover),

@@ -157,12 +157,10 @@ func (s *Store) read(ctx context.Context, o object, w io.Writer) (same bool, err
 	defer cancel()
 	defer context.AfterFunc(s.background, cancel)() // Close does not wait for it
 	if o.size > s.o.PartSize {
-		select {
-		case s.reads <- struct{}{}:
-			defer func() { <-s.reads }()
-		case <-ctx.Done():
-			return false, s.stopped(ctx.Err())
+		if err := s.reads.Take(ctx, nil); err != nil {
+			return false, s.stopped(err)
 		}
+		defer s.reads.Give()
 	}
 	r, now, err := s.client.get(ctx, o.key)
 	if errors.Is(err, errAbsent) {

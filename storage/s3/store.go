@@ -92,7 +92,7 @@ type Store struct {
 	memory   *memory
 	folders  folders
 	lookups  chan struct{} // full while maxAllLookups are under way
-	reads    chan struct{} // full while maxReads objects are read for their digest
+	reads    storage.Turns // of objects that are read for their digest
 	noCopies atomic.Bool   // the object store cannot copy parts
 	names    *storage.NameLocks
 
@@ -130,7 +130,7 @@ func Open(ctx context.Context, l Location, o Options) (*Store, error) {
 		names:    storage.NewNameLocks(),
 		trim:     make(chan struct{}, 1),
 		lookups:  make(chan struct{}, maxAllLookups),
-		reads:    make(chan struct{}, maxReads),
+		reads:    storage.NewTurns(maxReads),
 		partials: make(map[string]*partial),
 		left:     make(map[string]leftover),
 	}
