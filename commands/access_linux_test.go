@@ -94,7 +94,7 @@ func TestPassedExposed(t *testing.T) {
 	}
 	addr := <-addrs
 	for _, flags := range [][]string{nil, {"--tls"}} {
-		server := launch(t, passTo(labnetCommand(t, append([]string{"serve"}, flags...)...), "1", socket))
+		server := launch(t, passTo(labnetCommand(t, append([]string{"serve"}, flags...)...), "1", "", socket))
 		if server.wait() == nil || !strings.Contains(server.stderr.String(), "error: listen "+addr+": other machines may reach it") {
 			t.Errorf("%q: %v, %s", flags, server.err, &server.stderr)
 		}

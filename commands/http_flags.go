@@ -15,6 +15,7 @@ import (
 	"github.com/labnet/labnet/commands/address"
 	"github.com/labnet/labnet/commands/problem"
 	"github.com/labnet/labnet/commands/status"
+	"github.com/labnet/labnet/commands/systemd"
 	"github.com/labnet/labnet/commands/web"
 	"github.com/labnet/labnet/wire"
 )
@@ -23,7 +24,8 @@ import (
 type httpOptions struct {
 	off    bool
 	hosts  []string
-	status string // "": with everything else
+	status string // an address; "" without
+	apart  bool   // the status is not with everything else
 }
 
 // ofHTTP is the title of the flags about it in the help.
@@ -51,6 +53,7 @@ func httpOptionsOf(c *cli.Context) (o httpOptions, err error) {
 	if where := c.String("status"); where != "" {
 		o.status, err = address.Listen(where, "--status")
 	}
+	o.apart = o.status != "" || systemd.IsPassed(statusSocket)
 	return o, err
 }
 
@@ -62,7 +65,7 @@ func (o *serveOptions) front(tokens bool, board *status.Board) *web.Front {
 	}
 	options := o.frontOptions(o.listen, tokens)
 	options.PartialTTL, options.Boot = o.keep.PartialTTL, boot()
-	if o.http.status == "" {
+	if !o.http.apart {
 		options.Status = board
 	}
 	return web.New(options)

@@ -7,6 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/labnet/labnet/commands/problem"
+	"github.com/labnet/labnet/commands/systemd"
 	"github.com/labnet/labnet/wire"
 )
 
@@ -84,7 +85,7 @@ func limitsOf(c *cli.Context) (l wire.Limits, err error) {
 	}
 	l.MaxMessage = int(message)
 	files := openFiles()
-	if c.String("status") != "" {
+	if c.String("status") != "" || systemd.IsPassed(statusSocket) {
 		files -= 2 * statusConns // and those that are told that there is no room
 	}
 	return l, shareFiles(&l, files, c.IsSet("max-conns"))

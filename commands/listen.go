@@ -12,31 +12,43 @@ import (
 	"github.com/labnet/labnet/wire"
 )
 
-// listen returns the sockets that were passed to this process or, if there are
-// none, one that listens at addr. It returns at least one, and each passes check.
-func listen(addr string, check func(net.Addr) error) ([]net.Listener, error) {
-	listeners, err := systemd.Listeners()
-	passed := len(listeners) > 0
-	if err == nil && !passed {
+// statusSocket is the name of a socket that is passed to this process for the status alone.
+const statusSocket = "status"
+
+// passedSockets returns the sockets that were passed to this process: those to receive
+// on, and those for the status alone.
+func passedSockets() (main, status []net.Listener, err error) {
+	passed, err := systemd.Listeners()
+	for _, l := range passed {
+		if l.Name == statusSocket {
+			status = append(status, l.Listener)
+		} else {
+			main = append(main, l.Listener)
+		}
+	}
+	return main, status, err
+}
+
+// listen returns the sockets that were passed to this process or, if there are none, one
+// that listens at addr, which a flag has named; none if addr is "". Each passes check.
+func listen(passed []net.Listener, flag, addr string, check func(net.Addr) error) ([]net.Listener, error) {
+	if len(passed) == 0 {
+		if addr == "" {
+			return nil, nil
+		}
 		l, err := listenChecked(addr, check)
 		if err != nil {
-			return nil, &listenError{"--listen", addr, err}
+			return nil, &listenError{flag, addr, err}
 		}
-		listeners = append(listeners, l)
+		return []net.Listener{l}, nil
 	}
-	for _, l := range listeners {
-		if passed {
-			addr = l.Addr().String()
-		}
-		if e := check(l.Addr()); e != nil && err == nil {
-			err = &listenError{"--listen", addr, e}
+	for _, l := range passed {
+		if err := check(l.Addr()); err != nil {
+			closeAll(passed)
+			return nil, &listenError{flag, l.Addr().String(), err}
 		}
 	}
-	if err != nil {
-		closeAll(listeners)
-		return nil, err
-	}
-	return listeners, nil
+	return passed, nil
 }
 
 // listenChecked listens at addr if that passes check, so that nobody can connect to

@@ -284,8 +284,13 @@ func serveUntilDone(ctx context.Context, signals *serverSignals, con *terminal.C
 	defer store.Close()
 	defer board.Close()
 	hidden := hiddenFolder(store)
-	listeners, err := listen(o.listen, func(addr net.Addr) error { return o.secure(hidden, addr) })
+	receiving, telling, err := passedSockets()
 	if err != nil {
+		return err
+	}
+	listeners, err := listen(receiving, "--listen", o.listen, func(addr net.Addr) error { return o.secure(hidden, addr) })
+	if err != nil {
+		closeAll(telling)
 		return err
 	}
 	if o.balancers != nil {
@@ -293,7 +298,7 @@ func serveUntilDone(ctx context.Context, signals *serverSignals, con *terminal.C
 			listeners[i] = balancer.Listener(l, o.balancers, log)
 		}
 	}
-	watching, err := o.listenStatus()
+	watching, err := listen(telling, "--status", o.http.status, o.checkStatus)
 	if err != nil {
 		closeAll(listeners)
 		return err

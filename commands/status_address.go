@@ -12,18 +12,6 @@ import (
 // statusConns is how many connections there can be at an address for the status alone.
 const statusConns = 64
 
-// listenStatus listens where --status says, if it does.
-func (o *serveOptions) listenStatus() ([]net.Listener, error) {
-	if o.http.status == "" {
-		return nil, nil
-	}
-	l, err := listenChecked(o.http.status, o.checkStatus)
-	if err != nil {
-		return nil, &listenError{"--status", o.http.status, err}
-	}
-	return []net.Listener{l}, nil
-}
-
 // checkStatus fails if other machines would see the status at an address, unless they
 // need a token, or that is what is wanted.
 func (o *serveOptions) checkStatus(addr net.Addr) error {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,12 +19,12 @@ import (
 
 // passTo has a shell pass files on to labnet, as systemd passes sockets: the
 // process that becomes labnet says that they are for itself. The variable fds
-// is what LISTEN_FDS becomes.
-func passTo(cmd *exec.Cmd, fds string, files ...*os.File) *exec.Cmd {
+// is what LISTEN_FDS becomes, and names LISTEN_FDNAMES.
+func passTo(cmd *exec.Cmd, fds, names string, files ...*os.File) *exec.Cmd {
 	labnet := cmd.Path
 	cmd.Path = "/bin/sh"
-	cmd.Args = append([]string{"sh", "-c", `LISTEN_PID=$$ LISTEN_FDS=$FDS LISTEN_FDNAMES=a:b exec "$@"`, "sh", labnet}, cmd.Args[1:]...)
-	cmd.Env = append(cmd.Env, "FDS="+fds)
+	cmd.Args = append([]string{"sh", "-c", `LISTEN_PID=$$ LISTEN_FDS=$FDS LISTEN_FDNAMES=$NAMES exec "$@"`, "sh", labnet}, cmd.Args[1:]...)
+	cmd.Env = append(cmd.Env, "FDS="+fds, "NAMES="+names)
 	cmd.ExtraFiles = files
 	return cmd
 }
@@ -92,7 +93,7 @@ func TestPassedSockets(t *testing.T) {
 	serve := func() *program {
 		cmd := labnetCommand(t, "serve", "-l", firstAddr, "--addr-file", addrFile, "--store", store)
 		cmd.Env = append(cmd.Env, "NOTIFY_SOCKET="+socket)
-		return launch(t, passTo(cmd, "3", first, second, local))
+		return launch(t, passTo(cmd, "3", "a:b", first, second, local))
 	}
 
 	// The first is waited for by who knows the address before it runs.
@@ -137,6 +138,44 @@ func TestPassedSockets(t *testing.T) {
 	next()
 }
 
+// TestPassedStatus: a socket that is named so is for the status, which then is on no
+// other.
+func TestPassedStatus(t *testing.T) {
+	main, mainAddr := listeningFile(t, "tcp", "127.0.0.1:0")
+	status, statusAddr := listeningFile(t, "tcp", "127.0.0.1:0")
+	addrFile := filepath.Join(t.TempDir(), "addr")
+	cmd := labnetCommand(t, "serve", "--status", "127.0.0.1:1", "--addr-file", addrFile, "--store", filepath.Join(t.TempDir(), "store"))
+	launch(t, passTo(cmd, "2", "status:main", status, main))
+	awaitFile(t, addrFile)
+	if got, want := readFile(t, addrFile), mainAddr+"\n"+statusAddr+"\n"; string(got) != want {
+		t.Errorf("--addr-file has %q, want %q", got, want)
+	}
+	run(t, labnetCommand(t, "say", "-a", mainAddr, "hello"))
+	for url, want := range map[string]int{
+		statusAddr + "/metrics": http.StatusOK, mainAddr + "/metrics": http.StatusNotFound, statusAddr + "/other": http.StatusNotFound,
+		mainAddr + "/healthz": http.StatusOK,
+	} {
+		answer, err := http.Get("http://" + url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		if answer.StatusCode != want {
+			t.Errorf("%s: %s, want %d", url, answer.Status, want)
+		}
+	}
+}
+
+// TestPassedStatusExposed: others must not reach it without tokens.
+func TestPassedStatusExposed(t *testing.T) {
+	main, _ := listeningFile(t, "tcp", "127.0.0.1:0")
+	status, addr := listeningFile(t, "tcp4", "0.0.0.0:0")
+	server := launch(t, passTo(labnetCommand(t, "serve"), "2", "main:status", main, status))
+	if server.wait() == nil || !strings.Contains(server.stderr.String(), "listen "+addr+": other machines may reach it") {
+		t.Errorf("%v, %s", server.err, &server.stderr)
+	}
+}
+
 // endOf returns the signal that ended a program.
 func endOf(err error) syscall.Signal {
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
@@ -177,7 +216,7 @@ func TestPassedNonsense(t *testing.T) {
 		{"-1", `labnet: error: LISTEN_FDS="-1" is no number of sockets`},
 		{"", `labnet: error: LISTEN_FDS="" is no number of sockets`},
 	} {
-		server := launch(t, passTo(labnetCommand(t, "serve", "-l", "127.0.0.1:0"), test.fds, file))
+		server := launch(t, passTo(labnetCommand(t, "serve", "-l", "127.0.0.1:0"), test.fds, "a", file))
 		if server.wait() == nil || !strings.Contains(server.stderr.String(), test.want) {
 			t.Errorf("LISTEN_FDS=%s: %v, %s", test.fds, server.err, &server.stderr)
 		}

@@ -25,7 +25,7 @@ fish=$root/usr/share/fish/vendor_completions.d
 mkdir -p "$root/DEBIAN" "$root/usr/bin" "$doc" "$units" "$man" "$bash" "$zsh" "$fish"
 chmod 755 "$root"
 install -m 755 "$binary" "$root/usr/bin/labnet"
-install -m 644 "$here/systemd/labnet.service" "$here/systemd/labnet.socket" "$units"
+install -m 644 "$here/systemd/labnet.service" "$here/systemd/labnet.socket" "$here/systemd/labnet-status.socket" "$units"
 "$here/docs.sh" "$doc"
 chmod -R u=rwX,go=rX "$doc"
 install -m 644 "$here/../LICENSE" "$doc/copyright"

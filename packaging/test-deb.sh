@@ -27,7 +27,7 @@ dpkg --verify labnet
 [ "$(labnet version | tr - '~')" = "labnet $(dpkg-query -W -f '${Version}' labnet)" ] ||
 	fail "the package and the program differ in version"
 if command -v systemd-analyze >/dev/null; then
-	systemd-analyze verify --man=no $unit.service $unit.socket
+	systemd-analyze verify --man=no $unit.service $unit.socket $unit-status.socket
 	systemd-analyze security --offline=true --threshold=20 --no-pager $unit.service >"$tmp/security" ||
 		{ cat "$tmp/security"; fail "the service may do more than it should"; }
 	tail -n 1 "$tmp/security"
@@ -74,7 +74,7 @@ server=
 dpkg --install "$deb" # as an upgrade does
 labnet version
 dpkg --remove labnet
-for file in /usr/bin/labnet $unit.service $unit.socket $share/doc/labnet $share/man/man1/labnet.1.gz \
+for file in /usr/bin/labnet $unit.service $unit.socket $unit-status.socket $share/doc/labnet $share/man/man1/labnet.1.gz \
 	$share/bash-completion/completions/labnet $share/zsh/vendor-completions/_labnet \
 	$share/fish/vendor_completions.d/labnet.fish; do
 	[ ! -e "$file" ] || fail "left behind: $file"

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/labnet/labnet/commands/problem"
 )
@@ -21,29 +23,51 @@ func TakeEnv(name string) string {
 	return value
 }
 
+// A Listener is a socket that was passed.
+type Listener struct {
+	net.Listener
+	Name string // FileDescriptorName= of systemd.socket(5); "" if it has none
+}
+
+// isPassed reports whether sockets are passed to this process, rather than to the one
+// that started it, if at all.
+func isPassed() bool { return os.Getenv("LISTEN_PID") == strconv.Itoa(os.Getpid()) }
+
+func passedNames() []string { return strings.Split(os.Getenv("LISTEN_FDNAMES"), ":") }
+
+// IsPassed reports whether a socket of that name is passed to this process, as long as
+// Listeners has not been called.
+func IsPassed(name string) bool { return isPassed() && slices.Contains(passedNames(), name) }
+
 // Listeners returns the sockets on which systemd, or who else does as it
 // does, listens for this process, as sd_listen_fds(3) specifies. There are none
 // if it was started otherwise. It must be called only once, and before this
 // process could start another, which would inherit the sockets.
-func Listeners() (passed []net.Listener, err error) {
-	pid, fds := TakeEnv("LISTEN_PID"), TakeEnv("LISTEN_FDS")
+func Listeners() (passed []Listener, err error) {
+	mine, names := isPassed(), passedNames()
+	os.Unsetenv("LISTEN_PID")
 	os.Unsetenv("LISTEN_FDNAMES")
-	if pid != strconv.Itoa(os.Getpid()) {
-		return nil, nil // passed to the process that started this one, if at all
+	fds := TakeEnv("LISTEN_FDS")
+	if !mine {
+		return nil, nil
 	}
 	n, err := strconv.ParseUint(fds, 10, 16)
 	if err != nil {
 		return nil, fmt.Errorf("LISTEN_FDS=%q is no number of sockets", fds)
 	}
-	for fd := firstPassed; fd < firstPassed+int(n); fd++ {
-		l, err := passedListener(fd)
+	for i := range int(n) {
+		l, err := passedListener(firstPassed + i)
 		if err != nil {
 			for _, l := range passed {
 				l.Close()
 			}
-			return nil, problem.Item(fmt.Sprintf("descriptor %d (LISTEN_FDS=%s)", fd, fds), err)
+			return nil, problem.Item(fmt.Sprintf("descriptor %d (LISTEN_FDS=%s)", firstPassed+i, fds), err)
 		}
-		passed = append(passed, l)
+		name := ""
+		if i < len(names) {
+			name = names[i]
+		}
+		passed = append(passed, Listener{l, name})
 	}
 	return passed, nil
 }
