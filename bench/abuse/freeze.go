@@ -44,13 +44,17 @@ func (f freezeTest) mount(dir string) (*disk, error) {
 
 // run lets clients write to a file system that stands still for a while.
 func (f freezeTest) run(ctx context.Context, a *abuse) error {
-	d, err := f.mount(filepath.Join(a.dir, "freeze"))
+	store := "freeze"
+	if f.fuse {
+		store = "freeze-fuse"
+	}
+	d, err := f.mount(filepath.Join(a.dir, store))
 	if err != nil {
 		return err
 	}
 	defer d.unmount()
 	s, err := a.serve(ctx, launch{
-		store:  "freeze",
+		store:  store,
 		before: fmt.Sprintf("ulimit -n %d", 4*f.clients+1000),
 		args:   []string{"--max-conns", fmt.Sprint(f.clients + 100), "--log-level", "error"},
 	})
