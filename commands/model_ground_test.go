@@ -41,6 +41,8 @@ type ground interface {
 	fit(order) order
 	// loses tells what else than the contract says is not gone on with.
 	loses(left, now order) bool
+	// createsLate tells whether nothing is there of a small file before its contents come.
+	createsLate() bool
 	clear()
 }
 
@@ -97,6 +99,7 @@ func (f *folder) spoil(id string, b []byte) error { return os.WriteFile(f.path(i
 func (f *folder) spoils() bool                    { return true }
 func (f *folder) fit(o order) order               { return o }
 func (f *folder) loses(order, order) bool         { return false }
+func (f *folder) createsLate() bool               { return true }
 
 func (f *folder) clear() {
 	os.RemoveAll(f.dir)
@@ -219,6 +222,7 @@ func (b *bucket) left(id string) ([]byte, error) {
 
 func (b *bucket) spoil(string, []byte) error { return errors.ErrUnsupported }
 func (b *bucket) spoils() bool               { return false }
+func (b *bucket) createsLate() bool          { return false }
 func (b *bucket) clear()                     {}
 
 // fit has parts summed by what the object store has of them: where the state of

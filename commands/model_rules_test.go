@@ -25,6 +25,8 @@ type model struct {
 	puts    map[string]int // how often a file got that name
 	// loses, if set, tells what else the store cannot continue with.
 	loses func(left, now order) bool
+	// createsLate tells whether nothing is there of a small file before its contents come.
+	createsLate bool
 }
 
 func newModel(policy string) model {
@@ -410,7 +412,7 @@ func (m *model) hidden() (tree map[string][]byte, nameless int) {
 	}
 	for _, s := range m.open {
 		switch {
-		case s.original != "", s.shorter != "": // nothing is created yet
+		case s.original != "", s.shorter != "", m.createsLate && s.isLate(): // nothing is created yet
 		case s.id == "":
 			nameless++
 		default:
@@ -418,6 +420,11 @@ func (m *model) hidden() (tree map[string][]byte, nameless int) {
 		}
 	}
 	return tree, nameless
+}
+
+// isLate reports whether nothing is created of an upload before all of it has come.
+func (s *sending) isLate() bool {
+	return s.id == "" && !s.stream && s.size() < worthContinuing && (s.got == 0 || s.got < s.contents.size)
 }
 
 // partialOf is the name of the file that an interrupted upload leaves.

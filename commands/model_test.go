@@ -46,7 +46,7 @@ func testModel(t *testing.T, policies []string, newGround func(*rapid.T) ground)
 		rapid.SyncTest(t, func(t *rapid.T) {
 			m := &machine{model: newModel(rapid.SampledFrom(policies).Draw(t, "on conflict"))}
 			m.ground = newGround(t)
-			m.loses = m.ground.loses
+			m.loses, m.createsLate = m.ground.loses, m.ground.createsLate()
 			m.start(t)
 			t.Cleanup(m.tearDown)
 			t.Repeat(map[string]func(*rapid.T){

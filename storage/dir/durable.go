@@ -64,7 +64,7 @@ func (d *Store) syncDir(name string) error {
 // file that waits for others needs no descriptor meanwhile. It reports whether p
 // has durably got the name that was asked for, too, as is cheapest for many at once.
 func (d *Store) syncContents(ctx context.Context, p *partial) (named bool, err error) {
-	together := d.batch.enter(p.nameless) && p.size < large && !p.place.elsewhere
+	together := d.batch.enter(p.ofMany) && p.size < large && !p.place.elsewhere
 	defer d.batch.leave()
 	defer p.settle()
 	// What nobody may read could not be opened again.
@@ -120,7 +120,7 @@ func (d *Store) syncTogether(ctx context.Context, p *partial) (named bool, err e
 // syncName makes durable the name that p has just got and those of the folders
 // above it.
 func (d *Store) syncName(p *partial, name string) error {
-	together := d.batch.enter(p.nameless) && !p.place.elsewhere
+	together := d.batch.enter(p.ofMany) && !p.place.elsewhere
 	defer d.batch.leave()
 	if !together {
 		if p.f != nil { // its first name: that it has one is in the file, too

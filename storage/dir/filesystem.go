@@ -147,10 +147,7 @@ func (f *osFilesystem) at(name string) (anchor, string) {
 
 func (f *osFilesystem) Lstat(name string) (fs.FileInfo, error) {
 	at, name := f.at(name)
-	if at.lacks(name) {
-		return nil, &fs.PathError{Op: "lstat", Path: name, Err: fs.ErrNotExist}
-	}
-	return at.Lstat(name)
+	return at.lstat(name)
 }
 
 // OpenFile adds O_NONBLOCK so that a FIFO under the name cannot block it. On

@@ -110,7 +110,9 @@ func (d *Store) checkCollision(p *partial) error {
 		return err
 	}
 	fi, err := d.fs.Lstat(name)
-	p.taken = err == nil
+	if err == nil {
+		p.there = fi
+	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil

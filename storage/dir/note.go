@@ -69,6 +69,15 @@ func (p *partial) note() error {
 	return nil
 }
 
+// isNoted reports whether what p has summed up is noted of its original.
+func (p *partial) isNoted(o *original) bool {
+	if p.hash == nil {
+		return true
+	}
+	old, err := o.f.Attribute(attributePrefix + p.file.Digest.Name)
+	return err == nil && old == formatNote(p.hash.Sum(nil), o.info)
+}
+
 // noteOriginal notes of a file that was there that it has turned out to be the same as
 // p. Nothing is written if that is known.
 func (p *partial) noteOriginal(f file, fi fs.FileInfo) error {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"os"
 
 	"github.com/labnet/labnet/storage"
@@ -23,9 +24,9 @@ const (
 // An original is a file that is there already, which one that is announced may be the
 // same as, or begin with. Nothing is created before it turns out that the two differ.
 type original struct {
-	name string
-	f    file        // nil if it was not read
-	info fs.FileInfo // before it was read
+	candidate      // before it was read
+	f         file // nil if it was not read, or is small
+	noted     bool // its digest is
 }
 
 // hasGrown reports whether p may be its original and more.
@@ -36,6 +37,7 @@ func (p *partial) hasGrown() bool {
 func (o *original) close() {
 	if o.f != nil {
 		o.f.Close()
+		o.f = nil
 	}
 }
 
@@ -54,7 +56,7 @@ func (p *partial) look(ctx context.Context) error {
 		return storage.ErrDifferent
 	case err != nil:
 		return err
-	case !p.taken:
+	case p.there == nil:
 		return storage.ErrAbsent
 	}
 	p.place = p.dir.placeOf(p.file.Name)
@@ -73,43 +75,73 @@ func (p *partial) findOriginal(ctx context.Context) error {
 			return err
 		}
 	}
-	proof := p.file.Contents
-	told := proof.Digest.New != nil
-	if !told {
-		if p.file.Size == 0 || len(p.file.Proofs) == 0 || p.file.Digest.New == nil {
-			return nil
-		}
-		proof.Digest = p.file.Proofs[0]
+	if told := p.file.Contents; told.Digest.New != nil {
+		return p.findTold(ctx, told)
 	}
-	names, shorter, err := p.candidates(told)
+	if p.file.Size == 0 || len(p.file.Proofs) == 0 || p.file.Digest.New == nil {
+		return nil
+	}
+	same, shorter, err := p.candidates()
 	if err != nil {
 		return err
 	}
-	for _, name := range names {
-		o, offer, err := p.open(ctx, name, p.file.Size, proof.Digest)
+	for _, c := range []*candidate{same, shorter} {
+		if c == nil || c == shorter && p.onlyLooks() {
+			continue
+		}
+		o, offer, err := p.open(ctx, *c, p.file.Proofs[0])
 		if err != nil {
 			return err
 		}
-		if o == nil {
-			continue
-		}
-		if !told || bytes.Equal(offer.Proof, proof.Sum) {
-			offer.Stored, offer.Agreed = true, told
-			p.original, p.offer, p.size = o, offer, offer.Size
+		if o != nil {
+			p.offerOriginal(o, offer)
 			return nil
 		}
-		o.f.Close()
-		p.resetHash()
 	}
-	if shorter == nil || told || p.onlyLooks() {
-		return nil
+	return nil
+}
+
+// findTold looks for a file that has the digest that the sender has told.
+func (p *partial) findTold(ctx context.Context, proof storage.Proof) error {
+	found := 0
+	for c, err := range p.numberedCopies() {
+		if err != nil {
+			return err
+		}
+		if !c.info.Mode().IsRegular() || c.info.Size() != p.file.Size {
+			continue
+		}
+		o, offer, err := p.open(ctx, c, proof.Digest)
+		if err != nil {
+			return err
+		}
+		if o != nil && bytes.Equal(offer.Proof, proof.Sum) {
+			offer.Agreed = true
+			p.offerOriginal(o, offer)
+			if p.size < small { // thousands of them may wait for the disk
+				o.noted = p.isNoted(o)
+				o.close()
+			}
+			return nil
+		}
+		if o != nil {
+			o.close()
+			p.resetHash()
+		}
+		if found++; found == maxCompared {
+			return nil
+		}
 	}
-	o, offer, err := p.open(ctx, shorter.name, shorter.size, proof.Digest)
-	if o != nil {
-		offer.Stored = true
-		p.original, p.offer = o, offer
+	return nil
+}
+
+// offerOriginal offers what there is of p already.
+func (p *partial) offerOriginal(o *original, offer storage.Offer) {
+	offer.Stored = true
+	p.original, p.offer = o, offer
+	if !p.hasGrown() {
+		p.size = offer.Size
 	}
-	return err
 }
 
 // assume takes a file of the size and time of p for the same.
@@ -117,25 +149,29 @@ func (p *partial) assume() (bool, error) {
 	if p.file.ModTime.IsZero() || p.file.Size < 0 {
 		return false, nil
 	}
-	for n := 1; n <= maxOriginals; n++ {
-		name := storage.NumberedName(p.file.Name, n)
-		fi, err := p.dir.fs.Lstat(name)
-		if errors.Is(err, fs.ErrNotExist) {
-			break
-		}
+	for c, err := range p.numberedCopies() {
 		if err != nil {
 			return false, err
 		}
-		if fi.Mode().IsRegular() && fi.Size() == p.file.Size && fi.ModTime().Equal(p.file.ModTime) {
-			p.original, p.size = &original{name: name, info: fi}, p.file.Size
-			p.offer = storage.Offer{Size: p.size, Stored: true, Agreed: true, Assumed: true}
+		if c.info.Mode().IsRegular() && c.info.Size() == p.file.Size && c.info.ModTime().Equal(p.file.ModTime) {
+			p.offerOriginal(&original{candidate: c}, storage.Offer{Size: p.file.Size, Agreed: true, Assumed: true})
 			return true, nil
-		}
-		if p.onConflict != storage.Rename {
-			break
 		}
 	}
 	return false, nil
+}
+
+// numberedCopies yields what has the name of p and, if p could get one, numbered ones.
+func (p *partial) numberedCopies() iter.Seq2[candidate, error] {
+	return func(yield func(candidate, error) bool) {
+		c, err := candidate{p.file.Name, p.there}, error(nil)
+		for n := 2; yield(c, err) && err == nil && n <= maxOriginals && p.onConflict == storage.Rename; n++ {
+			c.name = storage.NumberedName(p.file.Name, n)
+			if c.info, err = p.dir.fs.Lstat(c.name); errors.Is(err, fs.ErrNotExist) {
+				return
+			}
+		}
+	}
 }
 
 func (p *partial) resetHash() {
@@ -144,55 +180,44 @@ func (p *partial) resetHash() {
 	}
 }
 
-// A beginning is a file that another one may begin with.
-type beginning struct {
+// A candidate is a file that may be the original of another one.
+type candidate struct {
 	name string
-	size int64
+	info fs.FileInfo
 }
 
-// candidates are the names of files of the size of p: that of p, and numbered ones
-// if it could get such a one. Only one of them can be offered: one of the same time,
-// or else the latest. Of shorter files, of which p may have grown, it is the longest.
-func (p *partial) candidates(all bool) (names []string, shorter *beginning, err error) {
-	for n := 1; n <= maxOriginals; n++ {
-		name := storage.NumberedName(p.file.Name, n)
-		fi, err := p.dir.fs.Lstat(name)
-		if errors.Is(err, fs.ErrNotExist) {
-			break
-		}
+// candidates returns a file of the size of p: one of the same time, or else the latest.
+// Of shorter files, of which p may have grown, it returns the longest.
+func (p *partial) candidates() (same, shorter *candidate, err error) {
+	for c, err := range p.numberedCopies() {
 		if err != nil {
 			return nil, nil, err
 		}
-		switch size := fi.Size(); {
-		case !fi.Mode().IsRegular():
+		switch size := c.info.Size(); {
+		case !c.info.Mode().IsRegular():
 		case size == p.file.Size:
-			names = append(names, name)
-			if !all && fi.ModTime().Equal(p.file.ModTime) {
-				return []string{name}, nil, nil
+			same = &c
+			if c.info.ModTime().Equal(p.file.ModTime) {
+				return same, nil, nil
 			}
-		case size < p.file.Size && size >= small && (shorter == nil || size > shorter.size):
-			shorter = &beginning{name, size}
-		}
-		if p.onConflict != storage.Rename || all && len(names) == maxCompared {
-			break
+		case size < p.file.Size && size >= small && (shorter == nil || size > shorter.info.Size()):
+			shorter = &c
 		}
 	}
-	if !all && len(names) > 1 {
-		names = names[len(names)-1:]
-	}
-	return names, shorter, nil
+	return same, shorter, nil
 }
 
-// open opens a file of a size and sums it up. It returns nil if it has another size
-// by now, or may not be read.
-func (p *partial) open(ctx context.Context, name string, size int64, by storage.Digest) (*original, storage.Offer, error) {
+// open opens a file and sums it up. It returns nil if it has another size by now, or may
+// not be read.
+func (p *partial) open(ctx context.Context, c candidate, by storage.Digest) (*original, storage.Offer, error) {
+	size := c.info.Size()
 	if size >= large {
 		if err := p.dir.comparing.Take(ctx, p.dir.closing); err != nil {
 			return nil, storage.Offer{}, err
 		}
 		defer p.dir.comparing.Give()
 	}
-	f, info, err := p.dir.openRegular(name, syncAccess)
+	f, info, err := p.dir.openSeen(c.name, syncAccess, c.info)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil
 	}
@@ -203,9 +228,9 @@ func (p *partial) open(ctx context.Context, name string, size int64, by storage.
 		f.Close()
 		return nil, storage.Offer{}, nil
 	}
-	offer, err := p.prove(ctx, f, by)
+	offer, err := p.prove(ctx, io.LimitReader(f, size), by) // if it has grown, that is seen later
 	if err == nil && offer.Size == size {
-		return &original{name, f, info}, offer, nil
+		return &original{candidate: candidate{c.name, info}, f: f}, offer, nil
 	}
 	f.Close()
 	p.resetHash()
@@ -226,11 +251,8 @@ func (p *partial) leaveOriginal() error {
 	if !claimed {
 		err = p.claim()
 	}
-	if err == nil {
-		err = p.create()
-	}
-	if err == nil {
-		err = p.reserve()
+	if err == nil && !p.isCreatedLate() {
+		err = p.createNow()
 	}
 	if err != nil {
 		err = fmt.Errorf("restart %q: %w", p.file.Name, p.explain(err))
@@ -326,9 +348,9 @@ func (p *partial) keepOriginal() error {
 	if err != nil {
 		return err
 	}
-	together := d.batch.enter(p.nameless) && p.size < large && !p.place.elsewhere
+	together := d.batch.enter(p.ofMany) && p.size < large && !p.place.elsewhere
 	defer d.batch.leave()
-	if o.f == nil && (!together || p.file.HasMode && !p.file.Check && now.Mode().Perm() != p.mode()) {
+	if o.f == nil && (!together || p.changes(o)) {
 		if o.f, now, err = d.openRegular(o.name, syncAccess); err != nil {
 			return err
 		}
@@ -336,7 +358,7 @@ func (p *partial) keepOriginal() error {
 			return errOtherNow
 		}
 	}
-	if !p.file.Check {
+	if p.changes(o) {
 		if err := p.refresh(o.f, o.name, o.info); err != nil {
 			return err
 		}
@@ -353,6 +375,18 @@ func (p *partial) keepOriginal() error {
 	}
 	markDurable(folders)
 	return nil
+}
+
+// changes reports whether an original gets another time, permissions or note.
+func (p *partial) changes(o *original) bool {
+	switch t := p.file.ModTime; {
+	case p.file.Check:
+		return false
+	case p.sum != nil && !o.noted, p.file.HasMode && o.info.Mode().Perm() != p.mode():
+		return true
+	default:
+		return !t.IsZero() && !t.Equal(o.info.ModTime())
+	}
 }
 
 // isAsBefore reports whether nothing was done to a file between two looks at it.

@@ -59,7 +59,7 @@ func TestNameless(t *testing.T) {
 func TestFewAreNameless(t *testing.T) {
 	d := openNameless(t)
 	for i := range maxNameless + 2 {
-		p, err := d.Create(context.Background(), storage.File{Name: fmt.Sprint(i)})
+		p, err := d.Create(context.Background(), storage.File{Name: fmt.Sprint(i), Size: -1})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -70,13 +70,59 @@ func TestFewAreNameless(t *testing.T) {
 	}
 }
 
+// Of small files thousands may be announced at a time: before its contents come, none has
+// a descriptor or anything on the disk.
+func TestSmallFilesAreCreatedLate(t *testing.T) {
+	d := openNameless(t)
+	before := descriptors(t)
+	var partials []storage.Partial
+	for i := range 1000 {
+		p, err := d.Create(context.Background(), storage.File{Name: fmt.Sprint(i), Size: int64(i % 2)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Abort()
+		partials = append(partials, p)
+	}
+	if more := descriptors(t) - before; more > 0 {
+		t.Errorf("%d descriptors more", more)
+	}
+	if _, rest := hiddenIn(t, d.path); len(rest) > 0 {
+		t.Errorf("%d are in the hidden folder", len(rest))
+	}
+	for i, p := range partials {
+		if err := p.Restart(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.ReadFrom(strings.NewReader("x"[:i%2])); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.Commit(context.Background(), storage.Sum{Size: int64(i % 2)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := d.nameless.Load(); n != 0 {
+		t.Errorf("%d are still said to have no name", n)
+	}
+}
+
+// descriptors counts those of this process.
+func descriptors(t *testing.T) int {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(entries)
+}
+
 // Only who is not alone goes without a name: for one file alone it would take
 // longer to make that durable.
 func TestWhenNameless(t *testing.T) {
 	d := openNameless(t)
 	d.namelessFrom = batchFrom
 	for i := range batchFrom + 1 {
-		p, err := d.Create(context.Background(), storage.File{Name: fmt.Sprint(i)})
+		p, err := d.Create(context.Background(), storage.File{Name: fmt.Sprint(i), Size: -1})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -35,7 +35,7 @@ func (f *osFilesystem) Chtimes(name string, mtime time.Time) error {
 
 func (*osFilesystem) Move(_, _ string) error { return errors.ErrUnsupported }
 
-func (anchor) lacks(string) bool { return false }
+func (a anchor) lstat(name string) (fs.FileInfo, error) { return a.Lstat(name) }
 
 func canSyncAll(*os.File) bool { return false }
 

@@ -30,9 +30,12 @@ type partial struct {
 	sum        []byte // by hash, of all contents: set by Commit
 
 	mu       sync.Mutex    // against Store.Close
-	f        file          // nil before begin and once synced
+	f        file          // nil before create and once synced
+	created  bool          // there was, or may be, something under path or f
 	fresh    bool          // what is under path is not what an earlier upload left
 	nameless bool          // there is nothing under path, and f stays open to the end
+	ofMany   bool          // many were in progress when it began
+	counted  bool          // in dir.nameless
 	promised int64         // what is claimed for f and not in it yet
 	reserved bool          // f may have blocks beyond its end
 	offer    storage.Offer // of what was in f when it was opened
@@ -45,7 +48,7 @@ type partial struct {
 	err      error         // why f holds less than it should
 	ended    bool
 
-	taken      bool        // something had the name when it began
+	there      fs.FileInfo // of what had the name when it began; nil if nothing had
 	original   *original   // instead of f, for as long as p may be the same
 	comparison *comparison // instead of f
 }
@@ -54,8 +57,8 @@ type partial struct {
 // it takes to write it (measured on ext4).
 const small = 64 << 10
 
-// maxNameless is how many files in progress there may be for another one to have
-// no name: each needs its descriptor until it has one, also while it waits.
+// maxNameless is how many files in progress have no name: each needs its descriptor
+// until it has one, also while it waits.
 const maxNameless = 512
 
 // A file of at least large takes longer to write to the disk than one more
@@ -142,6 +145,9 @@ func (p *partial) append(b []byte) (int, error) {
 	if p.hash != nil {
 		p.hash.Write(b)
 	}
+	if err := p.createLate(); err != nil {
+		return 0, err
+	}
 	if p.comparison != nil {
 		return p.appendCompared(b)
 	}
@@ -220,6 +226,9 @@ func (p *partial) keep(ctx context.Context) (name string, unchanged bool, err er
 	}
 	if p.comparison != nil {
 		return p.file.Name, true, p.keepCompared()
+	}
+	if err := p.createLate(); err != nil { // it is empty
+		return "", false, err
 	}
 	if err := p.endHole(); err != nil {
 		return "", false, err

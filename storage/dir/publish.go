@@ -262,6 +262,11 @@ func (d *Store) openRegular(name string, flag int) (file, fs.FileInfo, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	return d.openSeen(name, flag, before)
+}
+
+// openSeen is openRegular for a file that was looked at before.
+func (d *Store) openSeen(name string, flag int, before fs.FileInfo) (file, fs.FileInfo, error) {
 	if before.IsDir() {
 		return nil, nil, &storage.NameError{Name: name, Reason: "it is a folder here"}
 	}

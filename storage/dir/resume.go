@@ -58,20 +58,48 @@ func (p *partial) begin(ctx context.Context) error {
 		}
 	}
 	p.fresh = p.f == nil
-	if p.taken && p.f == nil {
+	if p.there != nil && p.f == nil {
 		if err := p.findOriginal(ctx); err != nil || p.original != nil && !p.hasGrown() {
 			return err
 		}
 	}
-	if err := p.claim(); err != nil || p.hasGrown() {
+	if err := p.claim(); err != nil || p.hasGrown() || p.isCreatedLate() {
 		return err
 	}
+	return p.createNow()
+}
+
+// createNow creates p, unless it is there, and takes the room that it needs.
+func (p *partial) createNow() error {
 	if p.f == nil {
 		if err := p.create(); err != nil {
 			return err
 		}
 	}
 	return p.reserve()
+}
+
+// isCreatedLate reports whether p is created only when its contents come: of small files
+// thousands may be announced, and none needs a descriptor or blocks before.
+func (p *partial) isCreatedLate() bool {
+	return p.file.ID == "" && p.file.Size >= 0 && p.file.Size < small
+}
+
+// createLate creates p if that was left for later. If there is no space for it, it may
+// still turn out to be unchanged.
+func (p *partial) createLate() error {
+	if p.created || p.comparison != nil {
+		return nil
+	}
+	err := p.create()
+	if err != nil {
+		err = fmt.Errorf("create %q: %w", p.file.Name, p.explain(err))
+		if errors.Is(err, storage.ErrNoSpace) && p.compare(err) {
+			return nil
+		}
+	}
+	p.err = err
+	return err
 }
 
 // resume opens and sums up what an earlier upload of the same ID left. It
@@ -87,7 +115,7 @@ func (p *partial) resume(ctx context.Context) error {
 	if f != nil && p.resumable() && fi.Size() <= p.file.Size {
 		offer, err := p.proveInTurn(ctx, f, fi.Size(), p.file.Proofs[0])
 		if err == nil {
-			p.f, p.size, p.begun, p.offer = f, offer.Size, offer.Size, offer
+			p.f, p.created, p.size, p.begun, p.offer = f, true, offer.Size, offer.Size, offer
 			return nil
 		}
 		if !errors.Is(err, errUnreadable) {
@@ -109,21 +137,22 @@ func (p *partial) resume(ctx context.Context) error {
 var errUnreadable = errors.New("cannot be read")
 
 // proveInTurn is prove that waits, if it has much to read.
-func (p *partial) proveInTurn(ctx context.Context, f file, size int64, by storage.Digest) (storage.Offer, error) {
+func (p *partial) proveInTurn(ctx context.Context, r io.Reader, size int64, by storage.Digest) (storage.Offer, error) {
 	if size >= large {
 		if err := p.dir.comparing.Take(ctx, p.dir.closing); err != nil {
 			return storage.Offer{}, err
 		}
 		defer p.dir.comparing.Give()
 	}
-	return p.prove(ctx, f, by)
+	return p.prove(ctx, r, by)
 }
 
-// prove adds all of f to the hash, and returns its length and the proof of it.
-func (p *partial) prove(ctx context.Context, f file, by storage.Digest) (offer storage.Offer, err error) {
+// prove adds all of r to the hash, and returns its length and the proof of it.
+func (p *partial) prove(ctx context.Context, r io.Reader, by storage.Digest) (offer storage.Offer, err error) {
 	proof := p.hash
 	if by.Name != p.file.Digest.Name {
-		proof = by.New()
+		proof = takeHash(by)
+		defer giveHash(by, proof)
 	}
 	buffer := takeBuffer()
 	defer giveBuffer(buffer)
@@ -134,7 +163,7 @@ func (p *partial) prove(ctx context.Context, f file, by storage.Digest) (offer s
 		if p.dir.isClosed() {
 			return storage.Offer{}, errClosed
 		}
-		n, err := fill(f, buffer)
+		n, err := fill(r, buffer)
 		if p.hash != nil {
 			p.hash.Write(buffer[:n])
 		}
@@ -173,17 +202,16 @@ func (d *Store) openLeft(name string) (file, fs.FileInfo, error) {
 }
 
 func (p *partial) create() error {
-	p.fresh = true
+	p.fresh, p.created = true, true
 	if p.place.elsewhere {
 		return p.createElsewhere()
 	}
-	if p.nameless {
+	if p.ofMany && p.mayBeNameless() {
 		f, err := p.dir.fs.CreateNameless(hidden, createMode(p.mode()))
 		if !errors.Is(err, errors.ErrUnsupported) {
-			p.f = f
+			p.f, p.nameless = f, true
 			return err
 		}
-		p.nameless = false
 	}
 	f, err := p.dir.fs.OpenFile(p.path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
@@ -191,6 +219,17 @@ func (p *partial) create() error {
 	}
 	p.f = f
 	return nil
+}
+
+// mayBeNameless reports whether p is one of the maxNameless, until it ends.
+func (p *partial) mayBeNameless() bool {
+	if !p.counted {
+		p.counted = p.dir.nameless.Add(1) <= maxNameless
+		if !p.counted {
+			p.dir.nameless.Add(-1)
+		}
+	}
+	return p.counted
 }
 
 // reserve takes the blocks that the rest of p will need, if it is worth while.
@@ -233,6 +272,9 @@ func (p *partial) Restart() error {
 		if p.hash != nil {
 			p.hash.Reset()
 		}
+		return nil
+	}
+	if !p.created {
 		return nil
 	}
 	p.f.Close() // nobody wants its bytes any more
@@ -303,7 +345,10 @@ func (p *partial) end(keep bool) error {
 	p.settle()
 	p.claimed(p.promised)
 	kept := keep && err == nil
-	if !kept && !p.moved && !p.nameless && p.original == nil && !p.onlyLooks() {
+	if p.counted {
+		p.dir.nameless.Add(-1)
+	}
+	if p.created && !kept && !p.moved && !p.nameless {
 		if rerr := p.dir.fs.Remove(p.path); !errors.Is(rerr, fs.ErrNotExist) {
 			err = errors.Join(err, rerr)
 		}

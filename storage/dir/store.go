@@ -112,6 +112,7 @@ type Store struct {
 	// While so many files are in progress, those who join them have no name
 	// before their own; 0 for never.
 	namelessFrom int
+	nameless     atomic.Int32 // how many have none
 
 	failure  atomic.Pointer[error]
 	presence presence
@@ -323,7 +324,7 @@ func (d *Store) enter(p *partial) error {
 	}
 	d.partials[p.path] = p
 	n := len(d.partials)
-	p.nameless = p.file.ID == "" && d.namelessFrom > 0 && n >= d.namelessFrom && n <= maxNameless
+	p.ofMany = p.file.ID == "" && d.namelessFrom > 0 && n >= d.namelessFrom
 	return nil
 }
 
