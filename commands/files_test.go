@@ -150,8 +150,9 @@ func testCuts(t *testing.T, store, folder string) {
 	end := func(contents string) []byte { return control("END", size(contents), digestField(contents)) }
 	proof := wire.Field{Key: "proof", Value: "blake3,sha256"}
 	told := func(contents string) wire.Field {
-		p := wire.Prove([]byte(contents))
-		return wire.Field{Key: p.Digest.Name, Value: wire.Sum{Digest: p.Sum}.Hex()}
+		var a wire.Announcement
+		a.Tell([]byte(contents))
+		return wire.Field{Key: a.Contents.Digest.Name, Value: wire.Sum{Digest: a.Contents.Sum}.Hex()}
 	}
 	join := func(messages ...[]byte) []byte { return bytes.Join(messages, nil) }
 

@@ -136,7 +136,7 @@ func (o order) announcement() wire.Announcement {
 		a.Proofs = wire.Proofs()
 	}
 	if o.tells {
-		a.Contents = wire.Prove(o.contents.bytes())
+		a.Tell(o.contents.bytes())
 	}
 	return a
 }

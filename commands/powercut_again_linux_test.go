@@ -140,7 +140,7 @@ func (c *powerCut) store(t *testing.T, talk *wire.Client, a wire.Announcement, c
 func known(name string, contents []byte) wire.Announcement {
 	a := wire.Announcement{Name: name, Size: int64(len(contents)), Proofs: wire.Proofs()}
 	if len(contents) < 16<<10 {
-		a.Contents = wire.Prove(contents)
+		a.Tell(contents)
 	}
 	return a
 }

@@ -11,8 +11,10 @@ import (
 )
 
 const (
-	// MaxAhead is how many files a client may have announced and not ended.
-	MaxAhead = 128
+	// MaxAhead is how many files a client may have announced and not ended. A server may
+	// allow more, as long as their announcements have at most WindowBytes each on average.
+	MaxAhead    = 128
+	WindowBytes = 256
 	// MaxName is the most bytes of a file's name: it shares a String of
 	// MaxString bytes with the fields.
 	MaxName = 3072
@@ -50,8 +52,9 @@ type Announcement struct {
 	// this version supports if there are any, or an ID.
 	Proofs []Digest
 	// Contents proves all contents, if the client knows them before. If the server
-	// has a file of that name and those contents, they are not sent.
+	// has a file of that name and those contents, they are not sent. A Client needs Tell.
 	Contents Proof
+	told     []byte // by Digest
 	// Quick has a file that the server has under that name, of this Size and ModTime, be
 	// taken for the same, without reading either (ComparedTimes).
 	Quick bool

@@ -33,17 +33,21 @@ type Client struct {
 	timeout time.Duration
 	ended   chan struct{} // closed once nothing more is received
 
-	out   []byte       // to be sent; owned by the goroutine that calls the methods
 	heard atomic.Int64 // when the last reply came, in Unix nanoseconds
+
+	// Owned by the goroutine that calls the methods.
+	out   []byte // to be sent
+	ahead ahead
 
 	mu sync.Mutex
 	// Guarded by mu.
 	number   int                 // of the last announcement
 	plain    []*pending          // texts and blobs, oldest first
 	uploads  map[string]*pending // by number
-	greeting *pending            // the request that shows a token; nil once it was answered
-	ending   error               // why the server will end the connection
-	broken   error               // why the connection cannot be used any more
+	window   clientWindow
+	greeting *pending // the request that shows a token; nil once it was answered
+	ending   error    // why the server will end the connection
+	broken   error    // why the connection cannot be used any more
 }
 
 // flushSize is how many bytes a Client buffers before it sends them.

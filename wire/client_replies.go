@@ -146,6 +146,7 @@ func (c *Client) addresseeLocked(r serverReply) *pending {
 		}
 	}
 	p := c.uploads[number]
+	c.window.noteLocked(r.Control, time.Now())
 	if r.Word != wordOK {
 		delete(c.uploads, number)
 	}
@@ -316,6 +317,9 @@ func (c *Client) flush(ctx context.Context) error {
 func (c *Client) write(ctx context.Context, b []byte) error {
 	if err := c.failure(); err != nil {
 		return cause(ctx, err)
+	}
+	if c.ahead.files > 0 {
+		c.noteAsked()
 	}
 	_, err := c.link.Write(b)
 	if err == nil {

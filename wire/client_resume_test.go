@@ -134,7 +134,7 @@ func TestClientNeedNotSend(t *testing.T) {
 		s.want("EOF")
 	}, func(t *testing.T, c *wire.Client) {
 		a := known(3)
-		a.Contents = wire.Prove([]byte("abc"))
+		a.Tell([]byte("abc"))
 		for i, name := range []string{"f", "f (2)", "f (3)"} {
 			got, err := c.Upload(bg, a, strings.NewReader("abc"))
 			if err != nil || got.Name != name || got.Unchanged != (i < 2) || got.Size != 3 || got.Hex() != crc("abc") {

@@ -18,13 +18,13 @@ type Transfer struct {
 	resumed Offer        // what the server has of it from an earlier upload
 	shown   atomic.Int64 // how much of it need not be sent, as far as is known
 	sum     Sum          // what was sent, or need not be
+	length  int          // of its announcement, as long as it is ahead
 	known   *Saved       // set if the server had it
 	err     error        // why not all of it was sent
 }
 
-// Announce announces a file to the server and returns at once. At most MaxAhead
-// files may be announced and neither sent nor refused; they must be sent in the
-// order in which they were announced.
+// Announce announces a file to the server and returns at once. MayAnnounce must have
+// said that it may. Files must be sent in the order in which they were announced.
 func (c *Client) Announce(ctx context.Context, a Announcement) (*Transfer, error) {
 	if a.Digest.New == nil {
 		a.Digest = digests[0]
@@ -71,7 +71,13 @@ func (c *Client) announce(ctx context.Context, t *Transfer, ctl Control) (*Trans
 	if t.pending, err = c.expectUpload(); err != nil {
 		return nil, err
 	}
+	before := len(c.out)
 	c.out = ctl.append(c.out)
+	if !t.folder {
+		t.length = len(c.out) - before
+		c.ahead.files++
+		c.ahead.bytes += t.length
+	}
 	return t, c.flushIfLarge(ctx)
 }
 
@@ -86,12 +92,14 @@ func (t *Transfer) Answered() <-chan struct{} { return t.answered }
 // With an ID or Proofs, r must also be an io.Seeker, at its start. If the server has
 // the beginning of the file from an earlier upload of the same ID, or all of it, only
 // the rest is sent, provided that its digest is that of the beginning of r. With
-// Contents that the server has, nothing is sent.
+// Contents that the server has, r is not read.
 //
 // A stream (of negative size) is sent as it arrives; its r may still be waiting
 // in a Read when Send returns with an error.
 func (t *Transfer) Send(ctx context.Context, r io.Reader) error {
 	t.err = t.reason(t.send(ctx, r))
+	t.client.ahead.files--
+	t.client.ahead.bytes -= t.length
 	return t.err
 }
 
@@ -112,7 +120,7 @@ func (t *Transfer) send(ctx context.Context, r io.Reader) error {
 		return err
 	}
 	if answer.Word == wordSaved && (len(t.Contents.Sum) > 0 || t.Quick) {
-		return t.wasThere(ctx, answer.Control, r)
+		return t.wasThere(ctx, answer.Control)
 	}
 	ok, err := c.expect(answer, wordOK)
 	if err != nil {

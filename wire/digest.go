@@ -95,10 +95,16 @@ type Proof struct {
 	Sum    []byte
 }
 
-// Prove returns the preferred proof of b.
-func Prove(b []byte) Proof {
+// Tell sets Contents, of which b is all. Digest must not change after it.
+func (a *Announcement) Tell(b []byte) {
+	if a.Digest.New == nil {
+		a.Digest = digests[0]
+	}
 	sum := blake3.Sum256(b)
-	return Proof{proofs[0], sum[:]}
+	a.Contents = Proof{proofs[0], sum[:]}
+	digest := a.Digest.New()
+	digest.Write(b)
+	a.told = digest.Sum(nil)
 }
 
 // Proofs returns the digests that prove contents, the preferred one first.

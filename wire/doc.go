@@ -38,6 +38,7 @@
 //	size       bytes in decimal, 0 … 9223372036854775807
 //	offset     likewise
 //	allocated  likewise
+//	ahead      a number of files in decimal
 //	token      16 … 1024 bytes of any text
 //	upload     a number in decimal: the n-th announcement of the connection
 //	id         what identifies an upload: at most 128 bytes of any text
@@ -269,8 +270,16 @@
 // these messages, but nothing is promised between the two orders: the field
 // upload says which file an OK, a SAVED or an ERROR is about. A client must
 // read the answers while it sends: a server that cannot send them stops
-// receiving. So a thousand small files cost a handful of round trips: on one
-// connection, two and one for every 128 files.
+// receiving.
+//
+// To a client that has announced 64 files, a server may say in an OK or a SAVED that it
+// may announce more:
+//
+//	OK 0 upload=64 0 offset=0 0 ahead=8192 0
+//
+// Then the client may announce as many, instead of 128, as long as the texts of these
+// announcements have at most 256 bytes each on average; 128 may be longer in any case.
+// So ten thousand small files cost a handful of round trips.
 //
 // Early refusal. A server that cannot continue an upload (because the disk is full,
 // say) answers ERROR at once, out of order. What the client has yet to send of
@@ -307,7 +316,7 @@
 //	absent, different   what was to be checked is not there, or is another one
 //	exists              the name is taken, and the server was told to refuse that
 //	too-large           over the server's limit for one file, or one text
-//	too-many     later  more than 128 files announced ahead, or more connections
+//	too-many     later  too many files announced ahead, or more connections
 //	                    of this client send files than the server allows
 //	mismatch     later  size or digest differ from what arrived
 //	cancelled           the client cancelled the file

@@ -88,7 +88,8 @@ type Server struct {
 	listeners   map[net.Listener]struct{}
 	conns       map[*conn]struct{}
 	admitted    admissions
-	sharedFiles int // files in progress, not counting one per connection
+	sharedSlots int // of files, not counting one per connection
+	windows     int // how many files connections were told that they may announce ahead
 	claims      map[claimKey]*claim
 }
 

@@ -73,7 +73,7 @@ type conn struct {
 	// Safe for concurrent use.
 	out         replyQueue
 	heart       heartbeat
-	publishing  sync.WaitGroup // files that have arrived completely
+	publishing  jobs           // files that have arrived completely
 	superseding sync.WaitGroup // connections that take over and have yet to say so
 
 	// Owned by the reader, which changes log, identity and bare only while no other
@@ -88,6 +88,7 @@ type conn struct {
 	log       zerolog.Logger
 	uploads   []*upload // announced and not yet ended, oldest first
 	announced int       // number of the newest upload
+	window    window
 	body      body
 	uploading bool // it is counted in admissions.uploads
 	// handedOver is set before the first upload, if another protocol is spoken here,
@@ -99,7 +100,8 @@ type conn struct {
 	unauthenticated *list.Element // in admissions, until markAuthenticated
 	counted         bool          // in admissions.conns and from
 	countedFor      string        // the user, in admissions.of
-	files           int           // accepted and not ended or published
+	ownSlot         bool          // one of its files has it, see acquireSlot
+	sharedSlots     int           // how many of its files have such a one
 }
 
 func newConn(s *Server, nc net.Conn) *conn {
@@ -124,7 +126,9 @@ func (c *conn) run() {
 	defer c.srv.removeConn(c)
 	defer c.out.drop()
 	defer c.heart.pending.Wait()
-	defer c.publishing.Wait()
+	defer c.narrow()
+	defer c.releaseSlots()
+	defer c.publishing.wait()
 	defer c.recoverPanic()
 	defer c.close()
 	err := c.converse()
@@ -282,7 +286,7 @@ func (c *conn) control(text string) error {
 		c.out.addInOrder(c.refusal(&Error{CodeUnsupported, "this server does not know " + ctl.Word}, 0))
 		return nil
 	}
-	return c.announce(ctl)
+	return c.announce(ctl, len(text))
 }
 
 // say answers a text.
@@ -372,7 +376,7 @@ func (c *conn) beat() {
 // drain waits until nothing is owed.
 func (c *conn) drain() {
 	c.out.beginWait()
-	c.publishing.Wait()
+	c.publishing.wait()
 	c.superseding.Wait()
 	c.out.endWait()
 }

@@ -3,48 +3,92 @@ package wire
 import "context"
 
 // A store may need a descriptor for every file in progress. Each connection may
-// have one file of its own at any time; files announced ahead, or published while
+// have one for a file of its own at any time; files announced ahead, or published while
 // the next is received, come out of a shared budget. While that is used up, an
 // announcement waits until it is the oldest, and then for the connection's own
 // publications. Those depend on no other connection, so that nothing waits for
-// ever, and every accepted file has its descriptor.
+// ever, and every file that needs a descriptor has one. A small file needs none before its
+// contents come (Store.Create).
 
-// acquireFile counts one more file of c, and reports whether the budget allows it.
-// For the oldest it waits until it does.
-func (c *conn) acquireFile(oldest bool) bool {
-	if c.srv.tryAcquireFile(c) {
-		return true
-	}
-	if !oldest {
-		return false
-	}
-	c.out.beginWait()
-	defer c.out.endWait()
-	c.publishing.Wait()
-	return c.srv.tryAcquireFile(c)
+// A slot is where a file's descriptor is counted.
+type slot int
+
+const (
+	slotNone slot = iota
+	slotOwn       // of the connection
+	slotShared
+)
+
+// needsSlot reports whether the store may need a descriptor for u before its contents come.
+func (u *upload) needsSlot() bool {
+	return u.Size < 0 || u.Size > LateSize || u.mayTakeLong()
 }
 
-func (s *Server) tryAcquireFile(c *conn) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if c.files > 0 {
-		if s.sharedFiles >= s.limits.MaxOpen {
+// acquireSlot counts the descriptor of a file, and reports whether the budget allows it.
+// For the oldest file it waits until it does. It is reserved to the reader.
+func (c *conn) acquireSlot(u *upload, oldest bool) bool {
+	for !c.srv.tryAcquireSlot(u, oldest) {
+		if !oldest {
 			return false
 		}
-		s.sharedFiles++
+		c.out.beginWait()
+		c.publishing.wait()
+		c.out.endWait()
 	}
-	c.files++
 	return true
 }
 
-// releaseFile undoes acquireFile. A panic between the two ends the connection, and
-// so leaks one file at most, which is not a shared one.
-func (c *conn) releaseFile() {
+func (s *Server) tryAcquireSlot(u *upload, oldest bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch c := u.conn; {
+	case u.slot != slotNone:
+	case oldest && !c.ownSlot:
+		u.slot, c.ownSlot = slotOwn, true
+	case s.sharedSlots < s.limits.MaxOpen:
+		u.slot = slotShared
+		s.sharedSlots++
+		c.sharedSlots++
+	default:
+		return false
+	}
+	return true
+}
+
+// releaseSlot undoes acquireSlot.
+func (c *conn) releaseSlot(u *upload) {
 	c.srv.mu.Lock()
 	defer c.srv.mu.Unlock()
-	if c.files--; c.files > 0 {
-		c.srv.sharedFiles--
+	c.releaseSlotLocked(u)
+}
+
+func (c *conn) releaseSlotLocked(u *upload) {
+	switch u.slot {
+	case slotOwn:
+		c.ownSlot = false
+	case slotShared:
+		c.srv.sharedSlots--
+		c.sharedSlots--
 	}
+	u.slot = slotNone
+}
+
+// moveSlot gives the oldest file the connection's own slot for a shared one, if it is free.
+func (c *conn) moveSlot(oldest *upload) {
+	c.srv.mu.Lock()
+	defer c.srv.mu.Unlock()
+	if oldest.slot == slotShared && !c.ownSlot {
+		c.releaseSlotLocked(oldest)
+		oldest.slot, c.ownSlot = slotOwn, true
+	}
+}
+
+// releaseSlots gives back, at the end of the connection, those that a panic left.
+func (c *conn) releaseSlots() {
+	c.srv.mu.Lock()
+	defer c.srv.mu.Unlock()
+	c.srv.sharedSlots -= c.sharedSlots
+	c.sharedSlots, c.ownSlot = 0, false
 }
 
 // beginCall waits for one of MaxCalls calls of the store, which may need

@@ -3,6 +3,7 @@ package wire_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -26,8 +27,11 @@ func (c *openFiles) Create(ctx context.Context, a wire.Announcement) (wire.Uploa
 	if err != nil {
 		return nil, err
 	}
-	most(&c.most, c.open.Add(1))
-	return &counted{u, c}, nil
+	f := &counted{Upload: u, in: c}
+	if a.Size < 0 || a.Size > wire.LateSize || a.ID != "" || len(a.Proofs) > 0 {
+		f.begin()
+	}
+	return f, nil
 }
 
 // most notes n if it is more than ever.
@@ -38,23 +42,43 @@ func most(most *atomic.Int64, n int64) {
 
 type counted struct {
 	wire.Upload
-	in *openFiles
+	in    *openFiles
+	begun bool
+}
+
+func (c *counted) begin() {
+	if !c.begun {
+		c.begun = true
+		most(&c.in.most, c.in.open.Add(1))
+	}
+}
+
+func (c *counted) end() {
+	if c.begun {
+		c.in.open.Add(-1)
+	}
+}
+
+func (c *counted) ReadFrom(r io.Reader) (int64, error) {
+	c.begin()
+	return c.Upload.ReadFrom(r)
 }
 
 func (c *counted) Commit(ctx context.Context, want wire.Sum) (wire.Saved, error) {
-	defer c.in.open.Add(-1)
+	c.begin()
+	defer c.end()
 	most(&c.in.mostCalls, c.in.calls.Add(1))
 	defer c.in.calls.Add(-1)
 	return c.Upload.Commit(ctx, want)
 }
 
 func (c *counted) Suspend() error {
-	defer c.in.open.Add(-1)
+	defer c.end()
 	return c.Upload.Suspend()
 }
 
 func (c *counted) Abort() error {
-	defer c.in.open.Add(-1)
+	defer c.end()
 	return c.Upload.Abort()
 }
 

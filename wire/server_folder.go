@@ -34,6 +34,6 @@ func (c *conn) makeFolder(name string, u *upload) error {
 	if !u.Check {
 		c.received(Event{Op: "folder", Name: name})
 	}
-	c.out.addControl(about(wordSaved, u.number).with("name", name))
+	c.out.addControl(c.withWindow(about(wordSaved, u.number), u.number).with("name", name))
 	return nil
 }

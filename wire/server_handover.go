@@ -213,12 +213,12 @@ func (h *Handover) Create(a Announcement) (*Receiving, error) {
 	if err := c.startUploading(); err != nil {
 		return nil, u.because(err)
 	}
-	c.acquireFile(true)
+	c.acquireSlot(u, true)
 	if old != nil {
 		old.conn.supersede(old.number)
 	}
 	if err := c.begin(u); err != nil {
-		c.releaseFile()
+		c.releaseSlot(u)
 		return nil, u.because(err)
 	}
 	if offer := u.to.Offer(); offer.Stored && !offer.Agreed {

@@ -291,11 +291,9 @@ func (c *conn) isHeader(i int) bool {
 func (c *conn) labCreate(name string) error {
 	c.abandon()
 	u := &upload{Announcement: Announcement{Name: name, Size: -1, Digest: digests[0]}, conn: c}
-	to, err := c.createFile(opUpload, u.Announcement)
-	if err != nil {
+	if err := c.createFile(opUpload, u); err != nil {
 		return c.labRefuse(u.because(err))
 	}
-	u.to = to
 	c.uploads = append(c.uploads, u)
 	return nil
 }

@@ -15,6 +15,7 @@ const (
 	DefaultMaxUploads         = 128
 	DefaultMaxOpen            = 8192
 	DefaultMaxCalls           = 1024
+	DefaultMaxAhead           = 8192
 	DefaultMaxSize            = 1 << 40
 	DefaultMinRate            = 1 << 10
 	DefaultAuthTimeout        = 30 * time.Second
@@ -57,6 +58,10 @@ type Limits struct {
 	// MaxCalls is the most calls of Store.Create, Store.MakeFolder and
 	// Upload.Commit at the same time. Further ones wait.
 	MaxCalls int
+	// MaxAhead is the most files that a connection may be told that it may announce
+	// ahead, if it is more than the constant MaxAhead, which all may. All connections
+	// together are told up to four times as many.
+	MaxAhead int
 	// MaxMessage is the most bytes of a text, at most MaxString, which is the
 	// default. A longer one is refused with CodeTooLarge.
 	MaxMessage int
@@ -84,6 +89,7 @@ func (l Limits) withDefaults() Limits {
 	limit(&l.MaxUploads, DefaultMaxUploads)
 	limit(&l.MaxOpen, DefaultMaxOpen)
 	limit(&l.MaxCalls, DefaultMaxCalls)
+	limit(&l.MaxAhead, DefaultMaxAhead)
 	limit(&l.MaxMessage, MaxString)
 	limit(&l.MaxSize, DefaultMaxSize)
 	limit(&l.MinRate, DefaultMinRate)

@@ -220,6 +220,7 @@ func TestPanicAhead(t *testing.T) {
 			p := w.dial()
 			p.Write([]byte(str("a|size=1|") + str("boom|proof=sha256|id=i|size=1|") + str("c|proof=sha256|id=k|size=1|")))
 			<-p.done
+			synctest.Wait() // it gives back what it had
 		}
 		q := w.dial()
 		q.send(str("a|size=1|"), str("b|proof=sha256|id=i|size=1|"), str("c|proof=sha256|id=k|size=1|"))

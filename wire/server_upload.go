@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -17,11 +18,15 @@ import (
 // reach the next message. With more, the connection is closed instead.
 const maxDiscard = 64 << 20
 
+// maxStored is how many unchanged files of a connection are made durable at the same time.
+const maxStored = 1024
+
 // An upload is a file that a client announced.
 type upload struct {
 	// Set before it is accepted or refused.
 	conn   *conn
 	number int // the client's first is 1
+	length int // of the announcement, in bytes
 	Announcement
 
 	// Owned by the reader; but by the goroutine that decides, until decided is
@@ -38,6 +43,7 @@ type upload struct {
 
 	received atomic.Int64 // as got, but up to date while contents arrive
 	complete bool         // all has arrived; guarded by srv.mu
+	slot     slot         // likewise
 }
 
 // op returns what the upload is called in events and in the log.
@@ -59,10 +65,12 @@ func (f *failedUpload) Unwrap() error { return f.error }
 // because adds to an error, for the log, which file it is about.
 func (u *upload) because(err error) error { return &failedUpload{u, err} }
 
-// announce takes an announcement and accepts or refuses it, now or later.
-func (c *conn) announce(ctl Control) error {
-	c.announced++
-	u := &upload{number: c.announced, conn: c}
+// announce takes an announcement of a length and accepts or refuses it, now or later.
+func (c *conn) announce(ctl Control, length int) error {
+	if c.announced++; c.announced == windowFrom {
+		c.widen()
+	}
+	u := &upload{number: c.announced, length: length, conn: c}
 	err := u.parse(ctl)
 	if errors.Is(err, ErrControl) {
 		return err
@@ -83,6 +91,7 @@ func (c *conn) announce(ctl Control) error {
 	}
 	u.waiting = true
 	c.uploads = append(c.uploads, u)
+	c.window.bytes += u.length
 	return c.acceptWaiting()
 }
 
@@ -90,8 +99,8 @@ func (c *conn) announce(ctl Control) error {
 // nil.
 func (c *conn) allow(op string, a Announcement) error {
 	switch limit := c.srv.limits.MaxSize; {
-	case len(c.uploads) >= MaxAhead:
-		return &Error{CodeTooMany, fmt.Sprintf("more than %d files announced ahead", MaxAhead)}
+	case !c.window.isOpen(len(c.uploads)):
+		return c.window.refusal()
 	case len(a.Name) > MaxName:
 		return errLongName
 	case a.Size > limit:
@@ -110,27 +119,50 @@ func tooLarge(limit int64) error {
 // forgetRefused drops files that were refused ahead, in place of which others may
 // be announced.
 func (c *conn) forgetRefused() {
-	if len(c.uploads) >= MaxAhead {
-		c.uploads = slices.DeleteFunc(c.uploads, func(u *upload) bool { return u.decided != nil && u.isDecided() && u.to == nil })
+	if c.window.isOpen(len(c.uploads)) {
+		return
 	}
+	c.uploads = slices.DeleteFunc(c.uploads, func(u *upload) bool {
+		refused := u.decided != nil && u.isDecided() && u.to == nil
+		if refused {
+			c.window.bytes -= u.length
+		}
+		return refused
+	})
+}
+
+// removeUpload removes one of c.uploads.
+func (c *conn) removeUpload(n int) {
+	c.window.bytes -= c.uploads[n].length
+	if n == 0 { // without moving the others
+		c.uploads[0] = nil
+		c.uploads = c.uploads[1:]
+		return
+	}
+	c.uploads = slices.Delete(c.uploads, n, n+1)
 }
 
 // acceptWaiting accepts or refuses the waiting files in order, as far as the
 // descriptors allow, and in any case until the oldest is accepted. To begin a file
 // may take long, if another connection sends it or much of it is there already; for
 // one that is not the oldest another goroutine does it, so that those before it do
-// not wait.
+// not wait. Beyond MaxAhead only those are accepted that need neither a descriptor nor
+// another goroutine.
 func (c *conn) acceptWaiting() error {
 	c.awaitOldest()
-	next := len(c.uploads)
-	for next > 0 && c.uploads[next-1].waiting {
-		next--
+	if len(c.uploads) > 0 {
+		c.moveSlot(c.uploads[0])
 	}
-	for next < len(c.uploads) && c.mayBegin(c.uploads[next], next == 0) && c.acquireFile(next == 0) {
+	next := sort.Search(len(c.uploads), func(n int) bool { return c.uploads[n].waiting })
+	for next < len(c.uploads) {
 		u := c.uploads[next]
+		ahead := next > 0 && (u.mayTakeLong() || !c.uploads[next-1].isDecided())
+		if next >= MaxAhead && (ahead || u.needsSlot()) || !c.mayBegin(u, next == 0) || u.needsSlot() && !c.acquireSlot(u, next == 0) {
+			break
+		}
 		u.waiting = false
 		old, err := c.register(u)
-		if next > 0 && (u.mayTakeLong() || !c.uploads[next-1].isDecided()) {
+		if ahead {
 			c.decideAhead(u, old, err, c.uploads[next-1].decided)
 			next++
 			continue
@@ -141,7 +173,7 @@ func (c *conn) acceptWaiting() error {
 		if old != nil {
 			old.conn.supersede(old.number)
 		}
-		accepted := c.decide(u, err)
+		accepted := c.decide(u, err, true)
 		if u.mayTakeLong() {
 			c.out.endWait()
 		}
@@ -149,7 +181,7 @@ func (c *conn) acceptWaiting() error {
 			next++
 			continue
 		}
-		c.uploads = slices.Delete(c.uploads, next, next+1)
+		c.removeUpload(next)
 		if c.ctx.Err() != nil {
 			break
 		}
@@ -171,7 +203,7 @@ func (c *conn) mayBegin(u *upload, oldest bool) bool {
 	}
 	c.out.beginWait()
 	defer c.out.endWait()
-	c.publishing.Wait()
+	c.publishing.wait()
 	return true
 }
 
@@ -193,12 +225,13 @@ func (c *conn) register(u *upload) (old *upload, err error) {
 }
 
 // decide begins a registered file unless err forbids it, and answers whether it is
-// accepted, unless another connection takes over.
-func (c *conn) decide(u *upload, err error) (accepted bool) {
+// accepted, unless another connection takes over. It is called by the reader or by
+// another goroutine.
+func (c *conn) decide(u *upload, err error, byReader bool) (accepted bool) {
 	stored := false
 	defer func() {
 		if !accepted && !stored {
-			c.releaseFile()
+			c.releaseSlot(u)
 		}
 	}()
 	if err == nil {
@@ -207,7 +240,7 @@ func (c *conn) decide(u *upload, err error) (accepted bool) {
 	switch {
 	case err == nil && (len(u.Contents.Sum) > 0 || u.Quick) && u.to.Offer().Agreed:
 		stored = true
-		c.publishStored(u)
+		c.publishStored(u, byReader)
 		return false
 	case err == nil:
 		c.accept(u)
@@ -222,25 +255,37 @@ func (c *conn) decide(u *upload, err error) (accepted bool) {
 func (u *upload) mayTakeLong() bool { return u.ID != "" || len(u.Proofs) > 0 }
 
 // publishStored has the store make durable again what the client need not send, and
-// says so in place of accepting it.
-func (c *conn) publishStored(u *upload) {
+// says so in place of accepting it. If many are published already, it waits for that.
+func (c *conn) publishStored(u *upload, byReader bool) {
 	to := u.to
 	u.to = nil
 	c.srv.markComplete(u)
-	c.publishing.Add(1)
-	go func() {
-		defer c.publishing.Done()
-		defer c.recoverPanic()
+	publish := func() {
 		saved, err := c.commit(u, to, Sum{Size: u.Size})
 		if err != nil {
 			c.out.addControl(c.refusal(err, u.number))
 		} else {
-			answer := about(wordSaved, u.number).with("unchanged", "1").withComparison(saved.Compared)
+			answer := c.withWindow(about(wordSaved, u.number), u.number).with("unchanged", "1").withComparison(saved.Compared)
 			if saved.Name != u.Name {
 				answer = answer.with("name", saved.Name)
 			}
 			c.out.addControl(answer)
 		}
+	}
+	c.publishing.begin()
+	if c.publishing.count() > maxStored || !c.srv.tryAcquireSlot(u, true) {
+		defer c.publishing.end()
+		if byReader {
+			c.out.beginWait()
+			defer c.out.endWait()
+		}
+		publish()
+		return
+	}
+	go func() {
+		defer c.publishing.end()
+		defer c.recoverPanic()
+		publish()
 		c.out.push()
 		c.srv.limitIdle(c)
 	}()
@@ -268,7 +313,7 @@ func (c *conn) begin(u *upload) (err error) {
 func (c *conn) accept(u *upload) {
 	offer := u.to.Offer()
 	u.got = offer.Size
-	ok := about(wordOK, u.number).with("offset", strconv.FormatInt(offer.Size, 10))
+	ok := c.withWindow(about(wordOK, u.number), u.number).with("offset", strconv.FormatInt(offer.Size, 10))
 	if offer.Size > 0 {
 		ok = ok.with(offer.Digest, hex.EncodeToString(offer.Proof))
 	}
@@ -289,7 +334,7 @@ func (c *conn) decideAhead(u, old *upload, err error, before <-chan struct{}) {
 		if before != nil {
 			<-before
 		}
-		c.decide(u, err)
+		c.decide(u, err, false)
 		c.out.push()
 	}()
 }
@@ -314,7 +359,7 @@ func (c *conn) awaitOldest() {
 		c.awaitDecision(u)
 		u.decided = nil
 		if u.to == nil {
-			c.uploads = c.uploads[1:]
+			c.removeUpload(0)
 		}
 	}
 }
@@ -346,6 +391,7 @@ func (c *conn) data(size uint64, unsure bool) error {
 		c.fail(u, err)
 		return c.discard(size)
 	}
+	c.acquireSlot(u, true)
 	return c.receive(u, int64(size))
 }
 
@@ -475,7 +521,7 @@ func (c *conn) endUpload(ctl Control) error {
 	if err != nil {
 		return err
 	}
-	c.uploads = c.uploads[1:]
+	c.removeUpload(0)
 	if u.to == nil { // the client was told so already
 		return c.acceptWaiting()
 	}
@@ -487,6 +533,7 @@ func (c *conn) endUpload(ctl Control) error {
 		c.drop(u)
 		c.out.addInOrder(c.refusal(u.because(err), u.number))
 	} else {
+		c.acquireSlot(u, true)
 		c.publish(u, wordSaved, want)
 	}
 	return c.acceptWaiting()
@@ -500,9 +547,9 @@ func (c *conn) publish(u *upload, word string, want Sum) {
 	c.srv.markComplete(u)
 	to := u.to
 	u.to = nil // even if it fails
-	c.publishing.Add(1)
+	c.publishing.begin()
 	go func() {
-		defer c.publishing.Done()
+		defer c.publishing.end()
 		defer c.recoverPanic()
 		saved, err := c.commit(u, to, want)
 		if err != nil {
@@ -524,7 +571,7 @@ func (c *conn) commit(u *upload, to Upload, want Sum) (Saved, error) {
 	}
 	saved, err := func() (Saved, error) {
 		defer c.srv.uploadLog.end(u)
-		defer c.releaseFile()
+		defer c.releaseSlot(u)
 		defer c.srv.releaseClaim(u)
 		c.heart.begin()
 		defer c.heart.end()
@@ -570,7 +617,7 @@ func (c *conn) cancelUpload() error {
 		return fmt.Errorf("%w: CANCEL of no upload", ErrControl)
 	}
 	u := c.uploads[0]
-	c.uploads = c.uploads[1:]
+	c.removeUpload(0)
 	if u.to != nil {
 		c.drop(u)
 		c.out.addInOrder(c.refusal(u.because(&Error{CodeCancelled, "the client cancelled the file"}), u.number))
@@ -601,7 +648,7 @@ func (c *conn) abandon() {
 		return
 	}
 	u := c.uploads[0]
-	c.uploads = c.uploads[1:]
+	c.removeUpload(0)
 	defer c.abandon() // the others, even if this one panics
 	if u.decided != nil {
 		c.cancel(net.ErrClosed) // it will not be sent
@@ -627,7 +674,7 @@ func (c *conn) abandon() {
 func (c *conn) putAway(u *upload, way func() error) {
 	u.to = nil
 	defer c.srv.uploadLog.end(u)
-	defer c.releaseFile()
+	defer c.releaseSlot(u)
 	defer c.srv.releaseClaim(u)
 	if err := way(); err != nil {
 		c.log.Error().Err(err).Str("name", u.Name).Msg("cannot suspend or drop an unfinished file")
@@ -640,7 +687,7 @@ func (c *conn) blob(size uint64, unsure bool) error {
 	err := u.fits(size, c.srv.limits.MaxSize)
 	if err == nil {
 		u.Size = int64(size)
-		u.to, err = c.createFile(opBlob, u.Announcement)
+		err = c.createFile(opBlob, u)
 	}
 	if err != nil {
 		c.out.addInOrder(c.refusal(u.because(err), 0))
@@ -663,18 +710,18 @@ func (c *conn) blob(size uint64, unsure bool) error {
 
 // createFile begins a file that was not announced, if the limits and the client's
 // rights allow it.
-func (c *conn) createFile(op string, a Announcement) (Upload, error) {
-	err := c.allow(op, a)
+func (c *conn) createFile(op string, u *upload) error {
+	err := c.allow(op, u.Announcement)
 	if err == nil {
 		err = c.startUploading()
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
-	c.acquireFile(true)
-	to, err := c.storeFile(op, a)
+	c.acquireSlot(u, true)
+	u.to, err = c.storeFile(op, u.Announcement)
 	if err != nil {
-		c.releaseFile()
+		c.releaseSlot(u)
 	}
-	return to, err
+	return err
 }

@@ -10,8 +10,9 @@ import (
 // methods return is sent to the client word for word; any other error is logged,
 // and the client is told CodeInternal. Its methods are called concurrently.
 type Store interface {
-	// Create accepts a file and begins it, unpublished. The Server ends it with one
-	// Commit, Suspend or Abort. With an ID it may resume an earlier Upload of the
+	// Create accepts a file and begins it, unpublished. For a file without ID and Proofs
+	// of at most LateSize bytes it needs no descriptor before the first ReadFrom or Commit:
+	// there may be thousands. The Server ends it with one Commit, Suspend or Abort. With an ID it may resume an earlier Upload of the
 	// same ID that was suspended. No two Uploads of an ID are in progress at the
 	// same time. Where it waits for others it should do so by Waiting.
 	Create(ctx context.Context, a Announcement) (Upload, error)
@@ -25,6 +26,9 @@ type Store interface {
 	// which it should not keep waiting for more than a second.
 	Err() error
 }
+
+// LateSize is the most bytes of a file that is begun only when its contents come.
+const LateSize = 32 << 10
 
 // An Upload is a file in progress. It is used by one goroutine at a time.
 type Upload interface {

@@ -149,6 +149,7 @@ func start(t testing.TB, adapt func(*world)) *world {
 		defer w.mu.Unlock()
 		w.events = append(w.events, e)
 	}}
+	w.server.MaxAhead = wire.MaxAhead
 	if adapt != nil {
 		adapt(w)
 	}

@@ -61,6 +61,7 @@ type item struct {
 	announcement wire.Announcement
 	info         fs.FileInfo
 	contents     *contents // of a file that was read ahead
+	held         int       // of their bytes, in the pipeline's sum
 	err          error     // why it cannot be sent
 	// unsized means that the system does not tell the file's length, although nobody
 	// writes to it: the size is 0 in /proc, and that of a page in /sys.
@@ -97,7 +98,7 @@ func (u *Uploader) prepare(it *item) {
 				a.Holes = holes(it.info)
 			}
 			if it.contents != nil && (a.Size > 0 || u.Check) {
-				a.Contents = wire.Prove(it.contents.left)
+				a.Tell(it.contents.left)
 			} else if a.Size > 0 {
 				a.Proofs = wire.Proofs()
 			}

@@ -24,6 +24,9 @@ const (
 	maxPrepared = 1
 	// maxSent is how many may wait for the server to say that they are safe.
 	maxSent = 1024
+	// maxHeld is how many bytes of contents that were read wait for their turn. Others
+	// are read again if they have to be sent.
+	maxHeld = 4 << 20
 )
 
 // A pipeline sends items over one connection after the other. On each, many
@@ -41,6 +44,8 @@ type pipeline struct {
 	client    *wire.Client
 	trouble   error   // why there is none
 	announced []*item // oldest first
+	ahead     int     // how many are announced ahead even if the oldest can be sent
+	held      int     // bytes of their contents
 	sent      chan *item
 
 	// Set by the goroutine that tells outcomes.
@@ -213,6 +218,7 @@ func batchOf(first *item, found <-chan *item) []*item {
 // in p.again may succeed on another one.
 func (p *pipeline) try(ctx context.Context) error {
 	p.client, p.trouble, p.progress, p.failed, p.err = nil, nil, false, nil, nil
+	p.ahead, p.held = wire.MaxAhead, 0
 	p.sent = make(chan *item, maxSent)
 	told := make(chan struct{})
 	go func() {
@@ -270,7 +276,7 @@ func (p *pipeline) flush(ctx context.Context) {
 // fill announces items while there are some at hand, and reports whether one
 // can be sent then.
 func (p *pipeline) fill(ctx context.Context) bool {
-	for len(p.announced) < wire.MaxAhead && p.lost(ctx) == nil {
+	for p.mayAnnounce() && p.lost(ctx) == nil {
 		it := p.next(ctx)
 		if it == nil {
 			break
@@ -279,6 +285,33 @@ func (p *pipeline) fill(ctx context.Context) bool {
 		p.announce(ctx, it)
 	}
 	return len(p.announced) > 0 && p.lost(ctx) == nil && ctx.Err() == nil
+}
+
+// mayAnnounce reports whether another item may be announced before one is sent. Beyond
+// those that a server takes in any case that is worth while only if it is so far away that
+// its answer to the oldest is still to come; there will be as many from then on.
+func (p *pipeline) mayAnnounce() bool {
+	if p.client != nil && !p.client.MayAnnounce() {
+		return false
+	}
+	n := len(p.announced)
+	if n < p.ahead {
+		return true
+	}
+	first := p.announced[0]
+	if first.transfer == nil || first.folder {
+		return false
+	}
+	select {
+	case <-first.transfer.Answered():
+		return false
+	default:
+	}
+	if n >= wire.DefaultMaxAhead {
+		return false
+	}
+	p.ahead = n + 1
+	return true
 }
 
 // next returns the next item to be announced, or nil when one that was
@@ -356,6 +389,22 @@ func (p *pipeline) announce(ctx context.Context, it *item) {
 	if p.client.Err() == nil {
 		it.err = err
 	}
+	p.hold(it)
+}
+
+// hold keeps what was read of an item, if that is not too much.
+func (p *pipeline) hold(it *item) {
+	it.held = 0
+	if it.contents == nil {
+		return
+	}
+	if n := len(it.contents.left); p.held+n <= maxHeld {
+		it.held = n
+		p.held += n
+		return
+	}
+	it.contents.Close()
+	it.contents = nil
 }
 
 // sendFirst sends the oldest item that was announced.
@@ -374,7 +423,8 @@ func (p *pipeline) sendFirst(ctx context.Context) {
 		r := p.Con.Meter.Measure(it.label(), it.announcement.Size, it.source(), resumed)
 		it.transfer.Send(ctx, r) // an error comes again when the answer is waited for
 		r.Close()
-		it.contents = nil
+		p.held -= it.held
+		it.contents, it.held = nil, 0
 	}
 	select {
 	case p.sent <- it:

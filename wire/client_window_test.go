@@ -1,0 +1,62 @@
+package wire_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/labnet/labnet/wire"
+)
+
+// TestClientWindow has a server that lets the client announce more, and is so far away that
+// this is of use, or not.
+func TestClientWindow(t *testing.T) {
+	for _, test := range []struct {
+		what  string
+		away  time.Duration
+		ahead string
+		want  int
+	}{
+		{"near", 100 * time.Microsecond, "8192", wire.MaxAhead},
+		{"far", 2 * time.Millisecond, "8192", 200},
+		{"far away", time.Second, "8192", 8192},
+		{"too much", time.Second, "1000000", wire.DefaultMaxAhead},
+		{"few", time.Second, "300", 300},
+		{"fewer than any", time.Second, "5", wire.MaxAhead},
+		{"no number", time.Second, "x", wire.MaxAhead},
+		{"none", time.Second, "", wire.MaxAhead},
+	} {
+		t.Run(test.what, func(t *testing.T) {
+			heard := make(chan struct{})
+			talk(t, func(s *script) {
+				s.want("f|size=1|")
+				time.Sleep(test.away)
+				s.say(fmt.Sprintf("OK|upload=1|offset=0|ahead=%s|", test.ahead))
+				close(heard)
+				for range test.want - 1 {
+					s.want("f|size=1|")
+				}
+				s.want("Data 1", endOf(1))
+			}, func(t *testing.T, c *wire.Client) {
+				first, err := c.Announce(bg, sized("f", 1))
+				must(t, err)
+				must(t, c.Flush(bg))
+				<-first.Answered()
+				<-heard
+				n := 1
+				for ; c.MayAnnounce(); n++ {
+					_, err := c.Announce(bg, sized("f", 1))
+					must(t, err)
+				}
+				if n != test.want {
+					t.Errorf("%d files may be announced, want %d", n, test.want)
+				}
+				first.Send(bg, xs(1))
+				c.Flush(bg)
+				if !c.MayAnnounce() {
+					t.Error("none may be announced after one was sent")
+				}
+			})
+		})
+	}
+}
