@@ -245,7 +245,7 @@ func TestContestants(t *testing.T) {
 
 // TestLines: the shell understands every line.
 func TestLines(t *testing.T) {
-	for _, c := range append(labnet("labnet"), peers()...) {
+	for _, c := range append(labnet("labnet", ""), peers()...) {
 		all := []string{c.setup, c.server}
 		for _, task := range c.does {
 			all = append(all, task.before, task.server, task.client)

@@ -25,12 +25,13 @@ type contestant struct {
 	server string            // unless a task has its own; none if empty
 	does   map[kind]task
 
-	toLabnet    bool // it sends to labnet
-	encrypted   bool // takes part where that is asked for
-	plain       bool // takes part elsewhere
-	local       bool // no network, so never far away
-	linked      bool // takes part over a link, where only HOST leads
-	unconfirmed bool // the client ends before the server has everything
+	program     string // LABNET, if it is another one than what is measured
+	toLabnet    bool   // it sends to labnet
+	encrypted   bool   // takes part where that is asked for
+	plain       bool   // takes part elsewhere
+	local       bool   // no network, so never far away
+	linked      bool   // takes part over a link, where only HOST leads
+	unconfirmed bool   // the client ends before the server has everything
 }
 
 // A task is how a contestant does a kind of work.

@@ -3,6 +3,8 @@ package main
 import (
 	"os/exec"
 	"strings"
+
+	"github.com/labnet/labnet/bench/report"
 )
 
 const (
@@ -10,9 +12,9 @@ const (
 	upload = `exec "$LABNET" upload -a "$HOST:$PORT" "$SRC"`
 )
 
-// labnet returns this project's own contestants: labnet, and labnet with TLS if
-// the program knows it.
-func labnet(program string) []contestant {
+// labnet returns this project's own contestants: labnet, an earlier one if it is there, and
+// labnet with TLS if the program knows it.
+func labnet(program, before string) []contestant {
 	list := []contestant{{
 		name:     "labnet",
 		note:     "everything verified, and durable when it says done; built as for shell loops",
@@ -34,6 +36,9 @@ func labnet(program string) []contestant {
 			lines: {client: `exec "$LABNET" say -a "127.0.0.1:$PORT" - <"$SRC"`},
 		},
 	}}
+	if before != "" {
+		list = append(list, beforeOf(list[0], before))
+	}
 	help, _ := exec.Command(program, "serve", "--help").CombinedOutput()
 	if strings.Contains(string(help), "--tls") {
 		pin := `until grep -o 'sha256:[^" ]*' "$LOG" | head -n 1 >"$CONF/pin" && [ -s "$CONF/pin" ]; do sleep 0.02; done`
@@ -49,4 +54,10 @@ func labnet(program string) []contestant {
 		})
 	}
 	return list
+}
+
+// beforeOf returns the contestant that an earlier version is.
+func beforeOf(c contestant, program string) contestant {
+	c.name, c.note, c.program = report.Before, "an earlier version", program
+	return c
 }

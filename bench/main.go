@@ -25,6 +25,7 @@ import (
 type options struct {
 	quick       bool
 	labnet, lab string
+	before      string
 	dir, out    string
 	big         string
 	only, tools string
@@ -38,6 +39,7 @@ func main() {
 	var o options
 	flag.BoolVar(&o.quick, "quick", false, "small sizes, two rounds, nothing big far away: under two minutes")
 	flag.StringVar(&o.labnet, "labnet", "", "the `program` to measure; by default it is built from ..")
+	flag.StringVar(&o.before, "before", "", "an earlier labnet, a `program` that takes part, too")
 	flag.StringVar(&o.lab, "lab", "../examples/lab", "the `folder` of the lab's programs")
 	flag.StringVar(&o.dir, "dir", os.TempDir(), "work below `folder`, on the filesystem to measure")
 	flag.StringVar(&o.out, "out", "", "write results.md and results.svg into `folder`")
@@ -147,7 +149,7 @@ func (o *options) open(ctx context.Context, big int64) (*bench, error) {
 	if dir, err = filepath.Abs(dir); err != nil {
 		return nil, err
 	}
-	b := &bench{dir: dir, labnet: o.labnet, lab: o.lab, limit: o.limit, congestion: o.congestion}
+	b := &bench{dir: dir, labnet: o.labnet, before: o.before, lab: o.lab, limit: o.limit, congestion: o.congestion}
 	if b.labnet == "" {
 		b.labnet = filepath.Join(dir, "labnet")
 		build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags", "urfave_cli_no_docs", "-o", b.labnet, ".")
@@ -160,6 +162,11 @@ func (o *options) open(ctx context.Context, big int64) (*bench, error) {
 	}
 	if b.labnet, err = filepath.Abs(b.labnet); err != nil {
 		return nil, err
+	}
+	if b.before != "" {
+		if b.before, err = filepath.Abs(b.before); err != nil {
+			return nil, err
+		}
 	}
 	if !o.quick { // where work is small, memory matters less than to fill it takes
 		if b.ballast, err = newBallast(dir); err != nil {
@@ -175,8 +182,8 @@ func (o *options) open(ctx context.Context, big int64) (*bench, error) {
 
 // contestants returns who takes part, and the names of those that can't.
 func (b *bench) contestants(ctx context.Context, tools string) (part []contestant, missing []string, err error) {
-	for i, c := range append(labnet(b.labnet), peers()...) {
-		if tools != "" && c.name != "labnet" && !slices.Contains(strings.Split(tools, ","), c.name) {
+	for i, c := range append(labnet(b.labnet, b.before), peers()...) {
+		if tools != "" && c.name != "labnet" && c.program == "" && !slices.Contains(strings.Split(tools, ","), c.name) {
 			continue
 		}
 		c.id = fmt.Sprintf("%02d", i)

@@ -24,6 +24,7 @@ import (
 type bench struct {
 	dir    string // below which all happens, on one filesystem
 	labnet string // the program
+	before string // an earlier one; empty if there is none
 	lab    string // the folder of the lab's programs
 	python string
 	limit  time.Duration // of one run

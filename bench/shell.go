@@ -26,6 +26,9 @@ func (b *bench) variables(c contestant, port int) map[string]string {
 		"HOST": "127.0.0.1", "PORT": strconv.Itoa(port), "LABNET": b.labnet, "LAB": b.lab, "PYTHON": b.python,
 		"PATH": os.Getenv("PATH") + ":/usr/sbin:/sbin", "HOME": os.Getenv("HOME"), "TMPDIR": b.dir, "LC_ALL": "C",
 	}
+	if c.program != "" {
+		env["LABNET"] = c.program
+	}
 	if me, err := user.Current(); err == nil {
 		env["USER"] = me.Username
 	}

@@ -15,6 +15,9 @@ type Bar struct {
 // Best stands for the fastest peer of each round.
 const Best = "the best peer"
 
+// Before is an earlier labnet, if that takes part.
+const Before = "labnet before"
+
 // Wire and Written stand for the contents, of which labnet's bytes are a part.
 const (
 	Wire    = "the contents: bytes on the wire"
@@ -51,6 +54,9 @@ var Bars = []Bar{
 	{"link-small", "labnet", "rsync daemon", false, 0.6},
 	{"link-small", "labnet", "tar | nc", false, 1.3},
 	{"link-grown", "labnet", "rsync daemon", false, 1.0},
+	{"big", "labnet", Before, false, 1.03},
+	{"small", "labnet", Before, false, 1.03},
+	{"loop", "labnet", Before, false, 1.03},
 }
 
 // Measure returns labnet's share of the peer's time. Its count is 0 if one of

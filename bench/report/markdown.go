@@ -142,7 +142,11 @@ func writeBars(b *strings.Builder, r Report) {
 			against += " + sync -f"
 		}
 		measured, verdict := "–", "not measured"
-		if s := bar.Measure(w); s.Count > 0 {
+		s := bar.Measure(w)
+		if s.Count == 0 && bar.Against == Before {
+			continue
+		}
+		if s.Count > 0 {
 			measured = fmt.Sprintf("%.2f (%.2f … %.2f)", s.Median, s.Min, s.Max)
 			verdict = met(s.Median <= bar.AtMost)
 		}
