@@ -298,6 +298,7 @@ func TestSuspendFails(t *testing.T) {
 		p := w.dial()
 		p.send(str("f|proof=sha256|id=i|size=5|"), data(2, "a"))
 		p.Close()
+		synctest.Wait() // or that connection could be the later one
 		again := w.dial()
 		again.send(str("f|proof=sha256|id=i|size=5|"))
 		again.hear(ok(1))
