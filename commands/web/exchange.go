@@ -81,6 +81,9 @@ func (x *exchange) refuse(err error) {
 	x.fail(told, hints[told.Code])
 }
 
+// refuseWith is refuse with what to do about this error.
+func (x *exchange) refuseWith(err error, hint string) { x.fail(x.h.Refuse(err), hint) }
+
 // fail answers with an error.
 func (x *exchange) fail(why *wire.Error, hint string) {
 	status, known := statuses[why.Code]

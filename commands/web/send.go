@@ -155,6 +155,8 @@ func cutOff(err error) error {
 	return err
 }
 
+const fileHint = "a file is sent by PUT: curl -fT FILE URL"
+
 // post receives a text, or the files of a form.
 func (x *exchange) post() {
 	if x.isEncoded() {
@@ -167,7 +169,7 @@ func (x *exchange) post() {
 	case "text/plain", "application/x-www-form-urlencoded": // as curl -d calls all that it sends
 		x.text()
 	default:
-		x.problem(http.StatusUnsupportedMediaType, "unsupported", "send a text (text/plain) or a form (multipart/form-data)", "a file is sent by PUT: curl -fT FILE URL")
+		x.problem(http.StatusUnsupportedMediaType, "unsupported", "send a text (text/plain) or a form (multipart/form-data)", fileHint)
 	}
 }
 
@@ -179,7 +181,7 @@ func (x *exchange) text() {
 		return
 	}
 	if len(text) > wire.MaxString {
-		x.refuse(&wire.Error{Code: wire.CodeTooLarge, Text: fmt.Sprintf("a message has at most %d bytes", wire.MaxString)})
+		x.refuseWith(&wire.Error{Code: wire.CodeTooLarge, Text: fmt.Sprintf("a message has at most %d bytes", wire.MaxString)}, fileHint)
 		return
 	}
 	reply, err := x.h.Say(string(text))
@@ -205,7 +207,7 @@ func (x *exchange) form(parts *multipart.Reader) {
 			x.json(http.StatusCreated, x.received)
 			return
 		case err == io.EOF:
-			x.refuse(&wire.Error{Code: wire.CodeProtocol, Text: "the form has no file"})
+			x.refuseWith(&wire.Error{Code: wire.CodeProtocol, Text: "the form has no file"}, "name one: curl -F file=@FILE URL")
 			return
 		case err != nil:
 			x.refuse(&wire.Error{Code: wire.CodeProtocol, Text: "the form did not come to its end"})
