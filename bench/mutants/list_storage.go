@@ -2,8 +2,6 @@ package main
 
 // ofStorage are the steps of names and locks, for every store.
 var ofStorage = []mutant{
-	{"an upload that pauses is not left", "storage/s3/store.go", "s.chores.Go(s.renew)\n", "", "TestPause"},
-	{"the object store's clock", "storage/s3/clock.go", "c.ahead = max(least, min(c.ahead, most))\n", "_, _ = least, most\n", "TestWrongClock"},
 	{"an absolute name", "storage/name.go", "case strings.HasPrefix(name, \"/\"):\n\t\treturn \"it is absolute\"\n", "", "TestNames"},
 	{"a name that is not UTF-8", "storage/name.go", "case !utf8.ValidString(name):\n\t\treturn \"it is not valid UTF-8\"\n", "", "TestNames"},
 	{"a name of many parts", "storage/name.go", "case strings.Count(name, \"/\") >= maxDepth:", "case false:", "TestNames"},

@@ -168,7 +168,7 @@ func try(root string, m mutant, timeout time.Duration) (outcome, string, error) 
 
 // mutants lists all.
 func mutants() (all []mutant) {
-	for _, some := range [][]mutant{ofDir, ofStorage, ofWire, ofAccess, ofWeb} {
+	for _, some := range [][]mutant{ofDir, ofStorage, ofObjects, ofWire, ofAccess, ofWeb} {
 		all = append(all, some...)
 	}
 	return all

@@ -231,3 +231,19 @@ func TestBounds(t *testing.T) {
 		})
 	}
 }
+
+// TestBoundsAtStart: what others have left too much of goes when a server starts.
+func TestBoundsAtStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := smallParts()
+		store := open(t, server, s3.Options{PartSize: piece})
+		for i := range 4 {
+			suspend(t, store, fmt.Sprint(i), 3500)
+			time.Sleep(time.Second)
+		}
+		open(t, server, s3.Options{PartSize: piece, MaxPartials: 3})
+		if n := left(server); n != 3 {
+			t.Errorf("%d are kept, want 3", n)
+		}
+	})
+}

@@ -94,21 +94,23 @@ func TestLostAnswerOfResumed(t *testing.T) {
 // TestOthersFile: what another program has stored is known, if the contents are the
 // same, and only then, whatever its sum and its size.
 func TestOthersFile(t *testing.T) {
-	server := smallParts()
-	digest := digests["crc64nvme"]
-	store := open(t, server, s3.Options{PartSize: piece})
-	data := contentsOf(3 * piece)
-	other := data[:len(data)-1] + "!"
-	f := storage.File{Name: "a", Size: int64(len(data)), Digest: digest, Proofs: proofs}
-	for _, planted := range []string{data, other} {
-		server.Put("some/prefix/a", planted)
-		server.SetSum("some/prefix/a", data) // as a forged file would have
-		r := commit(t, sent(t, store, f, data), digest, data)
-		if r.Unchanged != (planted == data) {
-			t.Errorf("receipt %+v", r)
+	for _, size := range []int{piece / 2, 3 * piece} {
+		server := smallParts()
+		digest := digests["crc64nvme"]
+		store := open(t, server, s3.Options{PartSize: piece})
+		data := contentsOf(size)
+		other := data[:len(data)-1] + "!"
+		f := storage.File{Name: "a", Size: int64(len(data)), Digest: digest, Proofs: proofs}
+		for _, planted := range []string{data, other} {
+			server.Put("some/prefix/a", planted)
+			server.SetSum("some/prefix/a", data) // as a forged file would have
+			r := commit(t, sent(t, store, f, data), digest, data)
+			if r.Unchanged != (planted == data) {
+				t.Errorf("receipt %+v", r)
+			}
 		}
+		expect(t, server, map[string]string{"a": other, "a (2)": data})
 	}
-	expect(t, server, map[string]string{"a": other, "a (2)": data})
 }
 
 // TestCloseWhileReading: a store that is closed does not wait until a large object was

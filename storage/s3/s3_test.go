@@ -115,6 +115,23 @@ func TestPortableNames(t *testing.T) {
 	}
 }
 
+// TestCarelessObjectStore: a store is not opened in an object store that would overwrite
+// files.
+func TestCarelessObjectStore(t *testing.T) {
+	server := s3test.NewServer()
+	open(t, server, s3.Options{}) // which can be
+	server.Careless = true
+	store, err := s3.Open(t.Context(), s3.Location{
+		Bucket: server.Bucket, Endpoint: "127.0.0.1:9", Insecure: true, Region: "us-east-1",
+	}, s3.Options{Transport: server})
+	if err == nil {
+		store.Close()
+	}
+	if err == nil || !strings.Contains(err.Error(), "does not honour If-None-Match") {
+		t.Errorf("error %v", err)
+	}
+}
+
 // TestUnlistableNames: what XML cannot hold could be stored, but never listed.
 func TestUnlistableNames(t *testing.T) {
 	store := open(t, s3test.NewServer(), s3.Options{})
