@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -37,6 +38,9 @@ type ground interface {
 	// spoil replaces that, if the ground spoils things.
 	spoil(id string, b []byte) error
 	spoils() bool
+	// meddle does something to a visible file, if the ground knows such a thing. What
+	// replaces it has contents b.
+	meddle(name string, how meddling, b []byte) error
 	// fit makes of an order one of which the model knows what comes of it.
 	fit(order) order
 	// loses tells what else than the contract says is not gone on with.
@@ -47,7 +51,10 @@ type ground interface {
 }
 
 // A folder is the ground of a storage.Dir.
-type folder struct{ base, dir, old string }
+type folder struct {
+	base, dir, old string
+	touched        int64 // how often files were touched
+}
 
 func newFolder(t *rapid.T, base string) *folder {
 	f := &folder{base: base}
@@ -82,6 +89,10 @@ func (f *folder) walk(*model) (visible, hidden map[string][]byte, err error) {
 			return err
 		case d.IsDir():
 			visible[name+"/"] = nil
+		case d.Type() == fs.ModeSymlink:
+			var target string
+			target, err = fs.ReadLink(store, name)
+			visible[name] = []byte(target)
 		case own != name:
 			hidden[own], err = fs.ReadFile(store, name)
 		default:
@@ -100,6 +111,34 @@ func (f *folder) spoils() bool                    { return true }
 func (f *folder) fit(o order) order               { return o }
 func (f *folder) loses(order, order) bool         { return false }
 func (f *folder) createsLate() bool               { return true }
+
+// meddle never leaves the file that was there: a filesystem may not tell what was done to it
+// in the same millisecond.
+func (f *folder) meddle(name string, how meddling, b []byte) error {
+	path, aside := filepath.Join(f.dir, name), f.dir+".aside"
+	switch how {
+	case replaced:
+		return errors.Join(os.WriteFile(aside, b, 0o600), os.Rename(aside, path))
+	case removed:
+		return os.Remove(path)
+	case touched:
+		if fi, err := os.Lstat(path); err == nil && !fi.Mode().IsRegular() {
+			return errors.ErrUnsupported
+		}
+		f.touched++
+		at := time.Unix(f.touched, 0)
+		return os.Chtimes(path, at, at)
+	case madeFolder:
+		return errors.Join(os.Remove(path), os.Mkdir(path, 0o700))
+	case madeLink:
+		if strings.Count(path, ".txt") == 0 {
+			return errors.ErrUnsupported // it is a folder's name, too
+		}
+		return errors.Join(os.Remove(path), os.Symlink(linkTarget, path))
+	}
+	return errors.ErrUnsupported
+}
+
 
 func (f *folder) clear() {
 	os.RemoveAll(f.dir)
@@ -218,6 +257,20 @@ func (b *bucket) left(id string) ([]byte, error) {
 		return nil, fs.ErrNotExist
 	}
 	return data, nil
+}
+
+func (b *bucket) meddle(name string, how meddling, contents []byte) error {
+	switch {
+	case how == replaced:
+		b.server.Put(name, string(contents))
+	case how == touched:
+		b.server.Touch(name)
+	case how == removed && !strings.ContainsAny(name, "/(") && b.server.Objects()[storage.NumberedName(name, 2)] == nil:
+		b.server.Delete(name) // no folder goes with it, and there is no gap between numbers, which the store sees beyond
+	default:
+		return errors.ErrUnsupported
+	}
+	return nil
 }
 
 func (b *bucket) spoil(string, []byte) error { return errors.ErrUnsupported }

@@ -61,12 +61,20 @@ var streams = func() map[byte][]byte {
 func (c contents) bytes() []byte    { return streams[c.letter][:c.size:c.size] }
 func (c contents) GoString() string { return fmt.Sprintf("%c×%d", c.letter, c.size) }
 
+// letterOf tells of which stream b is, or 0.
+func letterOf(b []byte) byte {
+	for _, letter := range []byte("ABC") {
+		if len(b) <= len(streams[letter]) && bytes.Equal(b, contents{letter, len(b)}.bytes()) {
+			return letter
+		}
+	}
+	return 0
+}
+
 // nameOf is the reverse of contents.bytes.
 func nameOf(b []byte) string {
-	for _, letter := range []byte("ABC") {
-		if c := (contents{letter, len(b)}); len(b) <= len(streams[letter]) && bytes.Equal(b, c.bytes()) {
-			return c.GoString()
-		}
+	if letter := letterOf(b); letter != 0 {
+		return contents{letter, len(b)}.GoString()
 	}
 	return fmt.Sprintf("%d other bytes", len(b))
 }
@@ -364,6 +372,48 @@ func (m *model) put(name string, b []byte) {
 	for _, folder := range foldersAbove(name) {
 		m.folders[folder] = true
 	}
+}
+
+// A meddling is what another program does to a file.
+type meddling string
+
+const (
+	replaced   meddling = "replaced"
+	removed    meddling = "removed"
+	touched    meddling = "touched"
+	madeFolder meddling = "made a folder"
+	madeLink   meddling = "made a symlink"
+)
+
+// offeredNames lists the files that clients are offered now and that are still there.
+func (m *model) offeredNames() (names []string) {
+	for _, s := range m.open {
+		for _, name := range []string{s.original, s.shorter} {
+			if m.files[name] != nil && !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+// linkTarget is what a symlink leads to; no contents are as long.
+const linkTarget = "nowhere at all"
+
+// meddle follows what another program does to a file. What it was is offered no more.
+func (m *model) meddle(name string, how meddling, b []byte) {
+	switch how {
+	case replaced:
+		m.files[name] = b
+	case removed:
+		delete(m.files, name)
+	case madeFolder:
+		delete(m.files, name)
+		m.folders[name] = true
+	case madeLink:
+		m.files[name] = []byte(linkTarget)
+	}
+	m.puts[name]++
 }
 
 // makeFolder returns why a folder is refused, or "".

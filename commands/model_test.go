@@ -56,10 +56,12 @@ func testModel(t *testing.T, policies []string, newGround func(*rapid.T) ground)
 				"send":    m.send,
 				"begin":   m.begin,
 				"resume":  m.resume,
+				"again":   m.again,
 				"finish":  m.finish,
 				"cut":     m.cut,
 				"ahead":   m.ahead,
 				"hostile": m.hostile,
+				"meddle":  m.meddle,
 				"restart": m.restart,
 				"damage":  m.damage,
 			})
@@ -335,6 +337,29 @@ func (m *machine) resume(t *rapid.T) {
 	}
 }
 
+// again sends a file that is there, as it is or after it was changed or has grown. Of what is
+// held back the server has made an offer.
+func (m *machine) again(t *rapid.T) {
+	files := maps.Clone(m.files)
+	maps.DeleteFunc(files, func(name string, b []byte) bool { return letterOf(b) == 0 || strings.HasSuffix(name, ".bin") })
+	if len(files) == 0 || len(m.flights) == maxFlights {
+		t.SkipNow()
+	}
+	name := rapid.SampledFrom(slices.Sorted(maps.Keys(files))).Draw(t, "name")
+	o := order{
+		name: name, contents: contents{letterOf(files[name]), len(files[name])},
+		id: rapid.SampledFrom(ids).Draw(t, "id"), proves: true, digest: "crc64nvme",
+	}
+	switch rapid.SampledFrom([]string{"as it was", "as it was", "changed", "grown"}).Draw(t, "source") {
+	case "changed":
+		o.contents.letter = 'A' + 'B' - min(o.contents.letter, 'B')
+	case "grown":
+		o.contents.size += 7
+	}
+	at := len(o.request()) + rapid.IntRange(0, 60).Draw(t, "requests")
+	m.launch(t, m.converse(hold{at, unlimited}), m.ground.fit(o), hold{at, unlimited})
+}
+
 // maxFlights is how many clients are held back at most.
 const maxFlights = 3
 
@@ -367,6 +392,29 @@ func (m *machine) cut(t *rapid.T) {
 		m.leave(f.sending, false)
 	}
 	m.reap(t, f)
+}
+
+// meddle has another program do something to a file, which a client may have been offered.
+func (m *machine) meddle(t *rapid.T) {
+	if len(m.files) == 0 {
+		t.SkipNow()
+	}
+	names := slices.Sorted(maps.Keys(m.files))
+	if offered := m.offeredNames(); len(offered) > 0 && rapid.IntRange(0, 3).Draw(t, "any") > 0 {
+		names = offered
+	}
+	name := rapid.SampledFrom(names).Draw(t, "name")
+	how := rapid.SampledFrom([]meddling{replaced, replaced, removed, touched, madeFolder, madeLink}).Draw(t, "how")
+	b := m.files[name]
+	if how == replaced {
+		b = someContents.Draw(t, "contents").bytes()
+	}
+	if err := m.ground.meddle(name, how, b); errors.Is(err, errors.ErrUnsupported) {
+		t.SkipNow()
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	m.model.meddle(name, how, b)
 }
 
 // hostile names are refused, for files and for folders.

@@ -114,7 +114,7 @@ type callKey struct{}
 func Waiting(ctx context.Context, wait func()) {
 	if s, ok := ctx.Value(callKey{}).(*Server); ok {
 		<-s.calls
-		defer s.beginCall()
+		defer func() { s.calls <- struct{}{} }()
 	}
 	wait()
 }

@@ -273,3 +273,128 @@ func TestOtherSum(t *testing.T) {
 	}
 	expect(t, server, map[string]string{})
 }
+
+// TestOffersFailAtEveryRequest sends a file again, changed or grown, and has each request fail
+// once, for a moment, for good, or with its answer lost. Whichever it is: success is reported
+// only of what is stored, a failure leaves the visible as it was, and the next try succeeds.
+func TestOffersFailAtEveryRequest(t *testing.T) {
+	small, large := contentsOf(70_000), contentsOf(250_000)
+	requests := 0
+	for _, test := range []struct {
+		what         string
+		before, data string
+		told, quick  bool
+		check        bool
+		others       bool // another program has stored it: nothing is noted
+		after        map[string]string
+	}{
+		{what: "unchanged", before: small, data: small, after: map[string]string{"a": small}},
+		{what: "unchanged, in parts", before: large, data: large, after: map[string]string{"a": large}},
+		{what: "unchanged, of another program", others: true, before: large, data: large, after: map[string]string{"a": large}},
+		{what: "told", told: true, before: small, data: small, after: map[string]string{"a": small}},
+		{what: "by its time", quick: true, before: large, data: large, after: map[string]string{"a": large}},
+		{what: "only looked for", check: true, before: large, data: large, after: map[string]string{"a": large}},
+		{what: "changed", before: "X" + small[1:], data: small, after: map[string]string{"a": "X" + small[1:], "a (2)": small}},
+		{what: "changed, in parts", before: "X" + large[1:], data: large, after: map[string]string{"a": "X" + large[1:], "a (2)": large}},
+		{what: "grown", before: small, data: small + "more", after: map[string]string{"a": small, "a (2)": small + "more"}},
+		{what: "grown, in parts", before: large, data: large + small, after: map[string]string{"a": large, "a (2)": large + small}},
+		{what: "grown, of another program", others: true, before: large, data: large + small, after: map[string]string{"a": large, "a (2)": large + small}},
+		{what: "not grown, in parts", before: "X" + large[1:], data: large + small, after: map[string]string{"a": "X" + large[1:], "a (2)": large + small}},
+	} {
+		f := storage.File{
+			Name: "a", Size: int64(len(test.data)), ModTime: time.Unix(1_000_000_000, 0), Digest: digests["crc64nvme"], Proofs: proofs,
+			Quick: test.quick, Check: test.check,
+		}
+		if test.told {
+			f.Contents = storage.Proof{Digest: proofs[0], Sum: sum(digests["sha256"], test.data).Digest}
+		}
+		upload := func(s *s3.Store) (storage.Receipt, error) {
+			p, err := s.Create(context.Background(), f)
+			if err != nil {
+				return storage.Receipt{}, err
+			}
+			o := p.Offer()
+			if o.Agreed {
+				return p.Commit(context.Background(), storage.Sum{Size: f.Size})
+			}
+			if !bytes.Equal(o.Proof, sum(digests["sha256"], test.data[:o.Size]).Digest) && o.Size > 0 {
+				if err := p.Restart(); err != nil {
+					return storage.Receipt{}, errors.Join(err, p.Abort())
+				}
+				o.Size = 0
+			}
+			if _, err := p.ReadFrom(strings.NewReader(test.data[o.Size:])); err != nil {
+				p.Abort() // which says what may be left
+				return storage.Receipt{}, err
+			}
+			return p.Commit(context.Background(), sum(f.Digest, test.data))
+		}
+		for _, fault := range []string{"for a moment", "answer lost", "for good"} {
+			for n, failed := 0, "some"; failed != ""; n++ {
+				failed = ""
+				synctest.Test(t, func(t *testing.T) {
+					server := smallParts()
+					store := open(t, server, s3.Options{PartSize: largePiece, Tries: 3})
+					if test.others {
+						server.Put("some/prefix/a", test.before)
+					} else {
+						g := f
+						g.Size, g.Check, g.Contents = int64(len(test.before)), false, storage.Proof{}
+						commit(t, sent(t, store, g, test.before), f.Digest, test.before)
+					}
+					var mu sync.Mutex
+					seen, first := 0, ""
+					server.SetFault(func(r *http.Request, done bool) (int, string) {
+						mu.Lock()
+						defer mu.Unlock()
+						if !done && first == "" {
+							if seen == n {
+								first = r.Method + " " + r.URL.String()
+								failed = first
+							}
+							seen++
+						}
+						this := first == r.Method+" "+r.URL.String()
+						switch {
+						case this && fault == "for good" && !done:
+							return 403, "AccessDenied"
+						case this && fault == "for a moment" && !done, this && fault == "answer lost" && done:
+							first = "no more"
+							return 500, "InternalError"
+						}
+						return 0, ""
+					})
+					r, err := upload(store)
+					server.SetFault(nil)
+					visible := map[string]string{"a": test.before}
+					if err == nil {
+						visible = test.after
+						if r.Unchanged != (len(test.after) == 1) || test.after[r.Name] != test.data {
+							t.Errorf("receipt %+v", r)
+						}
+					} else if fault != "for good" {
+						t.Errorf("error %v, although it works again", err)
+					} else if !errors.Is(err, storage.ErrDegraded) {
+						t.Errorf("error %v", err)
+					}
+					for key, o := range server.Objects() {
+						if name, ok := strings.CutPrefix(key, "some/prefix/"); ok && !strings.HasPrefix(name, ".labnet/") && visible[name] != string(o.Data) {
+							t.Errorf("%q holds %d other bytes", name, len(o.Data))
+						}
+					}
+					expectVisible(t, server, visible)
+					time.Sleep(time.Minute) // and the store looks again
+					if r, err := upload(store); err != nil || test.after[r.Name] != test.data {
+						t.Errorf("second try: %+v, %v", r, err)
+					}
+					expectVisible(t, server, test.after)
+				})
+				if t.Failed() {
+					t.Fatalf("%s, request %d (%s), %s", test.what, n, failed, fault)
+				}
+				requests++
+			}
+		}
+	}
+	t.Logf("%d requests failed", requests)
+}
