@@ -23,6 +23,7 @@ import (
 	"github.com/labnet/labnet/storage/dir"
 	"github.com/labnet/labnet/storage/s3"
 	"github.com/labnet/labnet/storage/s3/s3test"
+	"github.com/labnet/labnet/wire"
 )
 
 // A ground is what the stores of a machine keep things in, one after the other.
@@ -43,6 +44,8 @@ type ground interface {
 	meddle(name string, how meddling, b []byte) error
 	// fit makes of an order one of which the model knows what comes of it.
 	fit(order) order
+	// notes tells whether something is noted with the files themselves.
+	notes() bool
 	// loses tells what else than the contract says is not gone on with.
 	loses(left, now order) bool
 	// createsLate tells whether nothing is there of a small file before its contents come.
@@ -53,15 +56,37 @@ type ground interface {
 // A folder is the ground of a storage.Dir.
 type folder struct {
 	base, dir, old string
+	hasNotes       bool
 	touched        int64 // how often files were touched
 }
 
-func newFolder(t *rapid.T, base string) *folder {
-	f := &folder{base: base}
+func newFolder(t *rapid.T, base string, hasNotes bool) *folder {
+	f := &folder{base: base, hasNotes: hasNotes}
 	if err := f.make(); err != nil {
 		t.Fatal(err)
 	}
 	return f
+}
+
+// keepsNotes reports whether the filesystem of a folder can have a note beside a file.
+func keepsNotes(t *testing.T, base string) bool {
+	d, err := dir.Open(filepath.Join(base, "notes"), dir.Options{})
+	must(t, err)
+	defer d.Close()
+	digest := wire.Digests()[0]
+	p, err := d.Create(t.Context(), storage.File{Name: "f", Digest: storage.Digest{Name: digest.Name, New: digest.New}})
+	must(t, err)
+	_, err = p.Commit(t.Context(), storage.Sum{})
+	must(t, err)
+	r, err := dir.OpenReader(filepath.Join(base, "notes"))
+	must(t, err)
+	defer r.Close()
+	kept, err := r.Open(t.Context(), "f")
+	must(t, err)
+	defer kept.Close()
+	notes, err := kept.Notes(t.Context())
+	must(t, err)
+	return len(notes) > 0
 }
 
 func (f *folder) make() (err error) {
@@ -110,6 +135,7 @@ func (f *folder) spoil(id string, b []byte) error { return os.WriteFile(f.path(i
 func (f *folder) spoils() bool                    { return true }
 func (f *folder) fit(o order) order               { return o }
 func (f *folder) loses(order, order) bool         { return false }
+func (f *folder) notes() bool                     { return f.hasNotes }
 func (f *folder) createsLate() bool               { return true }
 
 // meddle never leaves the file that was there: a filesystem may not tell what was done to it
@@ -138,7 +164,6 @@ func (f *folder) meddle(name string, how meddling, b []byte) error {
 	}
 	return errors.ErrUnsupported
 }
-
 
 func (f *folder) clear() {
 	os.RemoveAll(f.dir)
@@ -263,6 +288,7 @@ func (b *bucket) meddle(name string, how meddling, contents []byte) error {
 	switch {
 	case how == replaced:
 		b.server.Put(name, string(contents))
+		b.server.Touch(name) // also if the contents are the same
 	case how == touched:
 		b.server.Touch(name)
 	case how == removed && !strings.ContainsAny(name, "/(") && b.server.Objects()[storage.NumberedName(name, 2)] == nil:
@@ -276,6 +302,7 @@ func (b *bucket) meddle(name string, how meddling, contents []byte) error {
 func (b *bucket) spoil(string, []byte) error { return errors.ErrUnsupported }
 func (b *bucket) spoils() bool               { return false }
 func (b *bucket) createsLate() bool          { return false }
+func (b *bucket) notes() bool                { return false }
 func (b *bucket) clear()                     {}
 
 // fit has parts summed by what the object store has of them: where the state of

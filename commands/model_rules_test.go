@@ -2,6 +2,7 @@ package commands_test
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"fmt"
 	"math/rand/v2"
@@ -21,8 +22,11 @@ type model struct {
 	folders map[string]bool
 	left    map[string][]byte // by ID
 	leftBy  map[string]order
-	open    []*sending     // accepted and not yet ended, in the order of acceptance
-	puts    map[string]int // how often a file got that name
+	open    []*sending                 // accepted and not yet ended, in the order of acceptance
+	puts    map[string]int             // how often a file got that name, or something was done to it
+	noted   map[string]map[string]bool // by which digests it is noted what has a name
+	// notes tells whether there are such notes.
+	notes bool
 	// loses, if set, tells what else the store cannot continue with.
 	loses func(left, now order) bool
 	// createsLate tells whether nothing is there of a small file before its contents come.
@@ -36,7 +40,7 @@ func newModel(policy string) model {
 	}
 	return model{
 		policy: conflict, files: map[string][]byte{}, folders: map[string]bool{},
-		left: map[string][]byte{}, leftBy: map[string]order{}, puts: map[string]int{},
+		left: map[string][]byte{}, leftBy: map[string]order{}, puts: map[string]int{}, noted: map[string]map[string]bool{},
 	}
 }
 
@@ -199,6 +203,7 @@ func (m *model) announce(s *sending) {
 	m.offer(s)
 	if s.tells && s.original != "" {
 		s.over, s.saved = true, wire.Saved{Name: s.original, Sum: s.sum(), Unchanged: true}
+		m.note(s.original, s.order)
 		return
 	}
 	m.open = append(m.open, s)
@@ -250,7 +255,7 @@ func (m *model) findOriginal(s *sending) {
 		if !there && !m.folders[name] {
 			return
 		}
-		if !s.tells && s.original == "" && len(file) >= worthContinuing && len(file) < s.size() && len(file) > len(s.offered) {
+		if !s.tells && s.original == "" && len(file) >= worthContinuing && len(file) < s.size() && len(file) >= len(s.offered) {
 			s.shorter, s.put, s.offered = name, m.puts[name], file
 		}
 		if !there || len(file) != s.size() || s.tells && !bytes.Equal(file, s.contents.bytes()) {
@@ -330,9 +335,10 @@ func (m *model) commit(s *sending, good bool, made string) {
 		s.code = wire.CodeMismatch
 	case s.original != "":
 		s.saved.Name, s.saved.Unchanged = s.original, true
+		m.note(s.original, s.order)
 	case s.name == "":
 		s.saved.Name = made
-		m.put(made, s.contents.bytes())
+		m.put(made, s.order)
 	default:
 		m.publish(s)
 	}
@@ -352,13 +358,14 @@ func (m *model) publish(s *sending) {
 		case blocked:
 			s.code = wire.CodeName
 		case file == nil:
-			m.put(name, s.contents.bytes())
+			m.put(name, s.order)
 		case bytes.Equal(file, s.contents.bytes()):
 			s.saved.Unchanged = true
+			m.note(name, s.order)
 		case m.policy == storage.Refuse:
 			s.code = wire.CodeExists
 		case m.policy == storage.Replace:
-			m.put(name, s.contents.bytes())
+			m.put(name, s.order)
 		default:
 			continue
 		}
@@ -366,9 +373,10 @@ func (m *model) publish(s *sending) {
 	}
 }
 
-func (m *model) put(name string, b []byte) {
-	m.files[name] = b
+func (m *model) put(name string, o order) {
+	m.files[name] = o.contents.bytes()
 	m.puts[name]++
+	m.noted[name] = map[string]bool{cmp.Or(o.digest, wire.Digests()[0].Name): true}
 	for _, folder := range foldersAbove(name) {
 		m.folders[folder] = true
 	}
@@ -414,6 +422,20 @@ func (m *model) meddle(name string, how meddling, b []byte) {
 		m.files[name] = []byte(linkTarget)
 	}
 	m.puts[name]++
+	delete(m.noted, name)
+}
+
+// note follows what is noted of a file that is unchanged. That counts as something that was
+// done to it, where such notes are kept with files.
+func (m *model) note(name string, o order) {
+	digest := cmp.Or(o.digest, wire.Digests()[0].Name)
+	if m.notes && !m.noted[name][digest] {
+		m.puts[name]++
+	}
+	if m.noted[name] == nil {
+		m.noted[name] = map[string]bool{}
+	}
+	m.noted[name][digest] = true
 }
 
 // makeFolder returns why a folder is refused, or "".

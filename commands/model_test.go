@@ -37,7 +37,8 @@ import (
 // the end is found as a deadlock.
 func TestModel(t *testing.T) {
 	base := storagetest.MemoryDir(t)
-	testModel(t, []string{"rename", "replace", "refuse"}, func(t *rapid.T) ground { return newFolder(t, base) })
+	hasNotes := keepsNotes(t, base)
+	testModel(t, []string{"rename", "replace", "refuse"}, func(t *rapid.T) ground { return newFolder(t, base, hasNotes) })
 }
 
 // testModel does that on the grounds that newGround makes.
@@ -46,7 +47,7 @@ func testModel(t *testing.T, policies []string, newGround func(*rapid.T) ground)
 		rapid.SyncTest(t, func(t *rapid.T) {
 			m := &machine{model: newModel(rapid.SampledFrom(policies).Draw(t, "on conflict"))}
 			m.ground = newGround(t)
-			m.loses, m.createsLate = m.ground.loses, m.ground.createsLate()
+			m.loses, m.createsLate, m.notes = m.ground.loses, m.ground.createsLate(), m.ground.notes()
 			m.start(t)
 			t.Cleanup(m.tearDown)
 			t.Repeat(map[string]func(*rapid.T){

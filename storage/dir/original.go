@@ -187,7 +187,7 @@ type candidate struct {
 }
 
 // candidates returns a file of the size of p: one of the same time, or else the latest.
-// Of shorter files, of which p may have grown, it returns the longest.
+// Of shorter files, of which p may have grown, it returns the longest, and the latest of those.
 func (p *partial) candidates() (same, shorter *candidate, err error) {
 	for c, err := range p.numberedCopies() {
 		if err != nil {
@@ -200,7 +200,7 @@ func (p *partial) candidates() (same, shorter *candidate, err error) {
 			if c.info.ModTime().Equal(p.file.ModTime) {
 				return same, nil, nil
 			}
-		case size < p.file.Size && size >= small && (shorter == nil || size > shorter.info.Size()):
+		case size < p.file.Size && size >= small && (shorter == nil || size >= shorter.info.Size()):
 			shorter = &c
 		}
 	}

@@ -31,10 +31,11 @@ func (p *partial) mayHaveGrown(o object) bool {
 		o.size >= leastBeginning && o.size < p.file.Size
 }
 
-// longest returns the longest of the objects that can be offered as the beginning of p.
+// longest returns the longest of the objects that can be offered as the beginning of p, and
+// of several the last.
 func (p *partial) longest(objects []object) (longest object) {
 	for _, o := range objects {
-		if p.mayHaveGrown(o) && o.size > longest.size {
+		if p.mayHaveGrown(o) && o.size >= longest.size {
 			longest = o
 		}
 	}

@@ -75,6 +75,10 @@ func (p *partial) findOriginal(ctx context.Context) error {
 			return err
 		}
 	}
+	shorter := p.longest(objects)
+	if !p.file.Quick && !p.isTold() {
+		slices.Reverse(objects) // the sender can be asked about one only: the latest
+	}
 	for _, o := range objects {
 		if o.size != p.file.Size {
 			continue
@@ -91,8 +95,8 @@ func (p *partial) findOriginal(ctx context.Context) error {
 	if p.onlyLooks() {
 		return storage.ErrDifferent
 	}
-	if o := p.longest(objects); o.size > 0 {
-		original, offer, err := p.offerBeginning(ctx, o)
+	if shorter.size > 0 {
+		original, offer, err := p.offerBeginning(ctx, shorter)
 		if err != nil {
 			return err
 		}
@@ -114,9 +118,8 @@ func (p *partial) isTold() bool { return p.file.Contents.Digest.New != nil }
 // maxOriginals is how many numbered copies are looked at for one upload.
 const maxOriginals = 100
 
-// copiesOf lists the object of p's name and numbered ones that p may be, or begin with. If the sender is
-// to be asked, that can be about one only: the first if it has the time of p, or else
-// the latest.
+// copiesOf lists the object of p's name and numbered ones that p may be, or begin with. If the
+// first has the time of p, it lists no other.
 func (p *partial) copiesOf(ctx context.Context, first object) (list []object, err error) {
 	if first.size == p.file.Size && p.hasTime(first) && (p.file.Quick || !p.isTold()) {
 		return []object{first}, nil
@@ -131,9 +134,6 @@ func (p *partial) copiesOf(ctx context.Context, first object) (list []object, er
 		if o := copies[n]; (o.size == p.file.Size || p.mayHaveGrown(o)) && len(list) < maxOriginals {
 			list = append(list, o)
 		}
-	}
-	if !p.file.Quick && !p.isTold() {
-		slices.Reverse(list)
 	}
 	return list, nil
 }
