@@ -38,7 +38,7 @@ var Bars = []Bar{
 	{"small", "labnet", "scp", false, 0.15},
 	{"small", "labnet", "sftp", false, 0.15},
 	{"small", "curl to labnet", "curl", false, 1.0},
-	{"small", "curl ×16 to labnet", "curl ×16", false, 1.0},
+	{"small", "curl -Z to labnet", "curl -Z", false, 1.0},
 	{"loop", "labnet", "curl", false, 0.8},
 	{"far-small", "labnet", "rsync daemon", false, 0.8},
 	{"far-big", "labnet", Best, false, 1.0},
