@@ -146,7 +146,7 @@ func (c *Client) addresseeLocked(r serverReply) *pending {
 		}
 	}
 	p := c.uploads[number]
-	c.window.noteLocked(r.Control, time.Now())
+	c.window.noteLocked(number, r.Control)
 	if r.Word != wordOK {
 		delete(c.uploads, number)
 	}
@@ -319,7 +319,7 @@ func (c *Client) write(ctx context.Context, b []byte) error {
 		return cause(ctx, err)
 	}
 	if c.ahead.files > 0 {
-		c.noteAsked()
+		c.noteSent()
 	}
 	_, err := c.link.Write(b)
 	if err == nil {

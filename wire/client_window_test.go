@@ -27,12 +27,10 @@ func TestClientWindow(t *testing.T) {
 		{"none", time.Second, "", wire.MaxAhead},
 	} {
 		t.Run(test.what, func(t *testing.T) {
-			heard := make(chan struct{})
 			talk(t, func(s *script) {
 				s.want("f|size=1|")
 				time.Sleep(test.away)
 				s.say(fmt.Sprintf("OK|upload=1|offset=0|ahead=%s|", test.ahead))
-				close(heard)
 				for range test.want - 1 {
 					s.want("f|size=1|")
 				}
@@ -42,7 +40,6 @@ func TestClientWindow(t *testing.T) {
 				must(t, err)
 				must(t, c.Flush(bg))
 				<-first.Answered()
-				<-heard
 				n := 1
 				for ; c.MayAnnounce(); n++ {
 					_, err := c.Announce(bg, sized("f", 1))
@@ -59,4 +56,41 @@ func TestClientWindow(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestClientWindowShrinks has a server whose first answer takes long for another reason than
+// its distance.
+func TestClientWindowShrinks(t *testing.T) {
+	talk(t, func(s *script) {
+		s.want("f|size=1|")
+		time.Sleep(time.Second)
+		s.say("OK|upload=1|offset=0|ahead=8192|")
+		for range wire.MaxAhead {
+			s.want("f|size=1|")
+		}
+		time.Sleep(time.Millisecond)
+		s.say(ok(2))
+		s.want("EOF")
+	}, func(t *testing.T, c *wire.Client) {
+		announce := func() *wire.Transfer {
+			f, err := c.Announce(bg, sized("f", 1))
+			must(t, err)
+			return f
+		}
+		first := announce()
+		must(t, c.Flush(bg))
+		<-first.Answered()
+		second := announce()
+		for range wire.MaxAhead - 1 {
+			announce()
+		}
+		if !c.MayAnnounce() {
+			t.Error("no more files may be announced")
+		}
+		must(t, c.Flush(bg))
+		<-second.Answered()
+		if c.MayAnnounce() {
+			t.Error("more files may be announced than are answered in a round trip")
+		}
+	})
 }
