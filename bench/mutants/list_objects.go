@@ -28,7 +28,7 @@ var ofObjects = []mutant{
 	{"the sum of a part", "storage/s3/client.go", "CustomHeader:         http.Header{http.CanonicalHeaderKey(minio.ChecksumCRC64NVME.Key()): {p.sum.String()}},\n", "", objectTests},
 	{"the sum of all parts", "storage/s3/client.go", "minio.ChecksumCRC64NVME.Key():      sum.String(),\n", "", objectTests},
 	{"the sender's digest", "storage/s3/publish.go", "err = storage.Sum{Size: p.size, Digest: digest}.Compare(p.file, want)\n", "_ = want\n", objectTests},
-	{"more than was announced", "storage/s3/receive.go", "if p.file.Size >= 0 && int64(len(b)) > p.file.Size-p.size {", "if false {", objectTests},
+	{"more than was announced", "storage/s3/receive.go", "if p.file.Size >= 0 && int64(len(b)) > p.file.Size-p.size {", "if p.file.Size >= 0 && int64(len(b)) > p.file.Size-p.size+1 {", "TestContract"},
 	{"the sum of a tail", "storage/s3/resume.go", "if p.part.sum.String() != st.TailSum {\n\t\treturn errUnreadable\n\t}\n", "", objectTests},
 	{"the sum of parts that are there", "storage/s3/resume.go", "if p.size != st.Hashed || p.sum.String() != st.HashSum || !p.restore(st) {", "if !p.restore(st) {", objectTests},
 	{"the same upload goes on here already", "storage/s3/store.go", "if s.partials[p.stateKey] != nil {\n\t\treturn storage.ErrInUse\n\t}\n", "", objectTests},
@@ -44,7 +44,7 @@ var ofObjects = []mutant{
 
 	// Limits.
 	{"memory of parts", "storage/s3/memory.go", "if m.used+n <= m.limit || m.favourite == p {", "if true {", objectTests},
-	{"one part may exceed the memory", "storage/s3/memory.go", "m.favourite = p\n", "", objectTests},
+	{"one part may exceed the memory", "storage/s3/memory.go", "m.favourite = p\n", "", "TestFavourite"},
 	{"folders that are looked up", "storage/s3/store.go", "lookups:  make(chan struct{}, maxAllLookups)", "lookups:  make(chan struct{}, 100000)", "TestFewLookups"},
 	{"folders of one name that are looked up", "storage/s3/folders.go", "all.SetLimit(maxLookups)\n", "", "TestFewLookups"},
 	{"what has expired", "storage/s3/leftovers.go", "l.left && (l.useless || age > s.o.PartialTTL)", "l.left && (l.useless || age < 0)", objectTests},
