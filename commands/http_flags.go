@@ -64,7 +64,7 @@ func (o *serveOptions) front(tokens bool, board *status.Board) *web.Front {
 		return nil
 	}
 	options := o.frontOptions(o.listen, tokens)
-	options.PartialTTL, options.Boot = o.keep.PartialTTL, boot()
+	options.PartialTTL, options.Boot = o.keep.Partials.Age, boot()
 	if !o.http.apart {
 		options.Status = board
 	}

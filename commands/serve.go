@@ -171,11 +171,11 @@ func serveOptionsOf(c *cli.Context) (o serveOptions, err error) {
 		}
 	}
 	o.keep.Foreign = []string{identityName, access.FolderName, status.LastName}
-	o.keep.PartialTTL, o.keep.MaxPartials = c.Duration("partial-ttl"), c.Int("max-partials")
+	o.keep.Partials.Age, o.keep.Partials.Count = c.Duration("partial-ttl"), c.Int("max-partials")
 	switch {
-	case o.keep.PartialTTL <= 0:
+	case o.keep.Partials.Age <= 0:
 		return o, problem.Usage("--partial-ttl must be more than zero")
-	case o.keep.MaxPartials <= 0:
+	case o.keep.Partials.Count <= 0:
 		return o, problem.Usage("--max-partials must be more than zero")
 	case o.drain <= 0:
 		return o, problem.Usage("--drain must be more than zero")
@@ -209,7 +209,7 @@ func serveOptionsOf(c *cli.Context) (o serveOptions, err error) {
 	if err := o.limits.CheckReply(o.reply); err != nil {
 		return o, problem.Usage("--reply: %w", err)
 	}
-	if o.keep.MaxPartialBytes, err = sizeOf(c, "max-partial-size"); err != nil {
+	if o.keep.Partials.Bytes, err = sizeOf(c, "max-partial-size"); err != nil {
 		return o, err
 	}
 	if o.keep.KeepFree, err = sizeOf(c, "keep-free"); err != nil {

@@ -134,14 +134,12 @@ func openObjectStore(ctx context.Context, o serveOptions) (keptStore, error) {
 		debug.SetMemoryLimit(o.memory + o.memory/2 + ownMemory)
 	}
 	store, err := s3.Open(ctx, l, s3.Options{
-		OnConflict:      o.keep.OnConflict,
-		Names:           o.keep.Names,
-		PartialTTL:      o.keep.PartialTTL,
-		MaxPartials:     o.keep.MaxPartials,
-		MaxPartialBytes: o.keep.MaxPartialBytes,
-		Memory:          o.memory,
-		FileMode:        o.keep.FileMode,
-		Synced:          o.keep.Synced,
+		OnConflict: o.keep.OnConflict,
+		Names:      o.keep.Names,
+		Partials:   o.keep.Partials,
+		Memory:     o.memory,
+		FileMode:   o.keep.FileMode,
+		Synced:     o.keep.Synced,
 	})
 	if err != nil {
 		return nil, &objectStoreError{l.String(), errors.Unwrap(err)}

@@ -17,7 +17,7 @@ const maxListedUsers = 1000
 func (o *serveOptions) watch(board *status.Board, srv *wire.Server, store keptStore, users *access.Doorkeeper, commands *hook.Executor) {
 	board.Sources = status.Sources{
 		Version: version(), Server: srv, Store: store,
-		MaxPartials: o.keep.MaxPartials, MaxPartialBytes: o.keep.MaxPartialBytes,
+		MaxPartials: o.keep.Partials.Count, MaxPartialBytes: o.keep.Partials.Bytes,
 	}
 	if folder, ok := store.(*dir.Store); ok {
 		board.Room = folder.Room

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"fmt"
 	"iter"
@@ -8,7 +9,20 @@ import (
 	"time"
 )
 
-// The defaults of both stores.
+// Bounds are those of what interrupted uploads leave. Of each, zero stands for its default,
+// and less than zero for none.
+type Bounds struct {
+	// Age is how long it is kept after its last byte. It may last up to a second or a
+	// 24th longer.
+	Age time.Duration
+	// Count is how many are kept at most. The oldest go first: see Excess.
+	Count int
+	// Bytes is how many of them are kept at most, all together. One that is larger is
+	// not kept.
+	Bytes int64
+}
+
+// The defaults of Bounds.
 const (
 	// DefaultPartialTTL gives a person a day to come back.
 	DefaultPartialTTL = 24 * time.Hour
@@ -17,6 +31,15 @@ const (
 	// DefaultMaxPartialBytes is a tebibyte, for files up to that size.
 	DefaultMaxPartialBytes = 1 << 40
 )
+
+// WithDefaults has the defaults in place of zeros.
+func (b Bounds) WithDefaults() Bounds {
+	return Bounds{
+		Age:   cmp.Or(b.Age, DefaultPartialTTL),
+		Count: cmp.Or(b.Count, DefaultMaxPartials),
+		Bytes: cmp.Or(b.Bytes, DefaultMaxPartialBytes),
+	}
+}
 
 // A Leftover is what an interrupted upload has left at the server, so that a later
 // one can resume it. Who sent it cannot be told, but whether it was the same as of others.
@@ -72,9 +95,9 @@ func Left(list iter.Seq[Leftover], f File) (left Usage) {
 }
 
 // Excess returns which of a list of leftovers, the oldest first, have to go so that no
-// more than most of them, and of their bytes no more than mostBytes, are left: always the
-// oldest of the owner with the most, so that nobody loses anything to an owner with more.
-func Excess(list []Leftover, most int, mostBytes int64) (excess []Leftover) {
+// more than a number of them, and of their bytes, are left: always the oldest of the
+// owner with the most, so that nobody loses anything to an owner with more.
+func (b Bounds) Excess(list []Leftover) (excess []Leftover) {
 	byOwner := map[string][]Leftover{}
 	held := map[string]Usage{}
 	var all Usage
@@ -83,8 +106,8 @@ func Excess(list []Leftover, most int, mostBytes int64) (excess []Leftover) {
 		byOwner[l.Owner] = append(byOwner[l.Owner], l)
 		held[l.Owner], all = held[l.Owner].Add(one), all.Add(one)
 	}
-	for all.Files > int64(max(0, most)) || all.Bytes > max(0, mostBytes) {
-		tooMany := all.Files > int64(max(0, most))
+	for all.Files > int64(max(0, b.Count)) || all.Bytes > max(0, b.Bytes) {
+		tooMany := all.Files > int64(max(0, b.Count))
 		var owner string
 		var greatest int64 = -1
 		for o, u := range held {

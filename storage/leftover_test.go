@@ -34,7 +34,7 @@ func TestExcessOfLeftovers(t *testing.T) {
 			list = append(list, Leftover{Name: word, Owner: word[:1], Size: size})
 		}
 		var got []string
-		for _, l := range Excess(list, test.most, test.bytes) {
+		for _, l := range (Bounds{Count: test.most, Bytes: test.bytes}).Excess(list) {
 			got = append(got, l.Name)
 		}
 		if want := strings.Fields(test.want); !slices.Equal(got, want) {

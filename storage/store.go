@@ -176,6 +176,24 @@ func (f File) Place(rules Names) (name string, madeUp bool, err error) {
 	return name, madeUp, rules.Check(name)
 }
 
+// Placed returns f as a store keeps it: under its whole name, by which check finds nothing
+// wrong either, and without an ID if it is only looked for. What was left of an upload is
+// another matter then.
+func (f File) Placed(rules Names, check func(name string) error) (File, error) {
+	name, _, err := f.Place(rules)
+	if err == nil {
+		err = check(name)
+	}
+	if err != nil {
+		return File{}, err
+	}
+	f.Name = name
+	if f.Existing || f.Check {
+		f.ID = ""
+	}
+	return f, nil
+}
+
 // A Meter is a Store that can tell how much it holds.
 type Meter interface {
 	Store

@@ -87,7 +87,7 @@ func (d *Store) readLeftovers(now time.Time) error {
 			if err != nil {
 				return err
 			}
-			if l.size > 0 && l.size <= d.maxPartialBytes && now.Sub(l.since) <= d.partialTTL {
+			if l.size > 0 && l.size <= d.bounds.Bytes && now.Sub(l.since) <= d.bounds.Age {
 				d.left[name] = l
 				continue
 			}
@@ -139,7 +139,7 @@ func (d *Store) forget(p *partial, kept bool, now time.Time) {
 
 // trim removes leftovers until the rest is within the bounds. It needs mu.
 func (d *Store) trim() {
-	for _, l := range storage.Excess(d.leftovers(), d.maxPartials, d.maxPartialBytes) {
+	for _, l := range d.bounds.Excess(d.leftovers()) {
 		d.discard(path.Join(hidden, l.Name))
 	}
 }
@@ -152,12 +152,12 @@ func (d *Store) discard(name string) {
 	}
 }
 
-// removeExpired removes the leftovers that are older than PartialTTL.
+// removeExpired removes the leftovers that are too old.
 func (d *Store) removeExpired(now time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, name := range d.idle() {
-		if now.Sub(d.left[name].since) > d.partialTTL {
+		if now.Sub(d.left[name].since) > d.bounds.Age {
 			d.discard(name)
 		}
 	}
@@ -165,7 +165,7 @@ func (d *Store) removeExpired(now time.Time) {
 
 // expire calls removeExpired now and then until the store is closed.
 func (d *Store) expire() {
-	tick := time.NewTicker(max(time.Second, d.partialTTL/24))
+	tick := time.NewTicker(max(time.Second, d.bounds.Age/24))
 	defer tick.Stop()
 	for {
 		select {

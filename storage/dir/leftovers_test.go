@@ -87,7 +87,7 @@ func age(t *testing.T, name string, age time.Duration) {
 // TestOthersLeftovers: who leaves very many small uploads loses them, and no other owner
 // does, also when the store is opened again.
 func TestOthersLeftovers(t *testing.T) {
-	folder, o := t.TempDir(), Options{MaxPartials: 10, MaxPartialBytes: 1000}
+	folder, o := t.TempDir(), Options{Partials: storage.Bounds{Count: 10, Bytes: 1000}}
 	d := mustOpen(t, folder, o)
 	leaveAs := func(owner, id string, size int) {
 		t.Helper()
@@ -121,7 +121,7 @@ func TestOthersLeftovers(t *testing.T) {
 
 func TestExpiry(t *testing.T) {
 	folder := t.TempDir()
-	o := Options{PartialTTL: time.Hour}
+	o := Options{Partials: storage.Bounds{Age: time.Hour}}
 	d := mustOpen(t, folder, o)
 	ages := map[string]time.Duration{
 		"old": 61 * time.Minute, "young": 59 * time.Minute, "soon": -time.Minute, "future": -20 * 365 * 24 * time.Hour,
@@ -197,13 +197,13 @@ func TestBounds(t *testing.T) {
 		sizes   []int // left in this order, an hour between them
 		want    string
 	}{
-		"number":          {Options{MaxPartials: 2}, []int{1, 1, 1, 1}, "[2 3]"},
-		"bytes":           {Options{MaxPartialBytes: 10}, []int{1, 4, 5, 2}, "[2 3]"},
-		"bytes, just fit": {Options{MaxPartialBytes: 12}, []int{1, 4, 5, 3}, "[1 2 3]"},
-		"too large":       {Options{MaxPartialBytes: 10}, []int{1, 4, 11, 5}, "[0 1 3]"},
-		"none":            {Options{MaxPartials: -1}, []int{1, 1}, "[]"},
-		"no bytes":        {Options{MaxPartialBytes: -1}, []int{1, 1}, "[]"},
-		"no time":         {Options{PartialTTL: -1}, []int{1, 1}, "[]"},
+		"number":          {Options{Partials: storage.Bounds{Count: 2}}, []int{1, 1, 1, 1}, "[2 3]"},
+		"bytes":           {Options{Partials: storage.Bounds{Bytes: 10}}, []int{1, 4, 5, 2}, "[2 3]"},
+		"bytes, just fit": {Options{Partials: storage.Bounds{Bytes: 12}}, []int{1, 4, 5, 3}, "[1 2 3]"},
+		"too large":       {Options{Partials: storage.Bounds{Bytes: 10}}, []int{1, 4, 11, 5}, "[0 1 3]"},
+		"none":            {Options{Partials: storage.Bounds{Count: -1}}, []int{1, 1}, "[]"},
+		"no bytes":        {Options{Partials: storage.Bounds{Bytes: -1}}, []int{1, 1}, "[]"},
+		"no time":         {Options{Partials: storage.Bounds{Age: -1}}, []int{1, 1}, "[]"},
 		"defaults":        {Options{}, []int{1, 4, 11, 5}, "[0 1 2 3]"},
 	} {
 		t.Run(what, func(t *testing.T) {

@@ -237,6 +237,13 @@ func (p *partial) open(ctx context.Context, c candidate, by storage.Digest) (*or
 	return nil, storage.Offer{}, err
 }
 
+// Offer implements [Partial].
+func (p *partial) Offer() storage.Offer {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.offer
+}
+
 // leaveOriginal has p begin as a file of its own: it has other contents.
 func (p *partial) leaveOriginal() error {
 	claimed := p.hasGrown()

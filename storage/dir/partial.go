@@ -81,27 +81,12 @@ const writeOutStep = 32 << 20
 func (p *partial) ReadFrom(r io.Reader) (n int64, err error) {
 	buffer := takeBuffer()
 	defer giveBuffer(buffer)
-	read := fill
-	if p.hasGrown() { // the copy is begun when it is known that more comes
-		read = io.Reader.Read
-	}
-	for {
-		k, rerr := read(r, buffer)
-		read = fill
-		if k > 0 {
-			written, err := p.append(buffer[:k])
-			n += int64(written)
-			if err != nil {
-				return n, err
-			}
+	return storage.Feed(buffer, func(b []byte) (int, error) {
+		if p.hasGrown() { // the copy is begun when it is known that more comes
+			return r.Read(b)
 		}
-		if rerr == io.EOF {
-			return n, nil
-		}
-		if rerr != nil {
-			return n, rerr
-		}
-	}
+		return fill(r, b)
+	}, p.append)
 }
 
 // fill reads until b is full or r fails. Unlike io.ReadFull it leaves r's error

@@ -246,13 +246,6 @@ func (p *partial) reserve() error {
 	return err
 }
 
-// Offer implements [Partial].
-func (p *partial) Offer() storage.Offer {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.offer
-}
-
 // Restart implements [Partial]. It makes a new file, which has nothing of the
 // old one.
 func (p *partial) Restart() error {
@@ -298,26 +291,18 @@ func (p *partial) Restart() error {
 	return p.err
 }
 
-// Suspend implements [Partial]. A partial of more than MaxPartialBytes is not
+// Suspend implements [Partial]. A partial of more than Bounds.Bytes is not
 // kept.
 func (p *partial) Suspend() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.ended {
-		return nil
-	}
-	return p.end(p.resumable() && !p.place.elsewhere && p.comparison == nil && p.original == nil && p.err == nil && p.size > 0 && p.size <= p.dir.maxPartialBytes)
+	return storage.EndOnce(&p.mu, &p.ended, func() error {
+		return p.end(p.resumable() && !p.place.elsewhere && p.comparison == nil && p.original == nil && p.err == nil && p.size > 0 && p.size <= p.dir.bounds.Bytes)
+	})
 }
 
 // Abort implements [Partial]. Its error means that the space is taken until
 // the store is opened again or, if the file has an ID, the partial expires.
 func (p *partial) Abort() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.ended {
-		return nil
-	}
-	return p.end(false)
+	return storage.EndOnce(&p.mu, &p.ended, func() error { return p.end(false) })
 }
 
 // end forgets p and what it holds, except for its bytes if they are to be kept.

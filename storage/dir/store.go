@@ -40,18 +40,8 @@ type Options struct {
 	OnConflict storage.Conflict
 	// Names says which names are accepted.
 	Names storage.Names
-	// PartialTTL is how long an interrupted upload is kept after its last
-	// byte; zero stands for DefaultPartialTTL, and with less than zero it is
-	// never long. It may last up to a second or a 24th longer.
-	PartialTTL time.Duration
-	// MaxPartials is how many interrupted uploads are kept at most; zero
-	// stands for DefaultMaxPartials, less than zero for none. The oldest go
-	// first.
-	MaxPartials int
-	// MaxPartialBytes is how many bytes of interrupted uploads are kept at
-	// most, all together; zero stands for DefaultMaxPartialBytes, less than
-	// zero for none. The oldest go first; one that is larger is not kept.
-	MaxPartialBytes int64
+	// Partials bounds what interrupted uploads leave.
+	Partials storage.Bounds
 	// KeepFree is how many bytes of the disk stay free: an upload that would
 	// leave less is refused with ErrNoSpace, before its bytes are taken or, if
 	// its size is unknown, as soon as it has too many. What others write is
@@ -91,16 +81,14 @@ type Store struct {
 	lock  *os.File
 	umask fs.FileMode
 
-	onConflict      storage.Conflict
-	names           storage.Names
-	partialTTL      time.Duration
-	maxPartials     int
-	maxPartialBytes int64
-	foreign         []string
-	keepFree        int64
-	fileMode        fs.FileMode
-	group           *int
-	notes           notes
+	onConflict storage.Conflict
+	names      storage.Names
+	bounds     storage.Bounds
+	foreign    []string
+	keepFree   int64
+	fileMode   fs.FileMode
+	group      *int
+	notes      notes
 
 	publishing *storage.NameLocks
 	counting   chan struct{} // full while maxCounts of Usage run
@@ -159,26 +147,24 @@ func openStore(dir string, o Options) (*Store, error) {
 // calls to filesystem. It takes root over.
 func newStore(dir string, root *osFilesystem, filesystem filesystem, o Options) (_ *Store, err error) {
 	d := &Store{
-		path:            dir,
-		fs:              newGate(filesystem),
-		os:              root,
-		umask:           umask(),
-		onConflict:      o.OnConflict,
-		names:           o.Names,
-		partialTTL:      cmp.Or(o.PartialTTL, storage.DefaultPartialTTL),
-		maxPartials:     cmp.Or(o.MaxPartials, storage.DefaultMaxPartials),
-		maxPartialBytes: cmp.Or(o.MaxPartialBytes, storage.DefaultMaxPartialBytes),
-		foreign:         o.Foreign,
-		notes:           notes{tell: o.Note},
-		keepFree:        cmp.Or(o.KeepFree, DefaultKeepFree),
-		fileMode:        o.FileMode.Perm(),
-		group:           o.Group,
-		publishing:      storage.NewNameLocks(),
-		counting:        make(chan struct{}, maxCounts),
-		comparing:       storage.NewTurns(maxComparing),
-		closing:         make(chan struct{}),
-		partials:        make(map[string]*partial),
-		left:            make(map[string]leftover),
+		path:       dir,
+		fs:         newGate(filesystem),
+		os:         root,
+		umask:      umask(),
+		onConflict: o.OnConflict,
+		names:      o.Names,
+		bounds:     o.Partials.WithDefaults(),
+		foreign:    o.Foreign,
+		notes:      notes{tell: o.Note},
+		keepFree:   cmp.Or(o.KeepFree, DefaultKeepFree),
+		fileMode:   o.FileMode.Perm(),
+		group:      o.Group,
+		publishing: storage.NewNameLocks(),
+		counting:   make(chan struct{}, maxCounts),
+		comparing:  storage.NewTurns(maxComparing),
+		closing:    make(chan struct{}),
+		partials:   make(map[string]*partial),
+		left:       make(map[string]leftover),
 	}
 	d.fs.synced = o.Synced
 	d.space = space{keep: d.keepFree, free: func() (freeSpace, error) { return d.fs.Free(".") }}
@@ -251,34 +237,22 @@ func Make(dir string) error { return makeRoot(dir) }
 // Create implements [Store]. On Linux it reserves the blocks of a file of known
 // size, so that a disk that is too small is found out at once.
 func (d *Store) Create(ctx context.Context, f storage.File) (storage.Partial, error) {
-	name, _, err := f.Place(d.names)
-	if err == nil {
-		err = d.checkAlias(name)
-	}
-	if err != nil {
+	placed, err := f.Placed(d.names, d.checkAlias)
+	if err = cmp.Or(err, ctx.Err(), d.Err()); err != nil {
 		return nil, err
 	}
-	onConflict := f.Conflict(d.onConflict)
-	f.Name = name
-	if f.Existing || f.Check {
-		f.ID = "" // what is left of an upload is not looked for
-	}
-	if f.Size < 0 || !canHaveHoles {
-		f.Holes = 0
+	if placed.Size < 0 || !canHaveHoles {
+		placed.Holes = 0
 	}
 	p := &partial{
 		dir:        d,
-		file:       f,
-		onConflict: onConflict,
-		path:       partialPath(f),
+		file:       placed,
+		onConflict: f.Conflict(d.onConflict),
+		path:       partialPath(placed),
 	}
 	if f.Digest.New != nil {
 		p.hash = f.Digest.New()
 	}
-	if err := cmp.Or(ctx.Err(), d.Err()); err != nil {
-		return nil, err
-	}
-
 	p.mu.Lock() // Close waits for it
 	defer p.mu.Unlock()
 	if err := d.enter(p); err != nil {

@@ -56,7 +56,7 @@ func TestWrongClock(t *testing.T) {
 				server := smallParts()
 				server.Ahead = ahead
 				line := &severed{Server: server}
-				o := s3.Options{PartSize: piece, PartialTTL: 2 * time.Hour}
+				o := s3.Options{PartSize: piece, Partials: storage.Bounds{Age: 2 * time.Hour}}
 				second := open(t, server, o)
 				o.Tries, o.Transport = 1, roundTripper(func(r *http.Request) (*http.Response, error) {
 					if r.URL.Query().Has("uploads") && strings.HasSuffix(r.URL.Path, "/a") {

@@ -26,7 +26,7 @@ type leftover struct {
 
 // Leftovers lists what interrupted uploads have left, the oldest first, without
 // those that go on. What other servers have done since the last look, at most a
-// minute or a 24th of PartialTTL ago, it does not know.
+// minute or a 24th of Bounds.Age ago, it does not know.
 func (s *Store) Leftovers() []storage.Leftover {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -76,7 +76,7 @@ func (s *Store) noteLeft(p *partial) {
 // tidy removes what was left for too long, or is too much, now and then and when
 // it is asked to, until the store is closed.
 func (s *Store) tidy() {
-	tick := time.NewTicker(max(time.Second, min(s.o.PartialTTL/24, time.Hour)))
+	tick := time.NewTicker(max(time.Second, min(s.o.Partials.Age/24, time.Hour)))
 	defer tick.Stop()
 	for {
 		select {
@@ -112,7 +112,7 @@ func (s *Store) removeLeft(ctx context.Context) error {
 	s.left = found
 	s.mu.Unlock()
 	for _, l := range found {
-		if age := s.age(l.object); l.left && (l.useless || age > s.o.PartialTTL) {
+		if age := s.age(l.object); l.left && (l.useless || age > s.o.Partials.Age) {
 			s.discard(ctx, l) // or the next time
 		}
 	}
@@ -143,7 +143,7 @@ func (s *Store) age(o object) time.Duration { return s.client.clock.now().Sub(o.
 
 // trimLeft removes what was left until the rest is within the bounds.
 func (s *Store) trimLeft(ctx context.Context) {
-	for _, l := range storage.Excess(s.Leftovers(), s.o.MaxPartials, s.o.MaxPartialBytes) {
+	for _, l := range s.o.Partials.Excess(s.Leftovers()) {
 		s.mu.Lock()
 		left, known := s.left[s.root+hidden+"uploads/"+l.Name]
 		s.mu.Unlock()

@@ -39,7 +39,7 @@ func left(server *s3test.Server) (n int) {
 // does, at any server.
 func TestOthersLeftovers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		server, o := smallParts(), s3.Options{PartSize: piece, MaxPartials: 5}
+		server, o := smallParts(), s3.Options{PartSize: piece, Partials: storage.Bounds{Count: 5}}
 		store := open(t, server, o)
 		leave := func(owner, id string) {
 			t.Helper()
@@ -70,7 +70,7 @@ func TestOthersLeftovers(t *testing.T) {
 func TestExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := smallParts()
-		o := s3.Options{PartSize: piece, PartialTTL: time.Hour}
+		o := s3.Options{PartSize: piece, Partials: storage.Bounds{Age: time.Hour}}
 		first, second := open(t, server, o), open(t, server, o)
 		suspend(t, first, "small", 10)
 		suspend(t, first, "large", 3500)
@@ -110,7 +110,7 @@ func TestPause(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				server, o := smallParts(), s3.Options{PartSize: piece, PartialTTL: time.Hour}
+				server, o := smallParts(), s3.Options{PartSize: piece, Partials: storage.Bounds{Age: time.Hour}}
 				first, second := open(t, server, o), open(t, server, o)
 				data := contentsOf(5000)
 				f := test.f
@@ -155,7 +155,7 @@ func TestKilledExpiry(t *testing.T) {
 		send(t, stream, contentsOf(3500))
 		synctest.Wait()
 		line.dead.Store(true)
-		second := open(t, server, s3.Options{PartSize: piece, PartialTTL: time.Hour})
+		second := open(t, server, s3.Options{PartSize: piece, Partials: storage.Bounds{Age: time.Hour}})
 		time.Sleep(45 * time.Minute)
 		if n := left(server); n != 1 {
 			t.Errorf("%d states are left, want the one that somebody can go on with", n)
@@ -176,7 +176,7 @@ func TestKilledExpiry(t *testing.T) {
 func TestExpiryMeetsUpload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := smallParts()
-		store := open(t, server, s3.Options{PartSize: piece, PartialTTL: time.Hour})
+		store := open(t, server, s3.Options{PartSize: piece, Partials: storage.Bounds{Age: time.Hour}})
 		suspend(t, store, "id", 3500)
 		var met atomic.Bool
 		server.SetFault(func(r *http.Request, done bool) (int, string) {
@@ -201,11 +201,11 @@ func TestBounds(t *testing.T) {
 		want []int // which are kept
 	}{
 		{s3.Options{}, []int{0, 1, 2, 3}},
-		{s3.Options{MaxPartials: 2}, []int{2, 3}},
-		{s3.Options{MaxPartials: -1}, nil},
-		{s3.Options{MaxPartialBytes: 7000}, []int{2, 3}},
-		{s3.Options{MaxPartialBytes: 3000}, nil},
-		{s3.Options{MaxPartialBytes: -1}, nil},
+		{s3.Options{Partials: storage.Bounds{Count: 2}}, []int{2, 3}},
+		{s3.Options{Partials: storage.Bounds{Count: -1}}, nil},
+		{s3.Options{Partials: storage.Bounds{Bytes: 7000}}, []int{2, 3}},
+		{s3.Options{Partials: storage.Bounds{Bytes: 3000}}, nil},
+		{s3.Options{Partials: storage.Bounds{Bytes: -1}}, nil},
 	} {
 		t.Run(fmt.Sprintf("%+v", test.o), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -241,7 +241,7 @@ func TestBoundsAtStart(t *testing.T) {
 			suspend(t, store, fmt.Sprint(i), 3500)
 			time.Sleep(time.Second)
 		}
-		open(t, server, s3.Options{PartSize: piece, MaxPartials: 3})
+		open(t, server, s3.Options{PartSize: piece, Partials: storage.Bounds{Count: 3}})
 		if n := left(server); n != 3 {
 			t.Errorf("%d are kept, want 3", n)
 		}

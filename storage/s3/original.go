@@ -228,6 +228,13 @@ func (p *partial) digestsOf(ctx context.Context, o *object, by storage.Digest) (
 	return proof, own, nil
 }
 
+// Offer implements [storage.Partial].
+func (p *partial) Offer() storage.Offer {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.offer
+}
+
 // leaveOriginal has p begin as a file of its own: it has other contents.
 func (p *partial) leaveOriginal(ctx context.Context) error {
 	if p.onlyLooks() {

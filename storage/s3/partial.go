@@ -42,8 +42,8 @@ type partial struct {
 	superseded bool
 }
 
-func newPartial(s *Store, f storage.File) *partial {
-	p := &partial{store: s, file: f, onConflict: f.Conflict(s.o.OnConflict), token: rand.Text()}
+func newPartial(s *Store, f storage.File, c storage.Conflict) *partial {
+	p := &partial{store: s, file: f, onConflict: c, token: rand.Text()}
 	f.ID = cmp.Or(f.ID, p.token)
 	p.stateKey = s.stateKey(f)
 	p.resetHash()
@@ -142,13 +142,6 @@ func (p *partial) writeLiveState() error {
 	return p.err
 }
 
-// Offer implements [storage.Partial].
-func (p *partial) Offer() storage.Offer {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.offer
-}
-
 // Restart implements [storage.Partial].
 func (p *partial) Restart() error {
 	p.mu.Lock()
@@ -178,23 +171,15 @@ func (p *partial) clear() {
 // Suspend implements [storage.Partial]. What has been sent to the object store
 // survives the death of the process without it.
 func (p *partial) Suspend() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.ended {
-		return nil
-	}
-	return p.end(p.resumable() && p.original == nil && p.size > 0 && p.size <= p.store.o.MaxPartialBytes)
+	return storage.EndOnce(&p.mu, &p.ended, func() error {
+		return p.end(p.resumable() && p.original == nil && p.size > 0 && p.size <= p.store.o.Partials.Bytes)
+	})
 }
 
 // Abort implements [storage.Partial]. Its error means that something is left in
 // the bucket until it expires.
 func (p *partial) Abort() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.ended {
-		return nil
-	}
-	return p.end(false)
+	return storage.EndOnce(&p.mu, &p.ended, func() error { return p.end(false) })
 }
 
 // end forgets p, and what was stored of it unless that is to be kept.

@@ -13,22 +13,7 @@ import (
 func (p *partial) ReadFrom(r io.Reader) (n int64, err error) {
 	buffer := takeBuffer(p.file.Size)
 	defer giveBuffer(buffer)
-	for {
-		k, rerr := r.Read(*buffer)
-		if k > 0 {
-			taken, err := p.append((*buffer)[:k])
-			n += int64(taken)
-			if err != nil {
-				return n, err
-			}
-		}
-		if rerr == io.EOF {
-			return n, nil
-		}
-		if rerr != nil {
-			return n, rerr
-		}
-	}
+	return storage.Feed(*buffer, r.Read, p.append)
 }
 
 // append adds b, and waits for memory where need be.

@@ -54,14 +54,9 @@ type Options struct {
 	OnConflict storage.Conflict
 	// Names says which names are accepted.
 	Names storage.Names
-	// PartialTTL is how long an interrupted upload is kept after its last byte,
-	// MaxPartials how many are kept at most, and MaxPartialBytes how many bytes
-	// of them, for all servers together; the oldest go first. Zero stands for
-	// the defaults of package storage, less than zero for none. The bounds may
-	// be exceeded for up to a minute or a 24th of PartialTTL.
-	PartialTTL      time.Duration
-	MaxPartials     int
-	MaxPartialBytes int64
+	// Partials bounds what interrupted uploads leave, for all servers together.
+	// It may be exceeded for up to a minute or a 24th of its Age.
+	Partials storage.Bounds
 	// FileMode is told of all files in place of the permissions that their senders
 	// announce; zero leaves it to them.
 	FileMode fs.FileMode
@@ -111,9 +106,7 @@ type Store struct {
 // object store does not do what Commit needs: keep to the conditions of PutObject
 // and CompleteMultipartUpload, and compare CRC-64/NVME sums.
 func Open(ctx context.Context, l Location, o Options) (*Store, error) {
-	o.PartialTTL = cmp.Or(o.PartialTTL, storage.DefaultPartialTTL)
-	o.MaxPartials = cmp.Or(o.MaxPartials, storage.DefaultMaxPartials)
-	o.MaxPartialBytes = cmp.Or(o.MaxPartialBytes, storage.DefaultMaxPartialBytes)
+	o.Partials = o.Partials.WithDefaults()
 	o.PartSize = cmp.Or(o.PartSize, MinPartSize)
 	o.Memory = max(cmp.Or(o.Memory, DefaultMemory), o.PartSize)
 	client, err := newClient(l, o.Transport, o.Tries)
@@ -154,21 +147,11 @@ func Open(ctx context.Context, l Location, o Options) (*Store, error) {
 // now: the first that is neither taken nor being sent to. An upload that another
 // server has not ended is taken over.
 func (s *Store) Create(ctx context.Context, f storage.File) (storage.Partial, error) {
-	name, _, err := f.Place(s.o.Names)
-	if err == nil {
-		err = s.checkKey(name)
-	}
-	if err != nil {
+	placed, err := f.Placed(s.o.Names, s.checkKey)
+	if err = cmp.Or(err, ctx.Err()); err != nil {
 		return nil, err
 	}
-	if f.Existing || f.Check {
-		f.ID = "" // what is left of an upload is not looked for
-	}
-	p := newPartial(s, f)
-	p.file.Name = name
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
+	p := newPartial(s, placed, f.Conflict(s.o.OnConflict))
 	p.mu.Lock() // Close waits for it
 	defer p.mu.Unlock()
 	if err := s.enter(p); err != nil {
