@@ -118,7 +118,9 @@ func (p *partial) findTold(ctx context.Context, proof storage.Proof) error {
 		if o != nil && bytes.Equal(offer.Proof, proof.Sum) {
 			offer.Agreed = true
 			p.offerOriginal(o, offer)
-			if p.size < small { // thousands of them may wait for the disk
+			// Thousands of them may wait for the disk. To open what nobody may read again
+			// would change it.
+			if p.size < small && o.info.Mode().Perm()&0o400 != 0 {
 				o.noted = p.isNoted(o)
 				o.close()
 			}
