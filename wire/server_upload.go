@@ -19,7 +19,7 @@ import (
 const maxDiscard = 64 << 20
 
 // maxStored is how many unchanged files of a connection are made durable at the same time.
-const maxStored = 1024
+const maxStored = 256
 
 // An upload is a file that a client announced.
 type upload struct {
