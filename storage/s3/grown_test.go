@@ -234,3 +234,22 @@ func TestGrownWithoutCopies(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestGrownAfterNothing: an upload of which no part has arrived when its server died is in
+// nobody's way: what is there is offered.
+func TestGrownAfterNothing(t *testing.T) {
+	server := smallParts()
+	start, data := contentsOf(250_000), contentsOf(400_000)
+	f := grownFile(data, "crc64nvme")
+	if _, err := open(t, server, s3.Options{PartSize: largePiece, OnConflict: storage.Replace}).Create(t.Context(), f); err != nil {
+		t.Fatal(err)
+	}
+	if server.Uploads() != 1 {
+		t.Fatal("nothing was begun")
+	}
+	server.Put("some/prefix/a", start)
+	p := offered(t, open(t, server, s3.Options{PartSize: largePiece, OnConflict: storage.Replace}), f, start)
+	send(t, p, data[250_000:])
+	commit(t, p, f.Digest, data)
+	expect(t, server, map[string]string{"a": data})
+}

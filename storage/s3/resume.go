@@ -170,6 +170,9 @@ func (p *partial) goOn(ctx context.Context, st state, tail io.Reader) error {
 		if err := p.takeParts(ctx, st); err != nil {
 			return err
 		}
+		if p.size == 0 && (st.Tail == 0 || st.Tail != st.Kept) {
+			return errUnreadable // there is nothing: an object may be there that is offered
+		}
 		ok, err := p.takeName(ctx, st)
 		if err != nil {
 			return err

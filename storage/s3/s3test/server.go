@@ -37,6 +37,8 @@ type Server struct {
 	Discard bool
 	// Ahead is by how much its clock is ahead.
 	Ahead time.Duration
+	// OwnTags has the same contents get another ETag each time, as where they are encrypted.
+	OwnTags bool
 	// Careless has conditions not looked at.
 	Careless bool
 
@@ -45,6 +47,7 @@ type Server struct {
 	uploads map[string]*upload
 	reads   map[string]int
 	next    int
+	tags    int
 	ask     Fault
 }
 
@@ -287,6 +290,10 @@ func (s *Server) object(data []byte, sum uint64, size int64, meta http.Header) *
 	o := &Object{Data: data, Size: size, Sum: sum, Modified: s.now(), Meta: make(http.Header)}
 	tag := md5.Sum(binary.BigEndian.AppendUint64(bytes.Clone(data), sum))
 	o.ETag = hex.EncodeToString(tag[:])
+	if s.OwnTags {
+		s.tags++
+		o.ETag += fmt.Sprint("-own-", s.tags)
+	}
 	for k, v := range meta {
 		if strings.HasPrefix(k, "X-Amz-Meta-") {
 			o.Meta[k] = v
