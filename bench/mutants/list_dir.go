@@ -77,6 +77,16 @@ var ofDir = []mutant{
 		"if err == nil && !os.SameFile(fi, own) {", "if err == nil && !os.SameFile(fi, fi) {", "TestGone"},
 
 	// Checks.
+	{"contents that were offered", "storage/dir/original.go",
+		"if err := d.sync(o.f); err != nil {\n\t\t\treturn err\n\t\t}\n\t\treturn d.syncOldName(o.name)", "return d.syncOldName(o.name)", "TestDeathAtEveryCall"},
+	{"the name of what was offered", "storage/dir/original.go",
+		"return d.syncOldName(o.name)\n\t}\n\tfolders", "return nil\n\t}\n\tfolders", "TestDeathAtEveryCall"},
+	{"what was offered to many", "storage/dir/original.go",
+		"if err := d.batch.rounds.join(nil); err != nil {\n\t\treturn err\n\t}\n", "", "TestDeathAtEveryCall"},
+	{"what is unchanged is what was compared", "storage/dir/original.go",
+		" || err == nil && !isAsBefore(o.info, now) {\n\t\treturn errOtherNow", " {\n\t\treturn errOtherNow", "TestOfferedFileChanges"},
+	{"how many large files are compared at once", "storage/dir/original.go",
+		"maxComparing = 2\n", "maxComparing = 128\n", "TestManyComparisons"},
 	{"what is copied is what was compared", "storage/dir/original.go",
 		"now, err := o.f.Stat()\n\tif err == nil && !isAsBefore", "now, err := o.f.Stat()\n\tif err == nil && isAsBefore", "TestGrownFileChanges"},
 	{"only a beginning is copied", "storage/dir/partial.go",

@@ -68,6 +68,8 @@ var ofWire = []mutant{
 	{"an id is of one user", "wire/server_takeover.go", "key := claimKey{c.user(), u.ID}", "key := claimKey{\"\", u.ID}", "TestNoTakeoverOfOthers"},
 	{"a cut is no end of a file", "wire/server_upload.go", "b.err = unexpected(err)", "b.err = nil", "TestEveryCut|TestInterrupted"},
 	{"no control bytes in a field", "wire/control.go", "strings.ReplaceAll(value, \"\\x00\", \"\")", "value", "TestRefusals|TestFields"},
+	{"nothing is read for a client that has gone", "wire/server_conn.go", "if c.out.flush() != nil {\n\t\tc.cancel(net.ErrClosed) // the client", "if c.out.flush() != nil && false {\n\t\tc.cancel(net.ErrClosed) // the client", "TestSlowOfferCut"},
+	{"who waits for a copy is told", "wire/server_upload.go", " || u.started.IsZero() && u.got > 0 {", " {", "TestSlowCopy"},
 	{"a server that shuts down begins nothing", "wire/server_files.go", "if c.srv.isClosing() {\n\t\treturn nil, errShutdown\n\t}\n", "", "TestShutdownAhead|TestLate|TestShutdownLetsUploadsFinish"},
 
 	// The client.
