@@ -48,6 +48,7 @@ func TestAbuse(t *testing.T) {
 		"descriptors": descriptorsTest{files: 160, clients: 60, ahead: 20, time: 4 * time.Second, every: 200 * time.Millisecond, lax: true}.run,
 		"idle":        func(ctx context.Context, a *abuse) error { return idle(ctx, a, 1000, false, false) },
 		"idle http":   func(ctx context.Context, a *abuse) error { return idle(ctx, a, 1000, false, true) },
+		"cost":        costTest{time: 100 * time.Millisecond, most: time.Second}.run,
 		"day": dayTest{time: 6 * time.Second, pause: 50 * time.Millisecond, every: 200 * time.Millisecond, calm: time.Minute,
 			small: 10, big: 4, size: 2 << 20, rate: 4 << 20, keep: 4 << 20, out: filepath.Join(t.TempDir(), "day")}.run,
 		"soak":        soakTest{time: 8 * time.Second, kills: 2 * time.Second, faults: 3 * time.Second, calm: 3 * time.Second}.run,

@@ -32,6 +32,7 @@ var all = []command{
 	{"idle", "the memory of connections that say nothing", idleFlags},
 	{"cgroup", "much to receive with little memory, in a control group (as root)", cgroupFlags},
 	{"freeze", "a file system that stands still while thousands write (as root)", freezeFlags},
+	{"cost", "what bytes cost that are dear to receive", costFlags},
 	{"day", "what a busy day brings, for an hour, with what the server holds in a plot", dayFlags},
 	{"soak", "everything at once, with kills, for long; build it with -race", soakFlags},
 }
