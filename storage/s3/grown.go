@@ -196,6 +196,9 @@ func (p *partial) copyParts(ctx context.Context, from object, b *beginning) erro
 	all, sub := errgroup.WithContext(ctx)
 	all.SetLimit(maxSending)
 	for i, sum := range b.parts {
+		if err := p.keepLive(); err != nil {
+			return errors.Join(err, all.Wait())
+		}
 		all.Go(func() (err error) {
 			parts[i], err = p.store.client.copyPart(sub, from, int64(i)*m.partSize, sum, m.key, m.upload, i+1)
 			return err
@@ -230,6 +233,9 @@ func (p *partial) readRest(ctx context.Context, from object, take func([]byte)) 
 			if err := p.flush(); err != nil {
 				return err
 			}
+		}
+		if err := p.keepLive(); err != nil {
+			return err
 		}
 	}
 	return nil

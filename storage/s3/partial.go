@@ -142,6 +142,14 @@ func (p *partial) writeLiveState() error {
 	return p.err
 }
 
+// keepLive is writeLiveState where it is time for that. It needs p.mu.
+func (p *partial) keepLive() error {
+	if p.multi == nil || time.Since(p.renewed) <= renewTime {
+		return nil
+	}
+	return p.writeLiveState()
+}
+
 // Restart implements [storage.Partial].
 func (p *partial) Restart() error {
 	p.mu.Lock()

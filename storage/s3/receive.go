@@ -3,7 +3,6 @@ package s3
 import (
 	"io"
 	"sync"
-	"time"
 
 	"github.com/labnet/labnet/storage"
 )
@@ -52,10 +51,8 @@ func (p *partial) fill(b []byte) (n int, rest int64, err error) {
 			return 0, 0, err
 		}
 	}
-	if p.multi != nil && time.Since(p.renewed) > renewTime {
-		if err := p.writeLiveState(); err != nil {
-			return 0, 0, err
-		}
+	if err := p.keepLive(); err != nil {
+		return 0, 0, err
 	}
 	if p.part != nil {
 		n = min(len(b), p.part.room(), int(p.partLimit()-p.part.sum.size))
