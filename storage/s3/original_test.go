@@ -3,7 +3,12 @@ package s3_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"github.com/labnet/labnet/storage"
 	"github.com/labnet/labnet/storage/s3"
@@ -34,4 +39,54 @@ func TestOfferedObjectChanges(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestManyObjectsCompared has very many large objects compared at once: two are read at a
+// time, those that wait say so, and small ones are stored meanwhile.
+func TestManyObjectsCompared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const many = 128
+		server := smallParts()
+		var reading, waiting atomic.Int32
+		store := open(t, server, s3.Options{PartSize: piece, Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+			resp, err := server.RoundTrip(r)
+			if kind(r) == "get" && strings.Contains(r.URL.Path, "large") {
+				reading.Add(1)
+				resp.Body = endless{r.Context()}
+			}
+			return resp, err
+		})})
+		data := contentsOf(3 * piece)
+		ctx, cancel := context.WithCancel(storage.WithWaiting(t.Context(), func(wait func()) {
+			waiting.Add(1)
+			defer waiting.Add(-1)
+			wait()
+		}))
+		defer cancel()
+		ends := make(chan error, many)
+		for i := range many {
+			name := fmt.Sprint("large ", i)
+			server.Put("some/prefix/"+name, data)
+			go func() {
+				_, err := store.Create(ctx, storage.File{Name: name, Size: int64(len(data)), Digest: digests["crc64nvme"], Proofs: proofs})
+				ends <- err
+			}()
+		}
+		synctest.Wait()
+		if reading.Load() != 2 || waiting.Load() != many-2 {
+			t.Errorf("%d objects are read and %d wait", reading.Load(), waiting.Load())
+		}
+		if _, err := keep(store, 10); err != nil {
+			t.Error(err)
+		}
+		cancel()
+		for range many {
+			if err := <-ends; err == nil {
+				t.Error("no error of an upload that nobody wants any more")
+			}
+		}
+		if reading.Load() != 2 || waiting.Load() != 0 {
+			t.Errorf("%d objects were read and %d wait", reading.Load(), waiting.Load())
+		}
+	})
 }
