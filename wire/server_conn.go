@@ -160,7 +160,7 @@ func (c *conn) converse() error {
 		if err != nil || !c.pardon(func() error { return c.admit(first) }) {
 			return c.reject(first, err)
 		}
-		c.out.flushIfLarge()
+		c.out.flushIfDue()
 		first, err = c.await()
 	}
 	for {
@@ -184,7 +184,7 @@ func (c *conn) converse() error {
 		if err != nil {
 			return err
 		}
-		c.out.flushIfLarge()
+		c.out.flushIfDue()
 		first, err = c.await()
 	}
 }

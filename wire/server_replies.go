@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 )
 
 const (
@@ -17,6 +18,9 @@ const (
 	// maxOwedBytes is the most bytes of answers that may wait for an earlier one. A
 	// connection with more is not read either.
 	maxOwedBytes = 256 << 10
+	// maxDelay is how long replies may be buffered, but for the time that one request takes:
+	// thousands of requests that take a moment each may be at hand.
+	maxDelay = time.Second
 	// keptBuffer is the largest buffer that an idle connection keeps.
 	keptBuffer = 512
 )
@@ -37,6 +41,7 @@ type replyQueue struct {
 	owed      []queuedReply // from the oldest that is not known yet
 	owedBytes int           // bytes of names and messages in owed
 	sending   int           // bytes that are being sent
+	sent      time.Time     // when they were, the last time
 	held      held          // owedBytes and those of buf and sending
 	answered  place         // how many answers came before owed
 	err       error         // why nothing is sent any more: the stream may end inside a reply
@@ -137,11 +142,12 @@ func (o *replyQueue) answerLocked(p place, message []byte) {
 	o.changed.Broadcast()
 }
 
-// flushIfLarge sends a buffer of maxUnsent bytes. It is reserved to the reader.
-func (o *replyQueue) flushIfLarge() {
+// flushIfDue sends a buffer of maxUnsent bytes, or after maxDelay. It is reserved to the
+// reader.
+func (o *replyQueue) flushIfDue() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if len(o.buf) >= maxUnsent {
+	if len(o.buf) >= maxUnsent || len(o.buf) > 0 && time.Since(o.sent) >= maxDelay {
 		o.sendLocked()
 	}
 }
@@ -199,7 +205,7 @@ func (o *replyQueue) sendLocked() error {
 func (o *replyQueue) writeLocked() {
 	for len(o.buf) > 0 && o.err == nil {
 		b := o.buf
-		o.buf, o.spare, o.sending = o.spare, nil, len(o.buf)
+		o.buf, o.spare, o.sending, o.sent = o.spare, nil, len(o.buf), time.Now()
 		o.mu.Unlock()
 		_, err := o.link.Write(b)
 		o.mu.Lock()

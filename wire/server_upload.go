@@ -174,6 +174,7 @@ func (c *conn) acceptWaiting() error {
 			old.conn.supersede(old.number)
 		}
 		accepted := c.decide(u, err, true)
+		c.out.flushIfDue()
 		if u.mayTakeLong() {
 			c.out.endWait()
 		}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -133,6 +134,23 @@ func TestFewAheadOfLarge(t *testing.T) {
 		slices.Sort(hear)
 		if diff := cmp.Diff(hear, got); diff != "" {
 			t.Errorf("answers (-want +got):\n%s", diff)
+		}
+		p.Close()
+	})
+}
+
+// TestSlowStoreAnswers has a store that takes a moment for every file, and thousands of files
+// that are announced: the client hears of those that are accepted meanwhile.
+func TestSlowStoreAnswers(t *testing.T) {
+	serve(t, func(w *world) {
+		w.store.onCreate = func(wire.Announcement) error { time.Sleep(time.Second); return nil }
+	}, func(w *world) {
+		p := w.dial()
+		p.send(files(1, 100))
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if n := len(decode(p.heard())); n < 8 {
+			t.Errorf("%d answers after ten seconds", n)
 		}
 		p.Close()
 	})

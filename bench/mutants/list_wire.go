@@ -36,6 +36,7 @@ var ofWire = []mutant{
 	{"the size of a stream", "wire/server_upload.go", "case size > uint64(limit-u.got):\n\t\treturn tooLarge(limit)\n", "", "TestRefusals|TestHugeBlobIsRefused"},
 	{"contents that were not announced", "wire/server_upload.go", "case u.Size >= 0 && size > uint64(u.Size-u.got):", "case false:", "TestRefusals"},
 	{"files ahead", "wire/server_upload.go", "case !c.window.isOpen(len(c.uploads)):", "case false:", "TestAnnouncedAhead|TestWindow"},
+	{"answers while much is announced", "wire/server_replies.go", "time.Since(o.sent) >= maxDelay", "false", "TestSlowStoreAnswers"},
 	{"bytes of announcements ahead", "wire/server_window.go", "n < w.most && w.bytes < w.most*WindowBytes", "n < w.most", "TestWindowOfBytes"},
 	{"files ahead of all connections", "wire/server_window.go", "s.windows += c.window.most", "", "TestWindowsTogether"},
 	{"windows are given back", "wire/server_window.go", "s.windows -= c.window.most", "", "TestWindowsTogether"},
