@@ -146,12 +146,13 @@ func TestSlowStoreAnswers(t *testing.T) {
 		w.store.onCreate = func(wire.Announcement) error { time.Sleep(time.Second); return nil }
 	}, func(w *world) {
 		p := w.dial()
-		p.send(files(1, 100))
+		go p.send(files(1, 100))
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
 		if n := len(decode(p.heard())); n < 8 {
 			t.Errorf("%d answers after ten seconds", n)
 		}
+		time.Sleep(2 * time.Minute) // the others
 		p.Close()
 	})
 }
