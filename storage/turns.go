@@ -23,6 +23,9 @@ func (t Turns) Take(ctx context.Context, closing <-chan struct{}) (err error) {
 	Waiting(ctx, func() {
 		select {
 		case t <- struct{}{}:
+			if err = ctx.Err(); err != nil { // both came at once
+				t.Give()
+			}
 		case <-ctx.Done():
 			err = ctx.Err()
 		case <-closing:
