@@ -3,7 +3,8 @@
 //
 //	go run ./mutants [-only PATTERN] [-random N [-seed TEXT]] [-timeout TIME]
 //
-// It prints a line for each step and fails if the tests of one passed without it. No
+// If these pass, it runs all that are in their folder. It prints a line for each step and
+// fails if the tests of one passed without it. No
 // file is changed: the compiler gets the mutated one by -overlay.
 package main
 
@@ -150,6 +151,18 @@ func try(root string, m mutant, timeout time.Duration) (outcome, string, error) 
 		return "", "", err
 	}
 	folder, names := m.command()
+	got, why, err := test(root, overlay, folder, names, timeout)
+	if got == survived { // others may notice, too, but take longer
+		return test(root, overlay, folder, ".", allTime)
+	}
+	return got, why, err
+}
+
+// allTime is how long all tests of a folder may take.
+const allTime = 10 * time.Minute
+
+// test runs the tests of a folder that have names of a pattern.
+func test(root, overlay, folder, names string, timeout time.Duration) (outcome, string, error) {
 	cmd := exec.Command("go", "test", "-overlay", overlay, "-vet", "off", "-count", "1", "-failfast",
 		"-timeout", timeout.String(), "-run", names, folder)
 	cmd.Dir = root
