@@ -3,6 +3,9 @@ package wire_test
 import (
 	"strings"
 	"testing"
+	"testing/synctest"
+
+	"github.com/labnet/labnet/wire"
 )
 
 // TestFields: fields that are not of their form end the connection, and with it all
@@ -73,6 +76,21 @@ func TestCounted(t *testing.T) {
 		p.send(data(2, "blob"))
 		if said := p.heard(); !strings.HasPrefix(decode(said)[0], "OK|name=") {
 			t.Errorf("contents of a refused file: the server said %q", decode(said))
+		}
+		p.Close()
+	})
+}
+
+// TestNoByteEndsAField has a store whose refusal holds what separates fields.
+func TestNoByteEndsAField(t *testing.T) {
+	serve(t, refuses(func(wire.Announcement) error {
+		return &wire.Error{Code: wire.CodeNoSpace, Text: "full\x00upload=7"}
+	}), func(w *world) {
+		p := w.dial()
+		p.send(str("a|"))
+		synctest.Wait()
+		if got := p.heard(); !strings.Contains(got, "text=fullupload=7\x00") {
+			t.Errorf("%q", got)
 		}
 		p.Close()
 	})

@@ -117,8 +117,6 @@ var ofDir = []mutant{
 		" && d.isSpeltOtherwise(name):", " && false:", "TestReplaceOtherSpelling"},
 	{"a store is opened once", "storage/dir/os_unix.go",
 		"if err == syscall.EWOULDBLOCK {", "if err == syscall.EWOULDBLOCK {\n\t\treturn nil\n\t}\n\tif false {", "TestDirIsOpenOnce"},
-	{"the lock is a file", "storage/dir/lock.go",
-		"if err == nil && !fi.Mode().IsRegular() {\n\t\treturn nil, errNoLock\n\t}\n", "", "TestPlantedHidden"},
 	{"the hidden folder is a folder", "storage/dir/store.go",
 		"err == nil && !fi.IsDir() {", "false && fi.IsDir() {", "TestPlantedHidden|TestOpenDirFails"},
 	{"the mode is that within the umask", "storage/dir/partial.go",
@@ -170,5 +168,5 @@ var ofDir = []mutant{
 	{"a partial that is being written is not removed", "storage/dir/leftovers.go",
 		"if d.partials[name] == nil && !yield(name) {", "if !yield(name) {", "TestExpiryWhileServing|TestBounds|TestExpiry"},
 	{"few folders are counted at once", "storage/dir/usage.go",
-		"case d.counting <- struct{}{}:", "default:\n\t\tgo func() { d.counting <- struct{}{} }()", "TestDirContract"},
+		"case d.counting <- struct{}{}:", "default:\n\t\tgo func() { d.counting <- struct{}{} }()", "TestFewCounts"},
 }
