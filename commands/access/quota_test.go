@@ -196,6 +196,17 @@ func TestQuota(t *testing.T) {
 			f.want(f.put("b", 20), false)
 			f.want(f.put("b", 10), true)
 		},
+		"room that others make": func(f *filling) {
+			f.Memory.OnConflict = storage.Replace
+			f.want(f.put("a", 100), true)
+			f.want(f.put("b", 50), false)
+			p, err := f.Memory.Create(context.Background(), storage.File{Name: "alice/a", Size: 1})
+			must(f.t.(*testing.T), err)
+			p.ReadFrom(strings.NewReader("x"))
+			p.Commit(context.Background(), storage.Sum{Size: 1})
+			time.Sleep(refusalTime)
+			f.want(f.put("b", 50), true)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { test(newFilling(t)) })
