@@ -9,7 +9,7 @@ import (
 // has to seek between many gets nowhere.
 type Turns chan struct{}
 
-// NewTurns returns so many.
+// NewTurns returns Turns for n at once.
 func NewTurns(n int) Turns { return make(Turns, n) }
 
 // Take waits for a turn, and says so by Waiting. It fails if ctx ends before, or with

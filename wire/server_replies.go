@@ -18,8 +18,8 @@ const (
 	// maxOwedBytes is the most bytes of answers that may wait for an earlier one. A
 	// connection with more is not read either.
 	maxOwedBytes = 256 << 10
-	// maxDelay is how long replies may be buffered, but for the time that one request takes:
-	// thousands of requests that take a moment each may be at hand.
+	// maxDelay is how long replies may be buffered, not counting the request in progress:
+	// thousands of requests that take a moment each may have arrived.
 	maxDelay = time.Second
 	// keptBuffer is the largest buffer that an idle connection keeps.
 	keptBuffer = 512

@@ -22,7 +22,7 @@ type dayTest struct {
 	small, big               int
 	size                     int64 // of a big file
 	rate                     int64 // bytes a second, of all big files
-	keep                     int64 // bytes of big files in the store, besides what is under way
+	keep                     int64 // bytes of big files in the store, not counting those under way
 	race                     bool
 	out                      string
 }
@@ -34,8 +34,8 @@ func dayFlags(flags *flag.FlagSet) func(context.Context, *abuse) error {
 	flags.IntVar(&d.small, "small", 50, "`N` connections send small files, one after the other")
 	flags.IntVar(&d.big, "big", 20, "`N` connections send files of 200 MiB")
 	flags.DurationVar(&d.pause, "pause", 500*time.Millisecond, "wait about `TIME` between two small files of a connection")
-	flags.Int64Var(&rate, "rate", 20, "send at most so many `MiB` of big files a second")
-	flags.Int64Var(&keep, "keep", 4096, "compare the oldest big files and remove them beyond so many `MiB`")
+	flags.Int64Var(&rate, "rate", 20, "send at most this many `MiB` of big files a second")
+	flags.Int64Var(&keep, "keep", 4096, "compare the oldest big files and remove them beyond this many `MiB`")
 	flags.BoolVar(&d.race, "race", false, "to a server that is built with -race")
 	flags.StringVar(&d.out, "out", "", "write figures and a plot to `PREFIX`.csv and PREFIX.svg")
 	return func(ctx context.Context, a *abuse) error {

@@ -102,7 +102,7 @@ func run(root, only string, random int, seed string, timeout time.Duration) erro
 	return nil
 }
 
-// choose returns the mutants that a pattern names, or so many of them.
+// choose returns the mutants that a pattern names, or that number of them at random.
 func choose(only string, random int, seed string) ([]mutant, error) {
 	pattern, err := regexp.Compile(only)
 	if err != nil {

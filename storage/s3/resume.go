@@ -268,7 +268,7 @@ func (p *partial) takeTail(st state, r io.Reader) error {
 	return nil
 }
 
-// fillPart reads so many bytes into a new part, by means of take.
+// fillPart reads that number of bytes into a new part, with take.
 func (p *partial) fillPart(r io.Reader, size int64, take func([]byte)) error {
 	buffer := takeBuffer(size)
 	defer giveBuffer(buffer)

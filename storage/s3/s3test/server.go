@@ -242,7 +242,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, body []byte, sum 
 	return nil
 }
 
-// byteRange parses what a request has of an object of so many bytes.
+// byteRange parses which bytes a request wants of an object of that size.
 func byteRange(text string, size int64) (begin, end int64, ok bool) {
 	if n, err := fmt.Sscanf(text, "bytes=%d-%d", &begin, &end); n != 2 || err != nil || begin > end || end >= size {
 		return 0, 0, false
